@@ -1,0 +1,68 @@
+/**
+ * What does the cryptography: the narrow interface behind every `CryptoDevice` and every device model.
+ * It works on `Segments`, in place where it can, so that a device encrypts straight in a guest's memory.
+ *
+ * Callers have checked all lengths against `algorithms.ts` (and that source and destination are equally
+ * long); an engine checks only what it alone knows. An engine in this process answers at once; one that
+ * cannot (webcrypto) answers with a promise, and the caller awaits it before the next call on the same object.
+ */
+import type { Segments } from '@skytale/virtio';
+import type { AeadName, AlgorithmName, CipherName, HashName, MacName } from './algorithms.ts';
+import type { Direction } from './crypto-device.ts';
+
+export type Completion<T> = T | Promise<T>;
+
+export type EngineName = 'openssl' | 'node' | 'webcrypto';
+
+export interface Engine {
+  readonly name: EngineName;
+  supports(algorithm: AlgorithmName): boolean;
+  /** Each of these copies the key. @throws {CryptoError} CRYPTO_UNKNOWN_ALGORITHM, CRYPTO_INVALID_KEY */
+  createCipher(cipher: CipherName, key: Uint8Array): Completion<EngineCipher>;
+  createAead(aead: AeadName, key: Uint8Array, tagLength: number): Completion<EngineAead>;
+  createHash(hash: HashName): Completion<EngineDigest>;
+  createMac(mac: MacName, key: Uint8Array): Completion<EngineDigest>;
+}
+
+export interface EngineCipher {
+  /**
+   * Transforms `source` into `destination`, equally long. They may be the same ranges (in place), but must
+   * not overlap otherwise.
+   */
+  crypt(direction: Direction, iv: Uint8Array, source: Segments, destination: Segments): Completion<void>;
+  /** Wipes the key. Closing twice is fine. */
+  close(): void;
+}
+
+export interface EngineAead {
+  /** Encrypts `source` into `destination` and writes the tag, of the length given at creation, into `tag`. */
+  seal(
+    nonce: Uint8Array,
+    associatedData: Segments,
+    source: Segments,
+    destination: Segments,
+    tag: Uint8Array,
+  ): Completion<void>;
+  /**
+   * Decrypts `source` into `destination`.
+   * @returns false if `tag` does not match; `destination` is then all zeros
+   */
+  open(
+    nonce: Uint8Array,
+    associatedData: Segments,
+    source: Segments,
+    destination: Segments,
+    tag: Uint8Array,
+  ): Completion<boolean>;
+  close(): void;
+}
+
+export interface EngineDigest {
+  update(data: Segments): Completion<void>;
+  /** Writes the digest into `output` (as long as the digest) and returns to the fresh state. */
+  digest(output: Uint8Array): Completion<void>;
+  /** Returns to the fresh state, key kept. */
+  reset(): Completion<void>;
+  copy(): Completion<EngineDigest>;
+  close(): void;
+}

@@ -1,0 +1,2 @@
+export { Segments } from './segments.ts';
+export type { VirtioDevice, VirtioRequest } from './virtio-device.ts';

@@ -1,0 +1,139 @@
+/**
+ * A list of byte ranges: what a descriptor chain points at, and what engines read and write.
+ *
+ * Three parallel arrays instead of an array of subarrays, because creating a `Uint8Array` view for each
+ * descriptor costs more than the ring work for it, and because an engine that calls native code wants
+ * base and offset, not a view.
+ */
+export class Segments {
+  /** Number of ranges; entries of the arrays at and beyond it are stale. */
+  count = 0;
+  /** Sum of all lengths, in bytes. */
+  byteLength = 0;
+  /** The memory a range lies in. Ranges of one region share one array object. */
+  readonly memory: Uint8Array[] = [];
+  /** Start of a range, in bytes from the start of its `memory`. */
+  readonly offset: number[] = [];
+  /** Length of a range in bytes. */
+  readonly length: number[] = [];
+
+  /** One range that covers `bytes`. */
+  static of(bytes: Uint8Array): Segments {
+    const segments = new Segments();
+    segments.push(bytes, 0, bytes.length);
+    return segments;
+  }
+
+  /** Forgets all ranges and the memory they lie in. */
+  clear(): void {
+    this.count = 0;
+    this.byteLength = 0;
+    this.memory.length = 0;
+  }
+
+  /**
+   * Appends the range `memory[offset, offset + length)`; one that continues the range before it is merged
+   * into it. An empty range is left out.
+   * @throws {RangeError} if the range is not inside `memory`
+   */
+  push(memory: Uint8Array, offset: number, length: number): void {
+    if (!(offset >= 0 && length >= 0 && offset + length <= memory.length)) {
+      throw new RangeError(`range ${offset}+${length} is outside of ${memory.length} bytes`);
+    }
+    if (length === 0) return;
+    this.byteLength += length;
+    const last = this.count - 1;
+    if (last >= 0 && this.memory[last] === memory && this.offset[last]! + this.length[last]! === offset) {
+      this.length[last]! += length;
+      return;
+    }
+    this.memory[this.count] = memory;
+    this.offset[this.count] = offset;
+    this.length[this.count] = length;
+    this.count += 1;
+  }
+
+  /**
+   * Makes `target` the part of this list that starts at `start` and is `length` bytes long. `target` is
+   * cleared first, and returned.
+   * @throws {RangeError} if this list is shorter than `start + length`
+   */
+  slice(start: number, length: number, target: Segments = new Segments()): Segments {
+    if (!(start >= 0 && length >= 0 && start + length <= this.byteLength)) {
+      throw new RangeError(`part ${start}+${length} is outside of ${this.byteLength} bytes`);
+    }
+    target.clear();
+    let skip = start;
+    let left = length;
+    for (let i = 0; left > 0; i++) {
+      const available = this.length[i]! - skip;
+      if (available <= 0) {
+        skip = -available;
+        continue;
+      }
+      const take = Math.min(available, left);
+      target.push(this.memory[i]!, this.offset[i]! + skip, take);
+      left -= take;
+      skip = 0;
+    }
+    return target;
+  }
+
+  /**
+   * Copies `length` bytes from position `start` of this list into `target` at `targetOffset`.
+   * @throws {RangeError} if either side is too short
+   */
+  copyTo(start: number, length: number, target: Uint8Array, targetOffset = 0): void {
+    this.#copy(start, length, target, targetOffset, false);
+  }
+
+  /**
+   * Copies `length` bytes of `source` from `sourceOffset` into this list at position `start`.
+   * @throws {RangeError} if either side is too short
+   */
+  copyFrom(start: number, length: number, source: Uint8Array, sourceOffset = 0): void {
+    this.#copy(start, length, source, sourceOffset, true);
+  }
+
+  /** All the bytes, in an array of their own. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.byteLength);
+    this.copyTo(0, bytes.length, bytes);
+    return bytes;
+  }
+
+  /** Overwrites the bytes from position `start` to `start + length` with `value`. */
+  fill(value: number, start = 0, length = this.byteLength - start): void {
+    const part = this.slice(start, length);
+    for (let i = 0; i < part.count; i++) {
+      const offset = part.offset[i]!;
+      part.memory[i]!.fill(value, offset, offset + part.length[i]!);
+    }
+  }
+
+  #copy(start: number, length: number, other: Uint8Array, otherOffset: number, inward: boolean): void {
+    if (!(start >= 0 && length >= 0 && start + length <= this.byteLength)) {
+      throw new RangeError(`part ${start}+${length} is outside of ${this.byteLength} bytes`);
+    }
+    if (!(otherOffset >= 0 && otherOffset + length <= other.length)) {
+      throw new RangeError(`range ${otherOffset}+${length} is outside of ${other.length} bytes`);
+    }
+    let skip = start;
+    let done = 0;
+    for (let i = 0; done < length; i++) {
+      const available = this.length[i]! - skip;
+      if (available <= 0) {
+        skip = -available;
+        continue;
+      }
+      const take = Math.min(available, length - done);
+      const memory = this.memory[i]!;
+      const from = this.offset[i]! + skip;
+      const at = otherOffset + done;
+      if (inward) memory.set(other.subarray(at, at + take), from);
+      else other.set(memory.subarray(from, from + take), at);
+      done += take;
+      skip = 0;
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What a virtio device is, to everything that can carry one (in-process, vhost-user, an emulator): the
+ * device knows nothing of rings, memory or interrupts, and a transport knows nothing of what it carries.
+ */
+import type { Segments } from './segments.ts';
+
+/**
+ * One descriptor chain, taken from a virtqueue and checked. The device reads `readable`, writes `writable`
+ * and calls `complete` exactly once, now or later. Until then both lists stay valid; after it they do not.
+ *
+ * The memory is the driver's, who may change it at any time: read a field once, into memory of your own,
+ * and check the copy.
+ */
+export interface VirtioRequest {
+  /** The device-readable part (VIRTIO 1.3, 2.7.4.2), in order. */
+  readonly readable: Segments;
+  /** The device-writable part, in order. */
+  readonly writable: Segments;
+  /**
+   * Returns the chain to the driver through the used ring.
+   * @param written bytes written, counted from the start of `writable`
+   */
+  complete(written: number): void;
+}
+
+/** A virtio device: VIRTIO 1.3, chapter 2, less what a transport does for it. */
+export interface VirtioDevice {
+  /** Device type (VIRTIO 1.3, chapter 5): 4 is entropy, 20 crypto. */
+  readonly deviceId: number;
+  /** Device-specific feature bits it offers: 0 to 23 and 50 to 127. The transport adds its own. */
+  readonly features: bigint;
+  /** Largest size of each virtqueue, a power of two; its length is the number of queues. */
+  readonly queueSizes: readonly number[];
+  /** The configuration space as the driver reads it, little-endian. */
+  readonly config: Uint8Array;
+
+  /**
+   * The driver has accepted `features` (a subset of those offered, transport's included) and set
+   * DRIVER_OK: requests may follow.
+   */
+  activate?(features: bigint): void;
+  /** The driver wrote `bytes` to the configuration space at `offset`; both are inside it. */
+  writeConfig?(offset: number, bytes: Uint8Array): void;
+  /**
+   * Carries out one request. It must never throw because of what the request contains: the answer says
+   * what was wrong. If it throws all the same, or rejects, the device is broken: DEVICE_NEEDS_RESET.
+   */
+  handle(queueIndex: number, request: VirtioRequest): void | Promise<void>;
+  /** All requests of one run of the queue have been passed to `handle`: a place to flush what was batched. */
+  flush?(queueIndex: number): void;
+  /**
+   * The driver reset the device: forget everything that belongs to it. Requests under way may still
+   * complete; the transport drops their answers.
+   */
+  reset(): void;
+  /** Releases what the device holds; nothing is called after it. */
+  close(): void | Promise<void>;
+}

@@ -1,0 +1,45 @@
+/**
+ * Runs the tests with node:test. `unit`: beside the source in packages/, in seconds; `system`: whole
+ * programs, in tests/; `all`: both. With SKYTALE_NO_SKIP=1 (CI) a skipped or todo test fails the run.
+ */
+import { globSync } from 'node:fs';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const suites: Record<string, string[]> = {
+  unit: ['packages/*/src/**/*.test.ts'],
+  system: ['tests/**/*.test.ts'],
+};
+const suite = process.argv[2] ?? 'all';
+const patterns = suite === 'all' ? Object.values(suites).flat() : suites[suite];
+if (patterns === undefined) {
+  console.error(`usage: run-tests.ts [${Object.keys(suites).join('|')}|all] [name-filter]`);
+  process.exit(2);
+}
+const filter = process.argv[3] ?? '';
+const files = globSync(patterns, { exclude: ['**/node_modules/**'] })
+  .filter((file) => file.includes(filter))
+  .sort();
+if (files.length === 0) {
+  console.error(`No test files match ${patterns.join(' ')}${filter && ` and "${filter}"`}.`);
+  process.exit(1);
+}
+
+let failed = 0;
+const skipped: string[] = [];
+const events = run({ files, concurrency: 2, timeout: 15 * 60_000 });
+events.on('test:fail', () => {
+  failed += 1;
+});
+for (const event of ['test:pass', 'test:fail'] as const) {
+  events.on(event, (data) => {
+    if (data.skip !== undefined || data.todo !== undefined)
+      skipped.push(`${data.name}: ${data.skip ?? data.todo}`);
+  });
+}
+events.on('end', () => {
+  if (skipped.length > 0) console.error(`\nSkipped:\n  ${skipped.join('\n  ')}`);
+  const strict = process.env.SKYTALE_NO_SKIP === '1';
+  if (failed > 0 || (strict && skipped.length > 0)) process.exitCode = 1;
+});
+events.compose(spec).pipe(process.stdout);
