@@ -241,7 +241,10 @@ export class LineEditor {
   /** A line up within the text, or back in the history. */
   #up(): void {
     const start = this.#lineStart();
-    if (start === 0) return this.#recall(this.#place - 1);
+    if (start === 0) {
+      this.#recall(this.#place - 1);
+      return;
+    }
     const column = this.#cursor - start;
     const previous = start === 1 ? 0 : this.#text.lastIndexOf('\n', start - 2) + 1;
     this.#moveTo(previous, Math.min(previous + column, start - 1));
@@ -249,7 +252,10 @@ export class LineEditor {
 
   #down(): void {
     const end = this.#lineEnd();
-    if (end === this.#text.length) return this.#recall(this.#place + 1);
+    if (end === this.#text.length) {
+      this.#recall(this.#place + 1);
+      return;
+    }
     const column = this.#cursor - this.#lineStart();
     this.#cursor = end + 1;
     this.#moveTo(end + 1, Math.min(end + 1 + column, this.#lineEnd()));

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { UsageError } from './command-error.ts';
+import { formatAddress, parseAddress, resolveSettings, settings, variableOf } from './settings.ts';
+
+describe('settings', () => {
+  let directory = '';
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'skytale-settings-'));
+  });
+  after(() => rmSync(directory, { recursive: true }));
+  const config = (content: string): string => {
+    const path = join(directory, 'config.json');
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('come from the flag, then the environment, then the file, then the default', () => {
+    const file = config('{"name": "file", "timeout": 5, "follow": true}');
+    const names = ['name', 'timeout', 'follow', 'format'] as const;
+    const env = { SKYTALE_NAME: 'variable', SKYTALE_TIMEOUT: '6' };
+    assert.deepEqual(resolveSettings(names, { name: 'flag' }, env, file), {
+      name: 'flag',
+      timeout: 6,
+      follow: true,
+      format: 'text',
+    });
+    assert.equal(resolveSettings(['name'], {}, { USER: 'login' }, undefined).name, 'login');
+  });
+
+  it('follow the XDG directories', () => {
+    const env = { XDG_DATA_HOME: '/d', XDG_STATE_HOME: 'relative' };
+    const values = resolveSettings(['data', 'state'], {}, env, undefined);
+    assert.equal(values.data, '/d/skytale');
+    assert.match(values.state, /^\/.*\/\.local\/state\/skytale$/);
+  });
+
+  it('say where a wrong value stands and what it must be', () => {
+    const wrong = (flags: Record<string, unknown>, env: Record<string, string>, file?: string) => () =>
+      resolveSettings(['listen', 'timeout', 'crypto'], flags, env, file);
+    assert.throws(wrong({ listen: 'nowhere' }, {}), /--listen: "nowhere" is not HOST:PORT/);
+    assert.throws(wrong({}, { SKYTALE_TIMEOUT: '-1' }), /SKYTALE_TIMEOUT: "-1" is not a whole number from 1/);
+    assert.throws(wrong({}, {}, config('{"crypto": "rot13"}')), /"crypto" in .*: "rot13" is none of auto/);
+    for (const content of ['[]', '{"lisen": 1}', '{"listen": null}', '{', '3']) {
+      assert.throws(wrong({}, {}, config(content)), UsageError, content);
+    }
+    assert.throws(wrong({}, {}, join(directory, 'none.json')), /none\.json: ENOENT/);
+  });
+
+  it('have addresses of every family', () => {
+    for (const text of ['127.0.0.1:7000', '[::1]:0', 'example.org:65535']) {
+      assert.equal(formatAddress(parseAddress(text)), text);
+    }
+    assert.deepEqual(parseAddress(':80'), { host: '127.0.0.1', port: 80 });
+    assert.deepEqual(parseAddress('80'), { host: '127.0.0.1', port: 80 });
+    for (const text of ['', 'host', 'host:', 'host:65536', '::1:70', 'a b:1', '[::1]', 'http://a:1']) {
+      assert.throws(() => parseAddress(text), /HOST:PORT/, text);
+    }
+  });
+
+  it('have a help text each, and a variable of their own', () => {
+    const variables = Object.keys(settings).map(variableOf);
+    assert.equal(new Set(variables).size, variables.length);
+    for (const setting of Object.values(settings)) assert.ok(setting.help.length > 5);
+  });
+});
