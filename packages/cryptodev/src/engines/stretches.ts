@@ -1,0 +1,63 @@
+/** Walking two lists of segments side by side, in the longest steps in which both are contiguous. */
+import type { Segments } from '@skytale/virtio';
+
+/** A place in a list of segments. */
+export class Cursor {
+  #segments: Segments;
+  #index = 0;
+  /** Bytes of the present segment that lie behind. */
+  #behind = 0;
+
+  constructor(segments: Segments) {
+    this.#segments = segments;
+  }
+
+  get memory(): Uint8Array {
+    return this.#segments.memory[this.#index]!;
+  }
+
+  get offset(): number {
+    return this.#segments.offset[this.#index]! + this.#behind;
+  }
+
+  /** Bytes from here on that lie in one piece; 0 at the end. */
+  get contiguous(): number {
+    return this.#index < this.#segments.count ? this.#segments.length[this.#index]! - this.#behind : 0;
+  }
+
+  /** Goes on by `length`, which must not be more than `contiguous`. */
+  advance(length: number): void {
+    this.#behind += length;
+    if (this.#behind < this.#segments.length[this.#index]!) return;
+    this.#index += 1;
+    this.#behind = 0;
+  }
+
+  /** Copies the next `target.length` bytes out, and goes on behind them. */
+  read(target: Uint8Array): void {
+    for (let done = 0; done < target.length; ) {
+      const take = Math.min(this.contiguous, target.length - done);
+      const offset = this.offset;
+      target.set(this.memory.subarray(offset, offset + take), done);
+      done += take;
+      this.advance(take);
+    }
+  }
+
+  /** Copies `source` over the next bytes, and goes on behind them. */
+  write(source: Uint8Array): void {
+    for (let done = 0; done < source.length; ) {
+      const take = Math.min(this.contiguous, source.length - done);
+      this.memory.set(source.subarray(done, done + take), this.offset);
+      done += take;
+      this.advance(take);
+    }
+  }
+}
+
+/** The bytes of a list in one piece: in place where it is one range, else copied together. */
+export function gathered(segments: Segments): Uint8Array {
+  if (segments.count !== 1) return segments.toBytes();
+  const offset = segments.offset[0]!;
+  return segments.memory[0]!.subarray(offset, offset + segments.length[0]!);
+}
