@@ -1,1 +1,13 @@
+export {
+  ChatClient,
+  type ChatClientOptions,
+  type ClientTuning,
+  type SentMessage,
+} from './client/chat-client.ts';
+export { ChatError, type ChatErrorCode } from './client/chat-error.ts';
+export type * from './client/client-events.ts';
+export { createInvite, formatInvite, type Invite, openInvite, parseInvite } from './encryption/invite.ts';
+export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts';
+export { RoomKeys } from './encryption/key-schedule.ts';
+export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';
 export * from './protocol/index.ts';

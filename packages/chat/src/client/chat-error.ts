@@ -1,0 +1,53 @@
+/** Why a chat client cannot do what it was asked to. The codes are stable: programs may rely on them. */
+export type ChatErrorCode =
+  /** Longer than the limit that the message names; nothing was sent. */
+  | 'CHAT_TEXT_TOO_LONG'
+  /** Not well-formed Unicode (a lone surrogate); nothing was sent. */
+  | 'CHAT_TEXT_MALFORMED'
+  /** A name that is empty, too long, or holds control characters. */
+  | 'CHAT_NAME_INVALID'
+  /** The client was closed. */
+  | 'CHAT_CLOSED'
+  /** The server cannot be reached. */
+  | 'CHAT_UNREACHABLE'
+  /** The connection ended, or the server went silent. */
+  | 'CHAT_HUNG_UP'
+  /** The server is going down, or refuses for now (too many connections …). */
+  | 'CHAT_UNAVAILABLE'
+  /** What answers is not a skytale server, or breaks the protocol. */
+  | 'CHAT_PROTOCOL_VIOLATION'
+  /** Server and client have no protocol version in common. */
+  | 'CHAT_UNSUPPORTED_VERSION'
+  /** The server does not know the room. */
+  | 'CHAT_NO_SUCH_ROOM'
+  /** The server does not let one in. */
+  | 'CHAT_ACCESS_DENIED'
+  /** The server answers for another room than the one asked for. */
+  | 'CHAT_WRONG_ROOM'
+  /** Another process came with the same identity, so with a copy of the state directory. */
+  | 'CHAT_REPLACED'
+  /** The server no longer has messages that this client has seen. */
+  | 'CHAT_SERVER_FORGOT'
+  /** The server has messages of this identity that the state directory does not know: the directory is an old copy. */
+  | 'CHAT_STATE_OUTDATED'
+  /** The state directory cannot be read or written. */
+  | 'CHAT_STATE_UNUSABLE'
+  /** A database in the state directory is damaged. */
+  | 'CHAT_STATE_CORRUPT'
+  /** The state directory was written by a newer version of this program. */
+  | 'CHAT_STATE_NEWER'
+  /** More processes than allowed use the same room and name at the same time. */
+  | 'CHAT_STATE_IN_USE'
+  /** The crypto device failed. */
+  | 'CHAT_CRYPTO_FAILED';
+
+/** An error with a stable code and a sentence that says what to do. Never key material, never a message's text. */
+export class ChatError extends Error {
+  readonly code: ChatErrorCode;
+
+  constructor(code: ChatErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ChatError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Invites: everything that one needs to enter a room, in one link.
+ *
+ *     skytale://HOST:PORT/ROOM#SECRET
+ *
+ * ROOM is the room's public id; SECRET stands in the fragment, which no program sends to a server. The id commits to
+ * the secret, so a link that lost or changed a character is recognized here, without asking anybody.
+ */
+import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from './bytes.ts';
+import { InviteError } from './invite-error.ts';
+import { ROOM_ID_BYTES, ROOM_SECRET_BYTES, RoomKeys } from './key-schedule.ts';
+import { checkNewPassphrase, SALT_BYTES, stretchPassphrase } from './passphrase.ts';
+import { type Bytes, randomBytes, sha256 } from './primitives.ts';
+import { formatHost, isWebSocket, parseHost, type ServerAddress, type Transport } from './server-address.ts';
+
+export type Invite = {
+  readonly server: ServerAddress;
+  /** 16 bytes. */
+  readonly roomId: Bytes;
+  readonly secret: InviteSecret;
+};
+
+/** The room secret itself, or the salt that makes it of a passphrase. */
+export type InviteSecret =
+  | { readonly kind: 'random'; readonly secret: Bytes }
+  | { readonly kind: 'passphrase'; readonly salt: Bytes };
+
+const schemes = {
+  skytale: 'tcp',
+  skytales: 'tls',
+  'skytale+ws': 'ws',
+  'skytale+wss': 'wss',
+} as const satisfies Record<string, Transport>;
+
+/** Bytes of a hash behind the salt, so that a damaged link is not mistaken for a wrong passphrase. */
+const SALT_CHECK_BYTES = 4;
+const SALT_CHECK_LABEL = utf8('skytale salt 1');
+/** A little more than any valid link has. */
+const MAX_LINK = 2048;
+
+/**
+ * Makes the secrets of a new room; `createRoom` tells the server of it.
+ * @param passphrase without one the link alone is enough to enter
+ * @throws {InviteError} INVITE_PASSPHRASE_TOO_SHORT
+ */
+export async function createInvite(
+  server: ServerAddress,
+  passphrase?: string,
+): Promise<{ invite: Invite; keys: RoomKeys }> {
+  if (passphrase === undefined) {
+    const secret = randomBytes(ROOM_SECRET_BYTES);
+    const keys = new RoomKeys(secret);
+    return { invite: { server, roomId: keys.roomId, secret: { kind: 'random', secret } }, keys };
+  }
+  checkNewPassphrase(passphrase);
+  const salt = randomBytes(SALT_BYTES);
+  const keys = await keysOfPassphrase(passphrase, salt);
+  return { invite: { server, roomId: keys.roomId, secret: { kind: 'passphrase', salt } }, keys };
+}
+
+/** The link of an invite. */
+export function formatInvite({ server, roomId, secret }: Invite): string {
+  const scheme = Object.entries(schemes).find(([, transport]) => transport === server.transport)![0];
+  const fragment =
+    secret.kind === 'random'
+      ? toBase64url(secret.secret)
+      : `p.${toBase64url(concat(secret.salt, saltCheck(roomId, secret.salt)))}`;
+  return `${scheme}://${formatHost(server)}${server.path}/${toBase64url(roomId)}#${fragment}`;
+}
+
+/**
+ * Reads a link and checks that nothing of its room and secret was lost or changed; white space around it is ignored.
+ * @throws {InviteError} INVITE_NOT_AN_INVITE, INVITE_CUT_SHORT, INVITE_CHANGED, INVITE_NEWER_VERSION, INVITE_BAD_ADDRESS
+ */
+export function parseInvite(text: string): Invite {
+  const { transport, authority, path, room, fragment } = splitLink(text.trim());
+  const server = { transport, ...parseHost(authority), path };
+  if (room === '' || fragment === undefined || fragment === '') throw cutShort();
+  const roomId = decodePart(room, ROOM_ID_BYTES);
+  const [, tag, payload = ''] = /^(?:([^.]*)\.)?(.*)$/s.exec(fragment) ?? [];
+  if (tag === undefined) return { server, roomId, secret: readSecret(payload, roomId) };
+  if (tag === 'p') return { server, roomId, secret: readSalt(payload, roomId) };
+  throw new InviteError(
+    'INVITE_NEWER_VERSION',
+    'This invite was made by a newer version of skytale, or was changed. Update skytale, or copy the invite again.',
+  );
+}
+
+/**
+ * The keys that an invite gives. The caller disposes them (a `ChatClient` does).
+ * @throws {InviteError} INVITE_PASSPHRASE_NEEDED, INVITE_WRONG_PASSPHRASE; both found out here, without the server
+ */
+export async function openInvite({ roomId, secret }: Invite, passphrase?: string): Promise<RoomKeys> {
+  if (secret.kind === 'random') return new RoomKeys(secret.secret);
+  if (passphrase === undefined) {
+    throw new InviteError('INVITE_PASSPHRASE_NEEDED', 'This room has a passphrase, and none was given.');
+  }
+  const keys = await keysOfPassphrase(passphrase, secret.salt);
+  if (equalBytes(keys.roomId, roomId)) return keys;
+  keys[Symbol.dispose]();
+  throw new InviteError('INVITE_WRONG_PASSPHRASE', 'Wrong passphrase.');
+}
+
+async function keysOfPassphrase(passphrase: string, salt: Uint8Array): Promise<RoomKeys> {
+  const secret = await stretchPassphrase(passphrase, salt);
+  try {
+    return new RoomKeys(secret);
+  } finally {
+    secret.fill(0);
+  }
+}
+
+function splitLink(text: string) {
+  const parts = /^([a-z+]+):\/\/([^/?#]*)(?:(\/[^?#]*)?\/([^/?#]*))?(?:#(.*))?$/s.exec(text);
+  const [, scheme = '', authority = '', path = '', room = '', fragment] = parts ?? [];
+  if (parts === null || !Object.hasOwn(schemes, scheme) || text.length > MAX_LINK) {
+    throw new InviteError(
+      'INVITE_NOT_AN_INVITE',
+      'This is not an invite. One looks like skytale://chat.example.org:7000/ROOM#SECRET (in quotes on a command line).',
+    );
+  }
+  const transport = schemes[scheme as keyof typeof schemes];
+  if (path !== '' && !isWebSocket({ transport })) throw changed();
+  return { transport, authority, path, room, fragment };
+}
+
+function readSecret(payload: string, roomId: Uint8Array): InviteSecret {
+  const secret = decodePart(payload, ROOM_SECRET_BYTES);
+  using keys = new RoomKeys(secret);
+  if (!equalBytes(keys.roomId, roomId)) throw changed();
+  return { kind: 'random', secret };
+}
+
+function readSalt(payload: string, roomId: Uint8Array): InviteSecret {
+  const bytes = decodePart(payload, SALT_BYTES + SALT_CHECK_BYTES);
+  const salt = bytes.slice(0, SALT_BYTES);
+  if (!equalBytes(bytes.subarray(SALT_BYTES), saltCheck(roomId, salt))) throw changed();
+  return { kind: 'passphrase', salt };
+}
+
+function saltCheck(roomId: Uint8Array, salt: Uint8Array): Bytes {
+  return sha256(concat(SALT_CHECK_LABEL, roomId, salt)).slice(0, SALT_CHECK_BYTES);
+}
+
+function decodePart(text: string, length: number): Bytes {
+  const bytes = fromBase64url(text, length);
+  if (bytes !== undefined) return bytes;
+  throw text.length < Math.ceil((length * 8) / 6) ? cutShort() : changed();
+}
+
+function cutShort(): InviteError {
+  return new InviteError('INVITE_CUT_SHORT', 'This invite was cut short. Copy it again, all of it.');
+}
+
+function changed(): InviteError {
+  return new InviteError(
+    'INVITE_CHANGED',
+    'This invite was changed on its way: its room and its secret do not belong together. Copy it again.',
+  );
+}

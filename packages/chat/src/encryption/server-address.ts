@@ -1,0 +1,60 @@
+/** Where a server is and how to speak to it: what stands before the room in an invite. */
+import { InviteError } from './invite-error.ts';
+
+export type ServerAddress = {
+  readonly transport: Transport;
+  /** A name or an address; an IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Of the WebSocket's URL, like `/chat`, empty for `/`; empty for the other transports. */
+  readonly path: string;
+};
+
+/** Plain TCP, TLS, WebSocket over HTTP, and over HTTPS. */
+export type Transport = 'tcp' | 'tls' | 'ws' | 'wss';
+
+const MAX_HOST = 253;
+const hostAndPort = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]+)):([0-9]{1,5})$/;
+const url = /^(wss?):\/\/([^/?#]+)(\/[^?#]*)?$/i;
+
+/**
+ * Reads `HOST:PORT` (for TCP; TLS where `transport` says so), `[IPV6]:PORT`, `ws://HOST:PORT/PATH` or `wss://…`.
+ * @throws {InviteError} INVITE_BAD_ADDRESS
+ */
+export function parseServerAddress(text: string, transport: 'tcp' | 'tls' = 'tcp'): ServerAddress {
+  const parts = url.exec(text);
+  if (parts === null) return { transport, ...parseHost(text), path: '' };
+  const [, scheme = '', authority = '', path = ''] = parts;
+  return {
+    transport: scheme.toLowerCase() as Transport,
+    ...parseHost(authority),
+    path: path === '' ? '/' : path,
+  };
+}
+
+/** `HOST:PORT`, or the URL of a WebSocket: the inverse of `parseServerAddress`. */
+export function formatServerAddress(address: ServerAddress): string {
+  const authority = formatHost(address);
+  return isWebSocket(address) ? `${address.transport}://${authority}${address.path}` : authority;
+}
+
+export function formatHost({ host, port }: ServerAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function isWebSocket({ transport }: { readonly transport: Transport }): boolean {
+  return transport === 'ws' || transport === 'wss';
+}
+
+export function parseHost(text: string): { host: string; port: number } {
+  const [, address, name, digits = ''] = hostAndPort.exec(text) ?? [];
+  const host = address ?? name;
+  const port = Number(digits);
+  if (host === undefined || host.length > MAX_HOST || port < 1 || port > 65535) {
+    throw new InviteError(
+      'INVITE_BAD_ADDRESS',
+      `${JSON.stringify(text)} is no server address; it looks like chat.example.org:7000 or [2001:db8::1]:7000.`,
+    );
+  }
+  return { host, port };
+}
