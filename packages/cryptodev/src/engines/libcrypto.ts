@@ -166,14 +166,21 @@ function baseOf(buffer: ArrayBufferLike): Pointer {
   return base;
 }
 
-/** Room of a module's own for a call's small inputs and outputs, with an address that stays. */
+/**
+ * Room of a module's own for a call's small inputs and outputs.
+ *
+ * SAFETY: its address stays good for the life of the process, because every room is kept: a caller may hold
+ * on to the number alone.
+ */
 export class Scratch {
-  readonly bytes: Uint8Array;
+  static readonly #kept: Scratch[] = [];
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly address: Pointer;
 
   constructor(length: number) {
     this.bytes = new Uint8Array(new ArrayBuffer(length));
     this.address = addressOf(this.bytes);
+    Scratch.#kept.push(this);
   }
 
   /** Copies `bytes` to the start of the room. @returns its address */
@@ -275,33 +282,27 @@ export function fetched(kind: ContextKind, name: string): Pointer {
   return pointer;
 }
 
-const digestParams = new Map<string, { readonly list: Scratch; readonly texts: Scratch }>();
+const digestParams = new Map<string, Pointer>();
 
-/**
- * The address of an `OSSL_PARAM` list that says `digest=name`, for `EVP_MAC_init`.
- *
- * SAFETY: the map holds the list and the texts it points at for the life of the process.
- */
+/** The address of an `OSSL_PARAM` list that says `digest=name`, for `EVP_MAC_init`. */
 export function digestParam(name: string): Pointer {
-  let param = digestParams.get(name);
-  if (param === undefined) {
-    const texts = new Scratch(64);
-    texts.put(new TextEncoder().encode(`digest\0${name}\0`));
-    // Two of struct { const char *key; unsigned data_type; void *data; size_t data_size, return_size; },
-    // the second all zero: the end of the list.
-    const list = new Scratch(80);
-    const OSSL_PARAM_UTF8_STRING = 4;
-    new BigUint64Array(list.bytes.buffer).set([
-      BigInt(texts.address),
-      BigInt(OSSL_PARAM_UTF8_STRING),
-      BigInt(texts.address + 'digest\0'.length),
-      BigInt(name.length),
-      0n,
-    ]);
-    param = { list, texts };
-    digestParams.set(name, param);
-  }
-  return param.list.address;
+  const known = digestParams.get(name);
+  if (known !== undefined) return known;
+  const texts = new Scratch(64);
+  texts.put(new TextEncoder().encode(`digest\0${name}\0`));
+  // Two of struct { const char *key; unsigned data_type; void *data; size_t data_size, return_size; },
+  // the second all zero: the end of the list.
+  const list = new Scratch(80);
+  const OSSL_PARAM_UTF8_STRING = 4;
+  new BigUint64Array(list.bytes.buffer).set([
+    BigInt(texts.address),
+    BigInt(OSSL_PARAM_UTF8_STRING),
+    BigInt(texts.address + 'digest\0'.length),
+    BigInt(name.length),
+    0n,
+  ]);
+  digestParams.set(name, list.address);
+  return list.address;
 }
 
 /**

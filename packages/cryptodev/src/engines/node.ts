@@ -155,8 +155,7 @@ class NodeAead implements EngineAead {
     tag: Uint8Array,
   ): void {
     const options = { authTagLength: this.#tagLength };
-    const cipher = crypto.createCipheriv(this.#name, this.#key.bytes, nonce, options) as CipherGCM &
-      CipherCCM;
+    const cipher = crypto.createCipheriv(this.#name, this.#key.bytes, nonce, options);
     cipher.setAAD(gathered(associatedData), { plaintextLength: source.byteLength });
     const result = cipher.update(gathered(source));
     cipher.final();
