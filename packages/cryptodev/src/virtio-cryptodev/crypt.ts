@@ -1,0 +1,110 @@
+/** CIOCCRYPT: ciphers (6.7), hashes and MACs (6.8), and both in one session. */
+import type { CipherProperties } from '../algorithms.ts';
+import type { Completion } from '../engine.ts';
+import { chainIv, rememberBlock } from './chained-iv.ts';
+import { andThen } from './completion.ts';
+import { errno } from './errno.ts';
+import type { Job } from './job.ts';
+import type { PlainCipherEntry } from './numbers.ts';
+import type { RunningDigest } from './running-digest.ts';
+import type { Session } from './session.ts';
+import { COP_DECRYPT, COP_ENCRYPT, flag } from './wire.ts';
+
+/** Carries out CIOCCRYPT. @returns the status */
+export function crypt(session: Session, job: Job): Completion<number> {
+  const { header } = job;
+  if (header.op !== COP_ENCRYPT && header.op !== COP_DECRYPT) return errno.EINVAL;
+  if (session.aead !== undefined) return errno.EINVAL;
+  const { digest } = session;
+  if (session.cipher === undefined) {
+    if (header.op === COP_DECRYPT) return errno.EINVAL;
+    if (!job.reserve(0)) return errno.EPROTO;
+    return andThen(addToDigest(digest!, job, job.source), (missing) => missing);
+  }
+
+  const status = prepareCipher(session, job, header.dataLength);
+  if (status !== 0) return status;
+  if (!job.reserve(header.dataLength)) return errno.EPROTO;
+  if (digest === undefined) {
+    return andThen(runCipher(session, job), () => finishCipher(session, job, 0));
+  }
+  // The digest is that of the plaintext: before encryption, after decryption.
+  if (header.op === COP_ENCRYPT) {
+    return andThen(addToDigest(digest, job, job.source), (missing) =>
+      andThen(runCipher(session, job), () => finishCipher(session, job, missing)),
+    );
+  }
+  return andThen(runCipher(session, job), () =>
+    andThen(addToDigest(digest, job, job.destination), (missing) => finishCipher(session, job, missing)),
+  );
+}
+
+/** Checks what concerns the cipher, and takes the IV. @returns 0 or EINVAL */
+export function prepareCipher(session: Session, job: Job, length: number): number {
+  const { properties }: { properties: CipherProperties } = plainCipher(session);
+  if (length % properties.blockSize !== 0) return errno.EINVAL;
+  if (properties.maxLength !== undefined && length > properties.maxLength) return errno.EINVAL;
+  return takeIv(session, job);
+}
+
+/** Makes the IV given, if one is, the session's. @returns 0 or EINVAL */
+export function takeIv(session: Session, job: Job): number {
+  const given = job.header.ivLength;
+  if (given === 0) return 0;
+  const { iv } = session;
+  if (given !== iv.length) return errno.EINVAL;
+  for (let i = 0; i < given; i++) iv[i] = job.iv[i]!;
+  return 0;
+}
+
+/** Encrypts or decrypts `source` to `destination` and chains the IV. */
+export function runCipher(session: Session, job: Job): Completion<void> {
+  const { name } = plainCipher(session);
+  const decrypting = job.header.op === COP_DECRYPT;
+  const { iv, lastBlock } = session;
+  rememberBlock(name, decrypting, job.source, lastBlock);
+  const direction = decrypting ? 'decrypt' : 'encrypt';
+  const outcome = session.cipher!.crypt(direction, iv, job.source, job.destination);
+  if (outcome instanceof Promise) {
+    return outcome.then(() => chainIv(name, decrypting, iv, lastBlock, job.destination));
+  }
+  chainIv(name, decrypting, iv, lastBlock, job.destination);
+}
+
+/** Gives back the stored IV if WRITE_IV asks for it. */
+export function writeIv(session: Session, job: Job): void {
+  if ((job.header.flags & flag.writeIv) !== 0) job.giveIv(session.iv);
+}
+
+function plainCipher(session: Session): PlainCipherEntry {
+  return session.cipherEntry as PlainCipherEntry;
+}
+
+function finishCipher(session: Session, job: Job, status: number): number {
+  job.dataLength = job.header.dataLength;
+  writeIv(session, job);
+  return status;
+}
+
+/**
+ * The three steps of 6.8.
+ * @returns 0, or EFAULT if a digest is due and there is no room for it
+ */
+function addToDigest(digest: RunningDigest, job: Job, data: Job['source']): Completion<number> {
+  const { flags } = job.header;
+  const restart = flags === 0 || (flags & flag.reset) !== 0;
+  return andThen(restart ? digest.reset() : undefined, () =>
+    andThen(data.byteLength > 0 ? digest.update(data) : undefined, () => finishDigest(digest, job)),
+  );
+}
+
+function finishDigest(digest: RunningDigest, job: Job): Completion<number> {
+  const { flags, dataLength, macLength } = job.header;
+  const due = (flags & flag.final) !== 0 || (flags & flag.update) === 0 || dataLength === 0;
+  if (!due) return 0;
+  return andThen(digest.finish(job.mac.subarray(0, digest.length)), () => {
+    if (macLength < digest.length) return errno.EFAULT;
+    job.macLength = digest.length;
+    return 0;
+  });
+}

@@ -1,0 +1,231 @@
+/**
+ * One request while the device works on it: the header in memory of its own, read once, and the parts of the
+ * chain by section 6. Jobs are reused, so that a request costs no allocation.
+ */
+import { Segments, type VirtioRequest } from '@skytale/virtio';
+import { errno } from './errno.ts';
+import {
+  COP_DECRYPT,
+  decodeRequestHeader,
+  emptyRequestHeader,
+  encodeResponseHeader,
+  encodeSessionProperties,
+  flag,
+  ioctl,
+  maxDigestLength,
+  maxIvLength,
+  requestHeaderLength,
+  requestType,
+  responseHeaderLength,
+  responseIvOffset,
+  type SessionProperties,
+} from './wire.ts';
+
+/** The header and the IV behind it come in one copy. */
+const prefixLength = requestHeaderLength + maxIvLength;
+const noSegments = new Segments();
+
+export class Job {
+  readonly header = emptyRequestHeader();
+  /** The data to work on, in the driver's memory. Of SRTP type, a part of `auth`. */
+  readonly source = new Segments();
+  /** Where the result goes; empty until `reserve`. */
+  readonly destination = new Segments();
+  /** Associated data, in the driver's memory. */
+  readonly auth = new Segments();
+  /** A list for whoever works on the job. */
+  readonly part = new Segments();
+  /** The IV given, `header.ivLength` bytes; after that stale. */
+  readonly iv: Uint8Array<ArrayBuffer>;
+  /** SRTP decryption: the tag given. Otherwise the digest or tag to give back. */
+  readonly mac = new Uint8Array(maxDigestLength);
+
+  // The outcome.
+  id = 0;
+  dataLength = 0;
+  macLength = 0;
+
+  #request: VirtioRequest | undefined;
+  #readable = noSegments;
+  #writable = noSegments;
+  readonly #prefix = new Uint8Array(prefixLength);
+  readonly #prefixView = new DataView(this.#prefix.buffer);
+  readonly #response = new Uint8Array(responseHeaderLength);
+  readonly #responseView = new DataView(this.#response.buffer);
+  readonly #responseIv = this.#response.subarray(responseIvOffset);
+  #ivLength = 0;
+  /** Whether the last 16 bytes of the response header say something, or did when the job was last used. */
+  #ivMeant = false;
+  #ivStale = false;
+
+  constructor() {
+    this.iv = this.#prefix.subarray(requestHeaderLength);
+  }
+
+  /**
+   * Takes a request and reads its header.
+   * @returns 0; EPROTO or EMSGSIZE by section 6.12
+   */
+  begin(request: VirtioRequest, maxDataLength: number): number {
+    this.#request = request;
+    this.#readable = request.readable;
+    this.#writable = request.writable;
+    this.id = this.dataLength = this.macLength = this.#ivLength = 0;
+    this.#ivMeant = false;
+    const available = request.readable.byteLength;
+    if (available < requestHeaderLength) return errno.EPROTO;
+    copyPrefix(request.readable, this.#prefix, Math.min(prefixLength, available));
+    decodeRequestHeader(this.#prefixView, this.header);
+    return this.#locate(available, maxDataLength);
+  }
+
+  /** Whether the response has room for its header: without it nothing is done (6.2). */
+  static answerable(request: VirtioRequest): boolean {
+    return request.writable.byteLength >= responseHeaderLength;
+  }
+
+  /** Length of `mac` in the response: the tag that SRTP decryption is given stands in the request. */
+  get macRoom(): number {
+    return this.#isSrtpDecryption() ? 0 : this.header.macLength;
+  }
+
+  /** Makes `destination` the first `length` bytes of the destination. @returns false if it is shorter */
+  reserve(length: number): boolean {
+    const start = responseHeaderLength + this.macRoom;
+    if (start + length > this.#writable.byteLength) return false;
+    if (length === 0) this.destination.clear();
+    else this.#writable.slice(start, length, this.destination);
+    return true;
+  }
+
+  /** A copy of the parts key and mac_key of the request, for the caller to wipe. */
+  takeKeys(): Uint8Array {
+    const keys = new Uint8Array(this.header.keyLength + this.header.macKeyLength);
+    this.#readable.copyTo(requestHeaderLength, keys.length, keys);
+    return keys;
+  }
+
+  /** Gives back an IV. */
+  giveIv(iv: Uint8Array): void {
+    this.#responseIv.fill(0);
+    this.#responseIv.set(iv);
+    this.#ivLength = iv.length;
+    this.#ivMeant = this.#ivStale = true;
+  }
+
+  /** Gives back the properties of a new session. */
+  giveProperties(properties: SessionProperties): void {
+    encodeSessionProperties(properties, this.#responseIv);
+    this.#ivMeant = this.#ivStale = true;
+  }
+
+  /** Writes the response and returns the chain. The job is free again. */
+  complete(status: number): void {
+    const request = this.#request!;
+    const room = this.macRoom;
+    const succeeded = status === 0;
+    let written = responseHeaderLength;
+    if (succeeded || this.dataLength > 0) {
+      if (room > 0) this.#writeMac(room, succeeded ? this.macLength : 0);
+      written += room + this.dataLength;
+    }
+    if (this.#ivStale && !(succeeded && this.#ivMeant)) {
+      this.#responseIv.fill(0);
+      this.#ivStale = false;
+    }
+    encodeResponseHeader(
+      this.#responseView,
+      status,
+      succeeded ? this.id : 0,
+      this.dataLength,
+      succeeded ? this.#ivLength : 0,
+      succeeded ? this.macLength : 0,
+    );
+    copyResponse(this.#response, this.#writable);
+    this.#request = undefined;
+    this.#readable = this.#writable = noSegments;
+    request.complete(written);
+  }
+
+  /** Checks the lengths against the chain and finds the parts (6.1). */
+  #locate(available: number, maxDataLength: number): number {
+    const { header } = this;
+    const { dataLength, authLength, ivLength, keyLength, macKeyLength } = header;
+    if (dataLength > maxDataLength) return errno.EMSGSIZE;
+    if (!this.#lengthsBelong()) return errno.EPROTO;
+
+    const srtp = this.#isSrtp();
+    const tagLength = this.#isSrtpDecryption() ? header.macLength : 0;
+    const ivStart = requestHeaderLength + keyLength + macKeyLength;
+    const authStart = ivStart + ivLength + tagLength;
+    const dataStart = authStart + authLength;
+    if (available !== dataStart + (srtp ? 0 : dataLength)) return errno.EPROTO;
+
+    if (ivLength > maxIvLength) return errno.EINVAL;
+    if (ivStart !== requestHeaderLength) this.#readable.copyTo(ivStart, ivLength, this.iv);
+    if (tagLength > 0) {
+      this.#readable.copyTo(ivStart + ivLength, Math.min(tagLength, maxDigestLength), this.mac);
+    }
+    if (authLength > 0) this.#readable.slice(authStart, authLength, this.auth);
+    else this.auth.clear();
+    if (dataLength > 0 && !srtp) this.#readable.slice(dataStart, dataLength, this.source);
+    else this.source.clear();
+    return 0;
+  }
+
+  /** Whether the lengths that the request does not use are 0. */
+  #lengthsBelong(): boolean {
+    const { header } = this;
+    const operation = this.#operation();
+    const data = header.dataLength | header.ivLength | header.macLength;
+    const keys = header.keyLength | header.macKeyLength;
+    if (operation === 0 && (data | header.authLength) !== 0) return false;
+    if (operation !== ioctl.CIOCAUTHCRYPT && header.authLength !== 0) return false;
+    const takesKeys =
+      header.type === requestType.oneShot ||
+      (header.type === requestType.ioctl && header.ioctl === ioctl.CIOCGSESSION);
+    return takesKeys || keys === 0;
+  }
+
+  /** CIOCCRYPT or CIOCAUTHCRYPT if the request has such an operation, otherwise 0. */
+  #operation(): number {
+    const { type, ioctl: number } = this.header;
+    if (type !== requestType.ioctl && type !== requestType.oneShot) return 0;
+    return number === ioctl.CIOCCRYPT || number === ioctl.CIOCAUTHCRYPT ? number : 0;
+  }
+
+  #isSrtp(): boolean {
+    return (this.header.flags & flag.srtp) !== 0 && this.#operation() === ioctl.CIOCAUTHCRYPT;
+  }
+
+  #isSrtpDecryption(): boolean {
+    return this.header.op === COP_DECRYPT && this.#isSrtp();
+  }
+
+  #writeMac(room: number, length: number): void {
+    this.#writable.copyFrom(responseHeaderLength, Math.min(room, length), this.mac);
+    if (room > length) this.#writable.fill(0, responseHeaderLength + length, room - length);
+  }
+}
+
+// Copies as short as a header are done byte by byte: `Uint8Array.set` wants a view of the range, which costs more.
+
+function copyPrefix(readable: Segments, target: Uint8Array, length: number): void {
+  if (readable.length[0]! < length) {
+    readable.copyTo(0, length, target);
+    return;
+  }
+  const memory = readable.memory[0]!;
+  const offset = readable.offset[0]!;
+  for (let i = 0; i < length; i++) target[i] = memory[offset + i]!;
+}
+
+function copyResponse(header: Uint8Array, writable: Segments): void {
+  if (writable.length[0]! < responseHeaderLength) {
+    writable.copyFrom(0, responseHeaderLength, header);
+    return;
+  }
+  const memory = writable.memory[0]!;
+  const offset = writable.offset[0]!;
+  for (let i = 0; i < responseHeaderLength; i++) memory[offset + i] = header[i]!;
+}
