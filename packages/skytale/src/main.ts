@@ -1,2 +1,28 @@
 #!/usr/bin/env node
-console.log('skytale');
+/** The `skytale` command: runs it, and says in one line what went wrong. */
+import { exitCodeFor, explain } from './explain.ts';
+import { runProgram } from './program.ts';
+import { styleFor } from './style.ts';
+
+function fail(error: unknown): void {
+  const style = styleFor(process.stderr);
+  process.stderr.write(`${style('red', 'skytale:')} ${explain(error)}\n`);
+  if (process.env.SKYTALE_DEBUG === '1' && error instanceof Error) {
+    process.stderr.write(`${error.stack}\n`);
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+      process.stderr.write(`because of ${cause.stack}\n`);
+    }
+  }
+}
+
+process.on('uncaughtException', (error) => {
+  fail(error);
+  process.exit(1);
+});
+
+try {
+  process.exitCode = await runProgram(process.argv.slice(2));
+} catch (error) {
+  fail(error);
+  process.exitCode = exitCodeFor(error);
+}

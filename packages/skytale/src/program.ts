@@ -1,0 +1,212 @@
+/** The command line: commands, arguments, options and help. What a command does is in commands/. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { UsageError } from './command-error.ts';
+import {
+  type Address,
+  formatAddress,
+  resolveSettings,
+  type SettingName,
+  settings,
+  type Values,
+  variableOf,
+} from './settings.ts';
+
+/** Carries out a command. @returns the exit code */
+type Action<Name extends SettingName> = (values: Values<Name>, ...args: string[]) => Promise<number>;
+
+type Definition<Name extends SettingName> = {
+  readonly name: string;
+  readonly argument?: readonly [name: string, help: string];
+  readonly summary: string;
+  readonly description?: string;
+  readonly settings: readonly Name[];
+  readonly examples: string;
+  /** The code of a command is loaded when it runs: `--help` needs none of it. */
+  readonly load: () => Promise<Action<Name>>;
+};
+
+const define = <const Name extends SettingName>(definition: Definition<Name>): Definition<Name> => definition;
+
+export const serverSettings = ['listen', 'http', 'data', 'log-level'] as const;
+
+const commands = [
+  define({
+    name: 'serve',
+    summary: 'run a server',
+    description:
+      'Runs a server. It forwards and stores what it cannot read: it sees who is connected when, and how much ' +
+      'is said, but has no keys. It ends on SIGINT or SIGTERM when everything that came in is stored.',
+    settings: [...serverSettings, 'json'],
+    examples: `
+  skytale serve                                   for this machine only
+  skytale serve --listen 0.0.0.0:7000             for the network
+  skytale serve --listen 127.0.0.1:0 --json       any free port; the first line of standard output says which`,
+    load: async () => (await import('./commands/serve.ts')).serve,
+  }),
+  define({
+    name: 'invite',
+    summary: 'make a room and print the link that lets people in',
+    description:
+      'Makes a room on a server and prints its link. Whoever has the link can read and write in the room: send ' +
+      'it over a channel that you trust. The part after # is the key; it never goes to the server.',
+    settings: ['server', 'passphrase', 'passphrase-file', 'json'],
+    examples: `
+  skytale invite
+  skytale invite --server chat.example.org:7000
+  skytale invite --passphrase                     the link alone is not enough, people need the passphrase too`,
+    load: async () => (await import('./commands/invite.ts')).invite,
+  }),
+  define({
+    name: 'chat',
+    argument: ['INVITE', 'the link that "skytale invite" printed, in quotes (it contains a #)'],
+    summary: 'talk in a room',
+    description:
+      'Talks in a room. On a terminal it is a chat client; type /help in it. In a pipe every line of standard ' +
+      'input is sent as a message, every message of the others is printed as a line of standard output, and ' +
+      'everything else goes to standard error. At the end of the input it waits until the server has stored ' +
+      'all of it, then ends; with --follow it stays.\n\n' +
+      'In text format a line break within a message is printed as \\n, a backslash as \\\\, another control ' +
+      'character (but tab) as \\xNN, and a character that reorders text as \\uNNNN. In json format a line is ' +
+      '{"seq":7,"from":"alice","text":"…","at":"2026-01-31T12:00:00.000Z"}.',
+    settings: ['name', 'crypto', 'since', 'follow', 'format', 'state', 'timeout', 'passphrase-file'],
+    examples: `
+  skytale chat 'skytale://127.0.0.1:7000/…#…' --name alice
+  make 2>&1 | skytale chat "$INVITE" --name build
+  skytale chat "$INVITE" --follow </dev/null      only listen
+  skytale chat "$INVITE" --since 0 --format json </dev/null`,
+    load: async () => (await import('./commands/chat.ts')).chat,
+  }),
+  define({
+    name: 'doctor',
+    summary: 'show what this machine has: engines, accelerators, devices',
+    settings: ['json'],
+    examples: `
+  skytale doctor
+  skytale doctor --json`,
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  }),
+  define({
+    name: 'start',
+    summary: 'run a server with a room of its own, and show how to join it',
+    description:
+      'What "npm start" runs: a server, a test of the crypto device, and an invite to a room that is made on the ' +
+      'first start and is there again on the next.',
+    settings: [...serverSettings],
+    examples: `
+  skytale start
+  skytale start --listen 0.0.0.0:7000`,
+    load: async () => (await import('./commands/start.ts')).start,
+  }),
+];
+
+/**
+ * Runs the command that `args` name.
+ * @param args without the program's name
+ * @returns the exit code
+ * @throws {CommandError} whatever goes wrong that has words for it
+ */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('skytale')
+    .description('End-to-end encrypted chat whose cryptography runs on a crypto device.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('--help', 'explain')
+    .helpCommand('help [COMMAND]', 'explain a command')
+    .usage('COMMAND [OPTIONS]')
+    .configureHelp({
+      subcommandTerm: (command) =>
+        [command.name(), ...command.registeredArguments.map((argument) => argument.name())].join(' '),
+    })
+    .addHelpText('after', overview);
+  for (const definition of commands) {
+    addCommand(program, definition as unknown as Definition<SettingName>, (code) => {
+      exitCode = code;
+    });
+  }
+  quiet(program);
+  if (args.length === 0) {
+    program.outputHelp({ error: true });
+    return 2;
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    if (error.code === 'commander.help') return 2;
+    const known = commands.some(({ name }) => name === args[0]);
+    const help = `"skytale ${known ? `${args[0]} ` : ''}--help" explains.`;
+    throw new UsageError(`${oneLine(error.message)} ${help}`, { cause: error });
+  }
+  return exitCode;
+}
+
+const overview = `
+Begin with:
+  skytale start                  a server and a room, in one terminal
+  skytale chat 'skytale://…'     talk there, in another
+
+Every option can also be given in the environment, as ${variableOf('log-level')} for --log-level, or in the
+JSON file that --config names. NO_COLOR=1 turns colours off, SKYTALE_DEBUG=1 turns stack traces on.
+"skytale COMMAND --help" explains a command.`;
+
+function addCommand(
+  program: Command,
+  definition: Definition<SettingName>,
+  done: (exitCode: number) => void,
+): void {
+  const command = program
+    .command(definition.name)
+    .summary(definition.summary)
+    .description(definition.description ?? `${capitalized(definition.summary)}.`)
+    .usage(`${definition.argument?.[0] ?? ''} [OPTIONS]`.trim())
+    .helpOption('--help', 'explain')
+    .allowExcessArguments(false)
+    .addHelpText('after', `\nExamples:${definition.examples}`);
+  if (definition.argument) command.argument(`<${definition.argument[0]}>`, definition.argument[1]);
+  const options = definition.settings.map((name) => optionOf(name));
+  for (const option of options) command.addOption(option);
+  command.option('--config <FILE>', 'JSON file with settings');
+  command.action(async (...given: unknown[]) => {
+    const raw = command.opts<Record<string, unknown>>();
+    const flags = Object.fromEntries(options.map((option) => [option.name(), raw[option.attributeName()]]));
+    const config = (raw.config as string | undefined) ?? process.env[variableOf('config')];
+    const values = resolveSettings(definition.settings, flags, process.env, config);
+    const action = await definition.load();
+    done(await action(values, ...(definition.argument ? [given[0] as string] : [])));
+  });
+}
+
+function optionOf(name: SettingName): Option {
+  const setting: (typeof settings)[SettingName] = settings[name];
+  if (!('value' in setting)) return new Option(`--${name}`, setting.help);
+  const fallback = 'fallbackHelp' in setting ? setting.fallbackHelp : setting.fallback(process.env);
+  return new Option(`--${name} <${setting.value}>`, `${setting.help} (default: ${describe(fallback)})`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null && 'port' in value) {
+    return formatAddress(value as Address);
+  }
+  return String(value);
+}
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Commander prints nothing about errors itself: main.ts does, in one way for all of them. */
+function quiet(program: Command): void {
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => {} });
+  }
+}
+
+const oneLine = (message: string): string => {
+  const text = capitalized(message.replace(/^error: /, '').replaceAll('\n', ' '));
+  return /[.)?]$/.test(text) ? text : `${text}.`;
+};
+
+function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,72 @@
+/** What the commands typed into the chat answer: /help, /who, /verify, /quit. */
+import type { ChatClient, MemberId } from '@skytale/chat';
+import type { Names } from '../names.ts';
+import { displayText } from '../safe-text.ts';
+
+export type Answer = { readonly text: readonly string[]; readonly quit?: boolean };
+
+/** The part of the client that the commands ask. */
+type Source = Pick<ChatClient, 'member' | 'present' | 'knownMembers' | 'safetyNumber'>;
+
+const help = [
+  '/who              who is here now',
+  '/verify [NAME]    safety numbers, to compare over another channel',
+  '/quit             leave (so does Ctrl-D)',
+  '/help             this',
+  '//text            send a text that begins with a slash',
+  'Enter sends, Alt-Enter breaks the line, arrows up and down bring back what was sent, Ctrl-L clears the screen.',
+];
+
+/** @param line begins with a slash */
+export function answer(line: string, client: Source, names: Names): Answer {
+  const [command = '', ...rest] = line.trim().split(/\s+/);
+  const argument = rest.join(' ');
+  switch (command) {
+    case '/help':
+      return { text: help };
+    case '/who':
+      return { text: who(client, names) };
+    case '/verify':
+      return { text: verify(argument, client, names) };
+    case '/quit':
+    case '/exit':
+      return { text: [], quit: true };
+    default:
+      return {
+        text: [
+          `There is no command ${displayText(command)}. /help lists them; //… sends a text with a slash.`,
+        ],
+      };
+  }
+}
+
+function who(client: Source, names: Names): string[] {
+  const others = client.present.map(({ member }) => names.label(member));
+  return [`Here, by what the server says: ${[`${names.label(client.member)} (you)`, ...others].join(', ')}.`];
+}
+
+function verify(query: string, client: Source, names: Names): string[] {
+  const here = client.present.map(({ member }) => member);
+  const others = new Set([...here, ...client.knownMembers.keys()]);
+  others.delete(client.member);
+  const chosen = query === '' ? [...others] : names.find(query, others);
+  if (chosen.length === 0) {
+    return [
+      query === '' ? 'Nobody else is known here yet.' : `Nobody called ${displayText(query)} is known here.`,
+    ];
+  }
+  return [
+    'Call each other, or meet, and compare. Equal numbers: it is really the two of you, and nobody in between.',
+    ...chosen.flatMap((member) => safetyNumber(member, client, names)),
+  ];
+}
+
+function safetyNumber(member: MemberId, client: Source, names: Names): string[] {
+  const groups = client.safetyNumber(member)?.split(' ') ?? ['(none)'];
+  const half = Math.ceil(groups.length / 2);
+  return [
+    `you and ${names.label(member)}:`,
+    `    ${groups.slice(0, half).join(' ')}`,
+    `    ${groups.slice(half).join(' ')}`,
+  ];
+}

@@ -1,0 +1,301 @@
+/** The chat client on a terminal: history above; below it what is not sent yet, the state, and the input line. */
+import type { ChatClient, ChatError, ChatMessage, ConnectionState, Presence } from '@skytale/chat';
+import { Names } from '../names.ts';
+import { displayText } from '../safe-text.ts';
+import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
+import type { Style } from '../style.ts';
+import { answer } from './chat-commands.ts';
+import { layoutInput } from './input-layout.ts';
+import { type Key, LineEditor } from './line-editor.ts';
+import { LiveRegion, type Picture } from './live-region.ts';
+import { fit, widthOf } from './text-width.ts';
+import { Transcript } from './transcript.ts';
+import { Tty } from './tty.ts';
+
+export type TerminalChatOptions = {
+  readonly client: ChatClient;
+  readonly style: Style;
+  /** Longest text of a message, in bytes of UTF-8. */
+  readonly longest: number;
+  /** First lines of the history: what this is and how to get help. */
+  readonly greeting: readonly string[];
+};
+
+/** Rows for messages that wait to be acknowledged; of more, their number is shown. */
+const mostUnsentRows = 3;
+/** How long leaving waits for the last acknowledgements. */
+const leaveWithinMs = 3000;
+
+export class TerminalChat {
+  readonly #client: ChatClient;
+  readonly #style: Style;
+  readonly #longest: number;
+  readonly #transcript: Transcript;
+  readonly #names = new Names();
+  readonly #editor = new LineEditor();
+  readonly #tty: Tty;
+  readonly #region: LiveRegion;
+  readonly #done = Promise.withResolvers<number>();
+  /** Texts on their way, oldest first; by the client's number once they have one. */
+  readonly #unsent: { n: number | undefined; text: string }[] = [];
+  /** What is to be printed above the region at the next drawing. */
+  #above = '';
+  /** The last message in `#above`; confirmed once it is on the screen. */
+  #shownSeq = 0;
+  #drawing: NodeJS.Immediate | undefined;
+  #state: ConnectionState = { phase: 'connecting', attempt: 1 };
+  #retryAt = 0;
+  #caughtUp = false;
+  #leaving = false;
+  readonly #clock: NodeJS.Timeout;
+
+  constructor(options: TerminalChatOptions) {
+    this.#client = options.client;
+    this.#style = options.style;
+    this.#longest = options.longest;
+    this.#transcript = new Transcript(options.style);
+    this.#names.learn(this.#client.member, this.#client.name);
+    for (const [member, name] of this.#client.knownMembers) this.#names.learn(member, name);
+    this.#region = new LiveRegion(process.stdout);
+    this.#tty = new Tty(process.stdin, process.stdout, {
+      key: (key) => this.#press(key),
+      redraw: () => this.#draw(),
+      gone: () => this.#done.resolve(exitCodeOf('SIGHUP')),
+    });
+    // The seconds until the next attempt to connect.
+    this.#clock = setInterval(() => this.#state.phase === 'offline' && this.#drawSoon(), 1000);
+    for (const line of options.greeting) this.#print(this.#transcript.notice(line));
+    this.#listen();
+  }
+
+  /** Talks until the user leaves. @returns the exit code */
+  async run(): Promise<number> {
+    const stopListening = onEndSignal((signal: EndSignal) => this.#done.resolve(exitCodeOf(signal)));
+    try {
+      if (this.#client.unacknowledged > 0) {
+        this.#print(
+          this.#transcript.notice(
+            `From last time, ${count(this.#client.unacknowledged)} not sent yet: on the way now.`,
+          ),
+        );
+      }
+      this.#client.start();
+      const code = await this.#done.promise;
+      await this.#leave();
+      return code;
+    } finally {
+      stopListening();
+      clearInterval(this.#clock);
+      clearImmediate(this.#drawing);
+      this.#tty[Symbol.dispose]();
+    }
+  }
+
+  #listen(): void {
+    this.#client
+      .on('message', (message) => this.#message(message))
+      .on('ack', ({ n }) => this.#acknowledged(n))
+      .on('presence', (presence) => this.#presence(presence))
+      .on('warning', ({ text }) => this.#print(this.#transcript.warning(text)))
+      .on('caughtUp', () => {
+        this.#caughtUp = true;
+        this.#drawSoon();
+      })
+      .on('state', (state) => this.#stateChanged(state))
+      .on('fatal', (error) => this.#done.reject(error));
+  }
+
+  #message(message: ChatMessage): void {
+    this.#names.learn(message.member, message.from);
+    // The own message whose acknowledgement was lost with the connection comes as history.
+    if (message.own) this.#forgetUnsent(message.text);
+    const label = this.#names.label(message.member);
+    this.#print(this.#transcript.message(message.at, message.member, label, message.text));
+    this.#shownSeq = message.seq;
+  }
+
+  #forgetUnsent(text: string): void {
+    const at = this.#unsent.findIndex((candidate) => candidate.text === text);
+    if (at !== -1) this.#unsent.splice(at, 1);
+  }
+
+  #acknowledged(n: number): void {
+    const at = this.#unsent.findIndex((candidate) => candidate.n === n);
+    if (at === -1) return;
+    const [{ text }] = this.#unsent.splice(at, 1) as [{ text: string }];
+    this.#print(this.#transcript.message(new Date(), this.#client.member, this.#ownLabel, text));
+  }
+
+  #presence({ member, name, present }: Presence): void {
+    if (name !== undefined) this.#names.learn(member, name);
+    // Who was there already when one came is on the state line; /who lists them.
+    if (this.#caughtUp) {
+      const what = present ? '→ came:' : '← left:';
+      this.#print(this.#transcript.notice(`${what} ${this.#names.label(member)}`));
+    }
+    this.#drawSoon();
+  }
+
+  #stateChanged(state: ConnectionState): void {
+    this.#state = state;
+    if (state.phase === 'offline') {
+      this.#caughtUp = false;
+      this.#retryAt = Date.now() + state.retryIn;
+    }
+    this.#drawSoon();
+  }
+
+  #press(key: Key): void {
+    if (this.#leaving) return;
+    switch (this.#editor.press(key)) {
+      case 'submit':
+        this.#submit(this.#editor.take());
+        break;
+      case 'interrupt':
+        this.#done.resolve(exitCodeOf('SIGINT'));
+        break;
+      case 'end':
+        this.#done.resolve(0);
+        break;
+      case 'suspend':
+        this.#region.clear();
+        this.#tty.suspend();
+        break;
+      case 'clear-screen':
+        this.#region.clearScreen();
+        break;
+    }
+    this.#drawSoon();
+  }
+
+  #submit(line: string): void {
+    if (line.trim() === '') return;
+    if (line.startsWith('/') && !line.startsWith('//')) {
+      const { text, quit } = answer(line, this.#client, this.#names);
+      for (const row of text) this.#print(this.#transcript.notice(row));
+      if (quit) this.#done.resolve(0);
+      return;
+    }
+    this.#send(line.startsWith('//') ? line.slice(1) : line);
+  }
+
+  #send(text: string): void {
+    const length = Buffer.byteLength(text);
+    if (length > this.#longest) {
+      const message = `Not sent: ${length} bytes, and a message has at most ${this.#longest}. Arrow up brings it back.`;
+      this.#print(this.#transcript.warning(message));
+      return;
+    }
+    const entry: { n: number | undefined; text: string } = { n: undefined, text };
+    this.#unsent.push(entry);
+    this.#client.send(text).then(
+      ({ n }) => {
+        entry.n = n;
+      },
+      (error: ChatError) => {
+        this.#unsent.splice(this.#unsent.indexOf(entry), 1);
+        this.#print(this.#transcript.warning(`Not sent: ${error.message} Arrow up brings it back.`));
+      },
+    );
+  }
+
+  get #ownLabel(): string {
+    return this.#names.label(this.#client.member);
+  }
+
+  #print(text: string): void {
+    this.#above += text;
+    this.#drawSoon();
+  }
+
+  /** However much happens in a turn of the event loop, it is drawn once. */
+  #drawSoon(): void {
+    this.#drawing ??= setImmediate(() => this.#draw());
+  }
+
+  #draw(): void {
+    clearImmediate(this.#drawing);
+    this.#drawing = undefined;
+    this.#region.draw(this.#above, this.#picture());
+    this.#above = '';
+    if (this.#shownSeq > 0) this.#client.confirm(this.#shownSeq);
+    this.#shownSeq = 0;
+  }
+
+  #picture(): Picture {
+    const width = Math.max(20, process.stdout.columns) - 1;
+    const height = Math.max(1, Math.min(10, process.stdout.rows - mostUnsentRows - 3));
+    const head = [...this.#unsentRows(width), this.#stateRow(width)];
+    const prompt = `${fit(this.#client.name, 16)}> `;
+    const layout = layoutInput(prompt, this.#editor.text, this.#editor.cursor, width, height);
+    const paint = (row: string) =>
+      row.startsWith(prompt)
+        ? this.#transcript.name(this.#client.member, prompt) + row.slice(prompt.length)
+        : row;
+    return {
+      rows: [...head, ...layout.rows.map(paint)],
+      cursorRow: head.length + layout.cursorRow,
+      beforeCursor: paint(layout.beforeCursor),
+    };
+  }
+
+  #unsentRows(width: number): string[] {
+    const shown = this.#unsent.slice(-mostUnsentRows);
+    const rows = shown.map(({ text }) => {
+      const [first = '', ...more] = displayText(text).replaceAll('\t', ' ').split('\n');
+      const line = `not sent yet: ${first}${more.length > 0 ? ' …' : ''}`;
+      return this.#style('yellow', fit(line, width));
+    });
+    const hidden = this.#unsent.length - shown.length;
+    return hidden === 0 ? rows : [this.#style('yellow', `not sent yet: ${hidden} more`), ...rows];
+  }
+
+  #stateRow(width: number): string {
+    const text = fit(`── ${this.#stateText()} `, width);
+    const row = text + '─'.repeat(Math.max(0, width - widthOf(text)));
+    return this.#style(this.#state.phase === 'online' ? 'dim' : 'yellow', row);
+  }
+
+  #stateText(): string {
+    const state = this.#state;
+    switch (state.phase) {
+      case 'connecting':
+        return 'connecting …';
+      case 'online':
+        return this.#caughtUp ? `connected, ${this.#companyText()}` : 'connected, reading what was said …';
+      case 'offline': {
+        const seconds = Math.max(0, Math.ceil((this.#retryAt - Date.now()) / 1000));
+        return `offline, trying again in ${seconds} s: ${displayText(state.reason.message)}`;
+      }
+      case 'closed':
+        return 'closed';
+    }
+  }
+
+  #companyText(): string {
+    const others = this.#client.present;
+    if (others.length === 0) return 'nobody else is here';
+    return `with ${others.map(({ member }) => this.#names.label(member)).join(', ')}`;
+  }
+
+  async #leave(): Promise<void> {
+    this.#leaving = true;
+    if (this.#state.phase === 'online' && this.#client.unacknowledged > 0) {
+      const enough = new Promise((resolve) => setTimeout(resolve, leaveWithinMs).unref());
+      await Promise.race([this.#client.flush().catch(() => {}), enough]);
+    }
+    this.#draw();
+    const left = this.#client.unacknowledged;
+    this.#region.clear(
+      left === 0
+        ? ''
+        : this.#style(
+            'yellow',
+            `${capital(count(left))} not sent yet. Kept here, and sent when you join again with this name.`,
+          ) + '\n',
+    );
+  }
+}
+
+const count = (messages: number): string => (messages === 1 ? 'one message is' : `${messages} messages are`);
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,60 @@
+/** How the history of a room looks: lines of text that are printed once and then belong to the terminal. */
+import type { MemberId } from '@skytale/chat';
+import { displayText } from '../safe-text.ts';
+import type { Style } from '../style.ts';
+import { widthOf } from './text-width.ts';
+
+// Readable on dark and light; red and yellow are kept for warnings.
+const nameColours = [
+  'cyan',
+  'green',
+  'magenta',
+  'blue',
+  'cyanBright',
+  'greenBright',
+  'magentaBright',
+  'blueBright',
+] as const;
+
+const dayFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full' });
+const timeFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+/** Cells of a time, `12:34`. */
+const timeWidth = 5;
+
+export class Transcript {
+  readonly #style: Style;
+  #day = dayFormat.format();
+
+  constructor(style: Style) {
+    this.#style = style;
+  }
+
+  /** A name in the colour that this member always has. */
+  name(member: MemberId, label: string): string {
+    const colour = nameColours[Number.parseInt(member.slice(0, 8), 16) % nameColours.length] ?? 'cyan';
+    return this.#style([colour, 'bold'], label);
+  }
+
+  /** A message; before it the day, where that is another than the last message's. */
+  message(at: Date, member: MemberId, label: string, text: string): string {
+    const day = dayFormat.format(at);
+    const separator = day === this.#day ? '' : this.notice(`── ${day} ──`);
+    this.#day = day;
+    const lines = displayText(text)
+      .split('\n')
+      .join(`\n${' '.repeat(timeWidth + 1 + widthOf(label) + 2)}`);
+    const time = this.#style('dim', timeFormat.format(at));
+    return `${separator}${time} ${this.name(member, label)}  ${lines}\n`;
+  }
+
+  /** Something that happened, or the answer to a command. */
+  notice(text: string): string {
+    return `${this.#style('dim', text)}\n`;
+  }
+
+  /** Something that must not happen. */
+  warning(text: string): string {
+    return `${this.#style(['red', 'bold'], `⚠ ${displayText(text)}`)}\n`;
+  }
+}
