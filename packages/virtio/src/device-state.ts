@@ -1,0 +1,425 @@
+/**
+ * A virtio device as its driver sees it, whatever bus lies between: status, features, configuration space,
+ * queues and reset (VIRTIO 1.3, sections 2.1 to 2.6 and 3.1). A transport translates its own registers or
+ * messages into calls of this, and carries the three notifications.
+ *
+ * The driver is not trusted. A rule broken breaks this device (DEVICE_NEEDS_RESET, `brokenReason`) until
+ * the driver resets it; nothing throws because of what a driver did, except where said.
+ */
+import {
+  DEVICE_TYPE_FEATURES,
+  RING_FEATURES,
+  STATUS_ACKNOWLEDGE,
+  STATUS_DEVICE_NEEDS_RESET,
+  STATUS_DRIVER,
+  STATUS_DRIVER_OK,
+  STATUS_FAILED,
+  STATUS_FEATURES_OK,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_VERSION_1,
+} from './features.ts';
+import type { GuestMemory } from './guest-memory.ts';
+import { isQueueSize, type QueueLayout } from './split-ring.ts';
+import { SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
+import type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
+import { asVirtioError, VirtioError, VirtqueueError } from './virtio-error.ts';
+
+/** What a transport carries to the driver (VIRTIO 1.3, 2.3). Called in the middle of other calls: do not call back. */
+export interface DeviceNotifications {
+  /** Used buffer notification. */
+  usedBuffers(queueIndex: number): void;
+  /** Configuration change notification; also sent when the device breaks after DRIVER_OK. */
+  configChanged(): void;
+  /** The reset that the driver asked for is complete: `status` is 0 now. */
+  resetDone?(): void;
+}
+
+/** Where a transport departs from what was negotiated; see VirtqueueOptions. */
+export type QueueOverrides = Partial<Omit<VirtqueueOptions, 'onUsed'>>;
+
+/** The order in which a driver sets the bits (VIRTIO 1.3, 3.1.1). */
+const STATUS_ORDER = [STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_FEATURES_OK, STATUS_DRIVER_OK];
+const DRIVER_STATUS_BITS = STATUS_ORDER.reduce((all, bit) => all | bit) | STATUS_FAILED;
+
+/** In a long run of requests, how many complete before the driver is notified. */
+const NOTIFY_EVERY = 8;
+
+export class DeviceState {
+  readonly device: VirtioDevice;
+  /** The features offered: the device's own and RING_FEATURES. */
+  readonly offeredFeatures: bigint;
+  readonly #memory: GuestMemory;
+  readonly #notify: DeviceNotifications;
+  readonly #queues: (SplitVirtqueue | undefined)[];
+  #status = 0;
+  #driverFeatures = 0n;
+  #brokenReason: VirtioError | undefined;
+  /** Counts resets: what a request of an earlier life does to the device is of no interest. */
+  #life = 0;
+  #resetting = false;
+  /** Queues of an earlier life whose requests are still under way. */
+  #draining = 0;
+  /** Promises of `handle` that have not settled. */
+  #unsettled = 0;
+  #runningQueue = -1;
+  #knownConfig: Uint8Array;
+  #configGeneration = 0;
+
+  /** @throws {RangeError} if the device offers features that are not its type's, or a queue size that cannot be */
+  constructor(device: VirtioDevice, memory: GuestMemory, notify: DeviceNotifications) {
+    if ((device.features & ~DEVICE_TYPE_FEATURES) !== 0n) {
+      throw new RangeError(
+        `device features 0x${device.features.toString(16)} has bits outside of 0-23 and 50-127`,
+      );
+    }
+    const badSize = device.queueSizes.find((size) => !isQueueSize(size));
+    if (badSize !== undefined)
+      throw new RangeError(`queue size ${badSize} is not a power of two up to 32768`);
+    this.device = device;
+    this.offeredFeatures = device.features | RING_FEATURES;
+    this.#memory = memory;
+    this.#notify = notify;
+    this.#queues = device.queueSizes.map(() => undefined);
+    this.#knownConfig = device.config.slice();
+  }
+
+  /** The device status field (VIRTIO 1.3, 2.1). */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Why DEVICE_NEEDS_RESET is set; undefined while the device works. */
+  get brokenReason(): VirtioError | undefined {
+    return this.#brokenReason;
+  }
+
+  get driverFeatures(): bigint {
+    return this.#driverFeatures;
+  }
+
+  /** Whether the driver has set DRIVER_OK and neither side has given up. */
+  get isLive(): boolean {
+    const bits = STATUS_DRIVER_OK | STATUS_FAILED | STATUS_DEVICE_NEEDS_RESET;
+    return (this.#status & bits) === STATUS_DRIVER_OK && !this.#resetting;
+  }
+
+  /** Whether the device has something under way, be it for queues that are stopped. */
+  get isBusy(): boolean {
+    return (
+      this.#unsettled > 0 ||
+      this.#draining > 0 ||
+      this.#queues.some((queue) => queue !== undefined && queue.inFlight > 0)
+    );
+  }
+
+  /**
+   * The driver wrote the status field. 0 resets the device; bits are set in order and never cleared;
+   * FEATURES_OK stays unset if the features are refused (VIRTIO 1.3, 2.1, 2.2, 3.1.1).
+   */
+  writeStatus(value: number): void {
+    if (value === 0) this.reset();
+    else if (!this.#resetting) this.#advanceStatus(value);
+  }
+
+  /** The driver wrote the features it accepts; whether they can be is decided at FEATURES_OK. */
+  writeDriverFeatures(features: bigint): void {
+    if ((this.#status & STATUS_FEATURES_OK) !== 0) {
+      this.break(new VirtioError('VIRTIO_FEATURES', 'the driver changed its features after FEATURES_OK'));
+      return;
+    }
+    this.#driverFeatures = features;
+  }
+
+  /** Changes whenever the configuration space may have (VIRTIO 1.3, 2.5); 32 bits. */
+  get configGeneration(): number {
+    const { config } = this.device;
+    if (!equalBytes(config, this.#knownConfig)) {
+      this.#knownConfig = config.slice();
+      this.#configGeneration = (this.#configGeneration + 1) >>> 0;
+    }
+    return this.#configGeneration;
+  }
+
+  /**
+   * A copy of `length` bytes of the configuration space.
+   * @throws {VirtioError} VIRTIO_CONFIG_BOUNDS; what the driver then gets is the transport's to say
+   */
+  readConfig(offset: number, length: number): Uint8Array {
+    this.#checkConfigBounds(offset, length);
+    return this.device.config.slice(offset, offset + length);
+  }
+
+  /**
+   * The driver wrote to the configuration space. Ignored by a device that has nothing to write there.
+   * @throws {VirtioError} VIRTIO_CONFIG_BOUNDS
+   */
+  writeConfig(offset: number, bytes: Uint8Array): void {
+    this.#checkConfigBounds(offset, bytes.length);
+    this.#guard(() => this.device.writeConfig?.(offset, bytes));
+  }
+
+  /** For the device's owner: the configuration space has changed, the driver is to know. */
+  configChanged(): void {
+    if (this.isLive) this.#notify.configChanged();
+  }
+
+  /**
+   * The driver enables a queue whose parts it has laid out. Features must be agreed on by then.
+   * @param overrides for transports that know better than the negotiation, or resume a queue
+   */
+  enableQueue(index: number, layout: QueueLayout, overrides: QueueOverrides = {}): void {
+    if (this.#brokenReason !== undefined || this.#resetting) return;
+    const refusal = this.#whyNotEnable(index, layout);
+    if (refusal !== undefined) {
+      this.break(refusal);
+      return;
+    }
+    try {
+      this.#queues[index] = new SplitVirtqueue(this.#memory, layout, {
+        indirect: (this.#driverFeatures & VIRTIO_F_INDIRECT_DESC) !== 0n,
+        eventIdx: (this.#driverFeatures & VIRTIO_F_EVENT_IDX) !== 0n,
+        ...overrides,
+        onUsed: () => this.#onUsed(index),
+      });
+    } catch (error) {
+      this.break(asVirtioError(error, 'VIRTQUEUE_RING_OUTSIDE_MEMORY', `queue ${index} cannot be mapped`));
+    }
+  }
+
+  isQueueEnabled(index: number): boolean {
+    return this.#queues[index] !== undefined;
+  }
+
+  /**
+   * Stops one queue. Answers of its requests under way are dropped; `drained` is called when there are none.
+   * @returns where its rings stood, undefined if it was not enabled
+   */
+  disableQueue(
+    index: number,
+    drained?: () => void,
+  ): { availableIndex: number; usedIndex: number } | undefined {
+    const queue = this.#queues[index];
+    if (queue === undefined) return undefined;
+    this.#queues[index] = undefined;
+    this.#stopQueue(queue, drained);
+    return { availableIndex: queue.availableIndex, usedIndex: queue.usedIndex };
+  }
+
+  /** The memory table was replaced: the rings are looked up in the new one. */
+  memoryChanged(): void {
+    try {
+      for (const queue of this.#queues) queue?.remap();
+    } catch (error) {
+      this.break(asVirtioError(error, 'VIRTQUEUE_RING_OUTSIDE_MEMORY', 'the queues cannot be mapped'));
+    }
+  }
+
+  /**
+   * The driver notified of available buffers: passes them to the device, at most as many as the queue has
+   * descriptors, so that one queue does not hold up the others.
+   * @returns whether there are more, of which the driver will not notify again: call again, in your time
+   */
+  run(index: number): boolean {
+    if ((this.#status & (STATUS_DEVICE_NEEDS_RESET | STATUS_FAILED)) !== 0 || this.#resetting) return false;
+    const queue = this.#queues[index];
+    if (queue === undefined || !this.isLive) {
+      const why = queue === undefined ? 'is not enabled' : 'was used before DRIVER_OK';
+      this.break(new VirtqueueError('VIRTQUEUE_NOT_READY', `queue ${index} ${why}`));
+      return false;
+    }
+    this.#runningQueue = index;
+    try {
+      return this.#runQueue(index, queue);
+    } finally {
+      this.#runningQueue = -1;
+    }
+  }
+
+  /** Sets DEVICE_NEEDS_RESET: the queues stop; the driver is notified (VIRTIO 1.3, 2.1.2). The first reason counts. */
+  break(reason: VirtioError): void {
+    if (this.#brokenReason !== undefined) return;
+    const wasLive = this.isLive;
+    this.#brokenReason = reason;
+    this.#status |= STATUS_DEVICE_NEEDS_RESET;
+    this.#stopQueues();
+    if (wasLive) this.#notify.configChanged();
+  }
+
+  /**
+   * Resets the device (VIRTIO 1.3, 2.4). The status becomes 0 when nothing is under way any more that could
+   * touch the guest's memory: at once, unless the device works asynchronously.
+   */
+  reset(): void {
+    if (this.#resetting) return;
+    this.#life += 1;
+    this.#stopQueues();
+    try {
+      this.device.reset();
+      this.#brokenReason = undefined;
+    } catch (error) {
+      this.#brokenReason = asVirtioError(error, 'VIRTIO_DEVICE_FAILED', 'the device failed to reset');
+    }
+    this.#resetting = true;
+    if (this.#draining === 0) this.#finishReset();
+  }
+
+  /** Resets the device and releases it. */
+  async close(): Promise<void> {
+    this.reset();
+    await this.device.close();
+  }
+
+  #advanceStatus(value: number): void {
+    const asked = value & DRIVER_STATUS_BITS;
+    const known = this.#status & DRIVER_STATUS_BITS;
+    if ((known & ~asked) !== 0) {
+      const bits = (known & ~asked).toString(16);
+      this.break(new VirtioError('VIRTIO_STATUS', `the driver cleared the status bits 0x${bits}`));
+      return;
+    }
+    for (const [i, bit] of STATUS_ORDER.entries()) {
+      if ((asked & bit) === 0 || (this.#status & bit) !== 0) continue;
+      const before = STATUS_ORDER[i - 1] ?? 0;
+      if ((this.#status & before) !== before) {
+        const message = `the driver set status bit ${bit} before ${before}, or in spite of its refusal`;
+        this.break(new VirtioError('VIRTIO_STATUS', message));
+        return;
+      }
+      this.#setStatusBit(bit);
+    }
+    this.#status |= asked & STATUS_FAILED;
+  }
+
+  #setStatusBit(bit: number): void {
+    if (bit === STATUS_FEATURES_OK && !this.#areFeaturesAcceptable()) return;
+    this.#status |= bit;
+    if (bit === STATUS_DRIVER_OK) this.#guard(() => this.device.activate?.(this.#driverFeatures));
+  }
+
+  /** Legacy drivers, those without VERSION_1, are not served. */
+  #areFeaturesAcceptable(): boolean {
+    const accepted = this.#driverFeatures;
+    return (accepted & ~this.offeredFeatures) === 0n && (accepted & VIRTIO_F_VERSION_1) !== 0n;
+  }
+
+  #checkConfigBounds(offset: number, length: number): void {
+    const size = this.device.config.length;
+    if (!(Number.isInteger(offset) && offset >= 0 && length >= 0 && offset + length <= size)) {
+      const message = `${length} bytes at ${offset} are outside of a configuration space of ${size}`;
+      throw new VirtioError('VIRTIO_CONFIG_BOUNDS', message);
+    }
+  }
+
+  #whyNotEnable(index: number, layout: QueueLayout): VirtioError | undefined {
+    const max = this.device.queueSizes[index];
+    if (max === undefined) {
+      return new VirtioError('VIRTIO_QUEUE_INDEX', `there is no queue ${index} of ${this.#queues.length}`);
+    }
+    if ((this.#status & STATUS_FEATURES_OK) === 0) {
+      return new VirtioError('VIRTIO_STATUS', `queue ${index} was enabled before FEATURES_OK`);
+    }
+    if (this.#queues[index] !== undefined) {
+      return new VirtioError('VIRTIO_STATUS', `queue ${index} was enabled twice`);
+    }
+    if (!isQueueSize(layout.size, max)) {
+      const message = `queue ${index}: size ${layout.size} is not a power of two up to ${max}`;
+      return new VirtqueueError('VIRTQUEUE_SIZE', message);
+    }
+    return undefined;
+  }
+
+  #runQueue(index: number, queue: SplitVirtqueue): boolean {
+    try {
+      queue.suppressKicks();
+      for (let i = 1; i <= queue.layout.size; i++) {
+        const request = queue.take();
+        if (request === undefined) break;
+        this.#handle(index, request);
+        if (this.#queues[index] !== queue) return false;
+        if (i % NOTIFY_EVERY === 0) this.#notifyUsed(index, queue);
+      }
+    } catch (error) {
+      // What is not a violation is memory that was taken away under us.
+      this.break(asVirtioError(error, 'VIRTQUEUE_OUTSIDE_MEMORY', `queue ${index} cannot be read`));
+      return false;
+    }
+    this.#guard(() => this.device.flush?.(index));
+    if (this.#queues[index] !== queue) return false;
+    this.#notifyUsed(index, queue);
+    return queue.allowKicks();
+  }
+
+  #handle(index: number, request: VirtioRequest): void {
+    try {
+      const result = this.device.handle(index, request);
+      if (result === undefined) return;
+      this.#follow(result);
+    } catch (error) {
+      this.#breakFailed(error);
+    }
+  }
+
+  #follow(result: Promise<void>): void {
+    const life = this.#life;
+    this.#unsettled += 1;
+    result.then(
+      () => {
+        this.#unsettled -= 1;
+      },
+      (error: unknown) => {
+        this.#unsettled -= 1;
+        if (life === this.#life) this.#breakFailed(error);
+      },
+    );
+  }
+
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#breakFailed(error);
+    }
+  }
+
+  #breakFailed(error: unknown): void {
+    this.break(asVirtioError(error, 'VIRTIO_DEVICE_FAILED', 'the device failed'));
+  }
+
+  #onUsed(index: number): void {
+    // What completes in a run is notified of by the run.
+    const queue = this.#queues[index];
+    if (queue !== undefined && this.#runningQueue !== index) this.#notifyUsed(index, queue);
+  }
+
+  #notifyUsed(index: number, queue: SplitVirtqueue): void {
+    if (queue.wantsInterrupt()) this.#notify.usedBuffers(index);
+  }
+
+  #stopQueues(): void {
+    this.#queues.forEach((queue, index) => {
+      this.#queues[index] = undefined;
+      if (queue !== undefined) this.#stopQueue(queue);
+    });
+  }
+
+  #stopQueue(queue: SplitVirtqueue, drained?: () => void): void {
+    this.#draining += 1;
+    queue.stop(() => {
+      this.#draining -= 1;
+      drained?.();
+      if (this.#resetting && this.#draining === 0) this.#finishReset();
+    });
+  }
+
+  #finishReset(): void {
+    this.#resetting = false;
+    this.#driverFeatures = 0n;
+    this.#status = this.#brokenReason === undefined ? 0 : STATUS_DEVICE_NEEDS_RESET;
+    this.#notify.resetDone?.();
+  }
+}
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

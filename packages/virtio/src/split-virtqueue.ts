@@ -1,0 +1,221 @@
+/**
+ * The device's side of a split virtqueue: VIRTIO 1.3, section 2.7. Takes chains from the available ring,
+ * hands them out as requests, and returns them through the used ring.
+ *
+ * The driver is not trusted. Whatever it writes leads either to a request that is sound (see
+ * descriptor-chain.ts for what that means) or to a VirtqueueError; there are never more requests in
+ * flight than descriptors. After an error the queue must not be used again.
+ */
+import { readChain } from './descriptor-chain.ts';
+import type { GuestMemory } from './guest-memory.ts';
+import { Segments } from './segments.ts';
+import {
+  crossesEvent,
+  type MappedRing,
+  mapRing,
+  type QueueLayout,
+  RING_ENTRIES,
+  RING_FLAGS,
+  RING_INDEX,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_USED_F_NO_NOTIFY,
+} from './split-ring.ts';
+import type { VirtioRequest } from './virtio-device.ts';
+import { VirtqueueError } from './virtio-error.ts';
+
+export interface VirtqueueOptions {
+  /**
+   * Accept indirect tables. Normally: whether VIRTIO_F_INDIRECT_DESC was negotiated; true for a VMM that is
+   * known to agree on more with its guest than it says.
+   */
+  readonly indirect: boolean;
+  /** Use the event indices instead of the flags: VIRTIO_F_EVENT_IDX, with the same exception. */
+  readonly eventIdx: boolean;
+  /**
+   * Most descriptors in a chain. The standard's limit, and the default, is the queue size (2.7.5.3.1), which
+   * Linux exceeds in indirect tables.
+   */
+  readonly maxChainLength?: number;
+  /** Where to go on in the available ring, for a queue that ran before. 0 unless told. */
+  readonly availableIndex?: number;
+  /** The same for the used ring. */
+  readonly usedIndex?: number;
+  /** Called after each request that completes. */
+  readonly onUsed?: () => void;
+}
+
+export class SplitVirtqueue {
+  readonly layout: QueueLayout;
+  readonly #memory: GuestMemory;
+  readonly #rules: { readonly indirect: boolean; readonly maxLength: number };
+  readonly #eventIdx: boolean;
+  readonly #onUsed: (() => void) | undefined;
+  readonly #mask: number;
+  /** 1 for each head that was taken and not yet returned. */
+  readonly #headInFlight: Uint8Array;
+  readonly #idle: ChainRequest[] = [];
+  readonly #complete = (request: ChainRequest, written: number) => this.#return(request, written);
+  #ring: MappedRing;
+  #nextAvailable: number;
+  #nextUsed: number;
+  /** What #nextUsed was when the driver's wish to be notified was looked at last. */
+  #checkedUsed: number;
+  #inFlight = 0;
+  #stopped = false;
+  #whenDrained: (() => void) | undefined;
+
+  /** @throws {VirtqueueError} VIRTQUEUE_SIZE, VIRTQUEUE_UNALIGNED, VIRTQUEUE_RING_OUTSIDE_MEMORY */
+  constructor(memory: GuestMemory, layout: QueueLayout, options: VirtqueueOptions) {
+    this.#memory = memory;
+    this.layout = layout;
+    this.#ring = mapRing(memory, layout);
+    this.#rules = { indirect: options.indirect, maxLength: options.maxChainLength ?? layout.size };
+    this.#eventIdx = options.eventIdx;
+    this.#onUsed = options.onUsed;
+    this.#mask = layout.size - 1;
+    this.#headInFlight = new Uint8Array(layout.size);
+    this.#nextAvailable = (options.availableIndex ?? 0) & 0xffff;
+    this.#nextUsed = (options.usedIndex ?? 0) & 0xffff;
+    this.#checkedUsed = this.#nextUsed;
+  }
+
+  /** Requests taken and not yet completed. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Index of the next entry to take from the available ring. */
+  get availableIndex(): number {
+    return this.#nextAvailable;
+  }
+
+  /** Index of the next entry to write in the used ring. */
+  get usedIndex(): number {
+    return this.#nextUsed;
+  }
+
+  /** The memory table was replaced: finds the rings again. Throws as the constructor. */
+  remap(): void {
+    this.#ring = mapRing(this.#memory, this.layout);
+  }
+
+  /**
+   * Takes the next chain.
+   * @returns undefined if there is none
+   * @throws {VirtqueueError} if the driver broke a rule
+   */
+  take(): VirtioRequest | undefined {
+    const { size } = this.layout;
+    const { available } = this.#ring;
+    const waiting = (Atomics.load(available, RING_INDEX) - this.#nextAvailable) & 0xffff;
+    if (waiting === 0 || this.#stopped) return undefined;
+    if (waiting > size) {
+      const message = `available index is ${waiting} ahead in a queue of ${size}`;
+      throw new VirtqueueError('VIRTQUEUE_AVAILABLE_JUMP', message);
+    }
+    const head = available[RING_ENTRIES + (this.#nextAvailable & this.#mask)]!;
+    if (head >= size) {
+      const message = `available ring names descriptor ${head} in a queue of ${size}`;
+      throw new VirtqueueError('VIRTQUEUE_DESCRIPTOR_INDEX', message);
+    }
+    if (this.#headInFlight[head] !== 0) {
+      const message = `descriptor ${head} was made available again before it was used`;
+      throw new VirtqueueError('VIRTQUEUE_HEAD_IN_FLIGHT', message);
+    }
+    const request = this.#idle.pop() ?? new ChainRequest(this.#complete);
+    const { table, tableOffset } = this.#ring;
+    const { readable, writable } = request;
+    readChain(this.#memory, this.#rules, table, tableOffset, size, head, readable, writable);
+    request.head = head;
+    this.#headInFlight[head] = 1;
+    this.#inFlight += 1;
+    this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
+    return request;
+  }
+
+  /** Tells the driver that it need not notify of available buffers (2.7.10.2). It may all the same. */
+  suppressKicks(): void {
+    // With event indices the one that was set last is passed already, which suppresses as well.
+    if (!this.#eventIdx) Atomics.store(this.#ring.used, RING_FLAGS, VIRTQ_USED_F_NO_NOTIFY);
+  }
+
+  /**
+   * Asks the driver to notify of the next available buffer.
+   * @returns whether there is one already, of which it may not notify
+   */
+  allowKicks(): boolean {
+    const { available, used } = this.#ring;
+    // Sequentially consistent store and load: the driver sees our wish or we see its index (2.7.13.4.1).
+    if (this.#eventIdx) Atomics.store(used, used.length - 1, this.#nextAvailable);
+    else Atomics.store(used, RING_FLAGS, 0);
+    return Atomics.load(available, RING_INDEX) !== this.#nextAvailable;
+  }
+
+  /** Whether the driver wants to be notified of what was used since the last call (2.7.7.2). */
+  wantsInterrupt(): boolean {
+    const before = this.#checkedUsed;
+    const now = this.#nextUsed;
+    if (before === now || this.#stopped) return false;
+    this.#checkedUsed = now;
+    const { available } = this.#ring;
+    if (this.#eventIdx) return crossesEvent(Atomics.load(available, available.length - 1), before, now);
+    return (Atomics.load(available, RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
+  }
+
+  /**
+   * Takes and returns nothing more: requests in flight may complete, the driver does not learn of it.
+   * `drained` is called once none is left that could touch the guest's memory.
+   */
+  stop(drained?: () => void): void {
+    this.#stopped = true;
+    this.#whenDrained = drained;
+    if (this.#inFlight === 0) drained?.();
+  }
+
+  #return(request: ChainRequest, written: number): void {
+    const limit = request.writable.byteLength;
+    if (!(Number.isInteger(written) && written >= 0 && written <= limit)) {
+      throw new RangeError(`a device cannot have written ${written} bytes into ${limit}`);
+    }
+    const { head } = request;
+    request.release();
+    this.#headInFlight[head] = 0;
+    this.#inFlight -= 1;
+    this.#idle.push(request);
+    if (this.#stopped) {
+      if (this.#inFlight === 0) this.#whenDrained?.();
+      return;
+    }
+    const { used, usedEntries } = this.#ring;
+    const slot = (this.#nextUsed & this.#mask) * 2;
+    usedEntries[slot] = head;
+    usedEntries[slot + 1] = written;
+    this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
+    Atomics.store(used, RING_INDEX, this.#nextUsed);
+    this.#onUsed?.();
+  }
+}
+
+/** One request; the queue uses the object again for another when this one has completed. */
+class ChainRequest implements VirtioRequest {
+  readonly readable = new Segments();
+  readonly writable = new Segments();
+  /** First descriptor of the chain; negative while there is none. */
+  head = -1;
+  readonly #complete: (request: ChainRequest, written: number) => void;
+
+  constructor(complete: (request: ChainRequest, written: number) => void) {
+    this.#complete = complete;
+  }
+
+  complete(written: number): void {
+    if (this.head < 0) throw new Error('this request was completed before');
+    this.#complete(this, written);
+  }
+
+  release(): void {
+    this.head = -1;
+    this.readable.clear();
+    this.writable.clear();
+  }
+}
