@@ -10,4 +10,5 @@ export { createInvite, formatInvite, type Invite, openInvite, parseInvite } from
 export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts';
 export { RoomKeys } from './encryption/key-schedule.ts';
 export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';
+export * from './log/index.ts';
 export * from './protocol/index.ts';

@@ -1,0 +1,23 @@
+import { LENGTH_BYTES, readU32 } from '../protocol/frames.ts';
+import { LogError } from './log-error.ts';
+
+/**
+ * What is left of a run of frames after its first `count`.
+ * @throws {LogError} LOG_CORRUPT if there are not that many
+ */
+export function skipFrames(frames: Uint8Array, count: number): Uint8Array {
+  let at = 0;
+  for (let skipped = 0; skipped < count; skipped += 1) {
+    if (at + LENGTH_BYTES > frames.length) throw tooFew(count, frames);
+    at += LENGTH_BYTES + readU32(frames, at);
+  }
+  if (at > frames.length) throw tooFew(count, frames);
+  return frames.subarray(at);
+}
+
+function tooFew(count: number, frames: Uint8Array): LogError {
+  return new LogError(
+    'LOG_CORRUPT',
+    `A stored batch of ${frames.length} bytes has fewer than ${count} messages.`,
+  );
+}

@@ -1,0 +1,4 @@
+import { MemoryLog } from './memory-log.ts';
+import { messageLogCases } from './message-log.cases.ts';
+
+messageLogCases('MemoryLog', async () => new MemoryLog());
