@@ -6,7 +6,7 @@ export type ServerAddress = {
   /** A name or an address; an IPv6 address without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Of the WebSocket's URL, like `/chat`, empty for `/`; empty for the other transports. */
+  /** Of the WebSocket's URL, like `/chat/ws`; empty for the usual `/ws`, and for the other transports. */
   readonly path: string;
 };
 
@@ -28,7 +28,7 @@ export function parseServerAddress(text: string, transport: 'tcp' | 'tls' = 'tcp
   return {
     transport: scheme.toLowerCase() as Transport,
     ...parseHost(authority),
-    path: path === '' ? '/' : path,
+    path: path.replace(/\/+$/, ''),
   };
 }
 
