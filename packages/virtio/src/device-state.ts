@@ -33,6 +33,8 @@ export interface DeviceNotifications {
   configChanged(): void;
   /** The reset that the driver asked for is complete: `status` is 0 now. */
   resetDone?(): void;
+  /** The last of the requests that were under way has completed, outside of `run`: `isBusy` is false now. */
+  idle?(): void;
 }
 
 /** Where a transport departs from what was negotiated; see VirtqueueOptions. */
@@ -389,7 +391,9 @@ export class DeviceState {
   #onUsed(index: number): void {
     // What completes in a run is notified of by the run.
     const queue = this.#queues[index];
-    if (queue !== undefined && this.#runningQueue !== index) this.#notifyUsed(index, queue);
+    if (queue === undefined || this.#runningQueue === index) return;
+    this.#notifyUsed(index, queue);
+    if (!this.isBusy) this.#notify.idle?.();
   }
 
   #notifyUsed(index: number, queue: SplitVirtqueue): void {
@@ -404,11 +408,13 @@ export class DeviceState {
   }
 
   #stopQueue(queue: SplitVirtqueue, drained?: () => void): void {
+    const wasIdle = queue.inFlight === 0;
     this.#draining += 1;
     queue.stop(() => {
       this.#draining -= 1;
       drained?.();
       if (this.#resetting && this.#draining === 0) this.#finishReset();
+      if (!wasIdle && !this.isBusy) this.#notify.idle?.();
     });
   }
 

@@ -8,7 +8,7 @@ export { type GuestBuffer, MemoryAllocator } from './memory-allocator.ts';
 export type { RequestOptions, RequestQueue } from './request-queue.ts';
 export { Segments } from './segments.ts';
 export { type QueueLayout, ringSizes } from './split-ring.ts';
-export { SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
+export { type RequestTracker, SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
 export { type DeviceIdentity, TransportBase } from './transport-base.ts';
 export type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
 export {

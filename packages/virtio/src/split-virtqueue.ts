@@ -23,6 +23,19 @@ import {
 import type { VirtioRequest } from './virtio-device.ts';
 import { VirtqueueError } from './virtio-error.ts';
 
+/**
+ * Keeps a record of the requests in flight, for a device that must be able to go on after its process died:
+ * what was taken and not returned is then handed out again (`resubmit`).
+ */
+export interface RequestTracker {
+  /** The chain at descriptor `head` was taken. */
+  taken(head: number): void;
+  /** It is about to be returned: the used index does not show it yet. */
+  returning(head: number): void;
+  /** It was returned: the used index is `usedIndex` now. */
+  returned(head: number, usedIndex: number): void;
+}
+
 export interface VirtqueueOptions {
   /**
    * Accept indirect tables. Normally: whether VIRTIO_F_INDIRECT_DESC was negotiated; true for a VMM that is
@@ -40,6 +53,9 @@ export interface VirtqueueOptions {
   readonly availableIndex?: number;
   /** The same for the used ring. */
   readonly usedIndex?: number;
+  /** Heads that were taken before and not returned: handed out first, in this order. */
+  readonly resubmit?: readonly number[];
+  readonly tracker?: RequestTracker;
   /** Called after each request that completes. */
   readonly onUsed?: () => void;
 }
@@ -50,6 +66,9 @@ export class SplitVirtqueue {
   readonly #rules: { readonly indirect: boolean; readonly maxLength: number };
   readonly #eventIdx: boolean;
   readonly #onUsed: (() => void) | undefined;
+  readonly #tracker: RequestTracker | undefined;
+  /** Heads still to be handed out again, the next one last. */
+  readonly #resubmit: number[];
   readonly #mask: number;
   /** 1 for each head that was taken and not yet returned. */
   readonly #headInFlight: Uint8Array;
@@ -72,6 +91,8 @@ export class SplitVirtqueue {
     this.#rules = { indirect: options.indirect, maxLength: options.maxChainLength ?? layout.size };
     this.#eventIdx = options.eventIdx;
     this.#onUsed = options.onUsed;
+    this.#tracker = options.tracker;
+    this.#resubmit = options.resubmit?.toReversed() ?? [];
     this.#mask = layout.size - 1;
     this.#headInFlight = new Uint8Array(layout.size);
     this.#nextAvailable = (options.availableIndex ?? 0) & 0xffff;
@@ -105,30 +126,17 @@ export class SplitVirtqueue {
    * @throws {VirtqueueError} if the driver broke a rule
    */
   take(): VirtioRequest | undefined {
+    if (this.#stopped) return undefined;
+    if (this.#resubmit.length > 0) return this.#takeChain(this.#resubmit.pop()!);
     const { size } = this.layout;
     const { available } = this.#ring;
     const waiting = (Atomics.load(available, RING_INDEX) - this.#nextAvailable) & 0xffff;
-    if (waiting === 0 || this.#stopped) return undefined;
+    if (waiting === 0) return undefined;
     if (waiting > size) {
       const message = `available index is ${waiting} ahead in a queue of ${size}`;
       throw new VirtqueueError('VIRTQUEUE_AVAILABLE_JUMP', message);
     }
-    const head = available[RING_ENTRIES + (this.#nextAvailable & this.#mask)]!;
-    if (head >= size) {
-      const message = `available ring names descriptor ${head} in a queue of ${size}`;
-      throw new VirtqueueError('VIRTQUEUE_DESCRIPTOR_INDEX', message);
-    }
-    if (this.#headInFlight[head] !== 0) {
-      const message = `descriptor ${head} was made available again before it was used`;
-      throw new VirtqueueError('VIRTQUEUE_HEAD_IN_FLIGHT', message);
-    }
-    const request = this.#idle.pop() ?? new ChainRequest(this.#complete);
-    const { table, tableOffset } = this.#ring;
-    const { readable, writable } = request;
-    readChain(this.#memory, this.#rules, table, tableOffset, size, head, readable, writable);
-    request.head = head;
-    this.#headInFlight[head] = 1;
-    this.#inFlight += 1;
+    const request = this.#takeChain(available[RING_ENTRIES + (this.#nextAvailable & this.#mask)]!);
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
     return request;
   }
@@ -148,7 +156,7 @@ export class SplitVirtqueue {
     // Sequentially consistent store and load: the driver sees our wish or we see its index (2.7.13.4.1).
     if (this.#eventIdx) Atomics.store(used, used.length - 1, this.#nextAvailable);
     else Atomics.store(used, RING_FLAGS, 0);
-    return Atomics.load(available, RING_INDEX) !== this.#nextAvailable;
+    return Atomics.load(available, RING_INDEX) !== this.#nextAvailable || this.#resubmit.length > 0;
   }
 
   /** Whether the driver wants to be notified of what was used since the last call (2.7.7.2). */
@@ -172,6 +180,27 @@ export class SplitVirtqueue {
     if (this.#inFlight === 0) drained?.();
   }
 
+  #takeChain(head: number): VirtioRequest {
+    const { size } = this.layout;
+    if (head >= size) {
+      const message = `available ring names descriptor ${head} in a queue of ${size}`;
+      throw new VirtqueueError('VIRTQUEUE_DESCRIPTOR_INDEX', message);
+    }
+    if (this.#headInFlight[head] !== 0) {
+      const message = `descriptor ${head} was made available again before it was used`;
+      throw new VirtqueueError('VIRTQUEUE_HEAD_IN_FLIGHT', message);
+    }
+    const request = this.#idle.pop() ?? new ChainRequest(this.#complete);
+    const { table, tableOffset } = this.#ring;
+    const { readable, writable } = request;
+    readChain(this.#memory, this.#rules, table, tableOffset, size, head, readable, writable);
+    request.head = head;
+    this.#headInFlight[head] = 1;
+    this.#inFlight += 1;
+    this.#tracker?.taken(head);
+    return request;
+  }
+
   #return(request: ChainRequest, written: number): void {
     const limit = request.writable.byteLength;
     if (!(Number.isInteger(written) && written >= 0 && written <= limit)) {
@@ -191,7 +220,9 @@ export class SplitVirtqueue {
     usedEntries[slot] = head;
     usedEntries[slot + 1] = written;
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
+    this.#tracker?.returning(head);
     Atomics.store(used, RING_INDEX, this.#nextUsed);
+    this.#tracker?.returned(head, this.#nextUsed);
     this.#onUsed?.();
   }
 }
