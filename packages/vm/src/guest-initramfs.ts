@@ -1,0 +1,40 @@
+/** The initramfs of a guest that takes commands: its scripts, and what tells them how to set the guest up. */
+import { readFile } from 'node:fs/promises';
+import type { Progress } from './debian-packages.ts';
+import { buildInitramfs, storeInitramfs } from './initramfs.ts';
+import type { Kernel } from './kernel.ts';
+import { quote } from './shell.ts';
+
+export interface GuestInitramfsOptions {
+  readonly kernel: Kernel;
+  readonly modules: readonly string[];
+  readonly hostTree: boolean;
+  readonly network: boolean;
+  readonly slots: number;
+  readonly onProgress?: Progress | undefined;
+}
+
+const script = (name: string) => readFile(new URL(`guest/${name}`, import.meta.url), 'utf8');
+
+/** The path of the initramfs, in the cache. */
+export async function guestInitramfs(options: GuestInitramfsOptions): Promise<string> {
+  const { kernel, hostTree, network, slots, onProgress } = options;
+  const modules = ['virtio_pci', 'virtio_console'];
+  if (hostTree) modules.push('9pnet_virtio', '9p', 'overlay');
+  if (network) modules.push('virtio_net');
+  const config = {
+    host_tree: hostTree ? '1' : '0',
+    network: network ? '1' : '0',
+    modules_directory: kernel.modules,
+    slots: String(slots),
+  };
+  const settings = Object.entries(config).map(([name, value]) => `${name}=${quote(value)}\n`);
+  const image = await buildInitramfs({
+    kernel,
+    modules: [...modules, ...options.modules],
+    init: await script('init.sh'),
+    files: { agent: { content: await script('agent.sh') }, config: { content: settings.join('') } },
+    onProgress,
+  });
+  return storeInitramfs(image);
+}

@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { VmError } from './vm-error.ts';
+
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: Uint8Array;
+  readonly signal?: AbortSignal;
+}
+
+/** The Debian packages of the programs of the host that this package runs. */
+const packageOf: Record<string, string> = {
+  'apt-get': 'apt',
+  'apt-cache': 'apt',
+  'dpkg-deb': 'dpkg',
+  setpriv: 'util-linux',
+  unshare: 'util-linux',
+  'qemu-system-x86_64': 'qemu-system-x86',
+};
+
+/** What to tell somebody on whose machine `program` is missing. */
+export function missingProgram(program: string): VmError {
+  const install = packageOf[program];
+  const advice = install === undefined ? '' : `: install it, on Debian by "apt-get install ${install}"`;
+  return new VmError('missing-program', `${program} was not found${advice}`);
+}
+
+/** Runs a program of the host to its end and returns its standard output. A status other than 0 rejects with
+ *  `fetch-failed` and the end of its standard error. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Buffer> {
+  const { input, ...rest } = options;
+  const child = spawn(program, args, { ...rest, stdio: 'pipe' });
+  const output: Buffer[] = [];
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-4000);
+  });
+  child.stdin.on('error', () => {}); // a program that reads no input ends before we have written it
+  child.stdin.end(input);
+  const { promise, resolve, reject } = Promise.withResolvers<number | string>();
+  child.on('error', (error: NodeJS.ErrnoException) =>
+    reject(error.code === 'ENOENT' ? missingProgram(program) : error),
+  );
+  child.on('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  const status = await promise;
+  if (status !== 0)
+    throw new VmError('fetch-failed', `${program} ended with ${status}: ${errors.trim() || 'no message'}`);
+  return Buffer.concat(output);
+}
