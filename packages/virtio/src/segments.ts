@@ -26,9 +26,10 @@ export class Segments {
 
   /** Forgets all ranges and the memory they lie in. */
   clear(): void {
+    // Entry by entry: to cut the array would allocate it again for the next range.
+    for (let i = 0; i < this.count; i++) this.memory[i] = NO_MEMORY;
     this.count = 0;
     this.byteLength = 0;
-    this.memory.length = 0;
   }
 
   /**
@@ -137,3 +138,6 @@ export class Segments {
     }
   }
 }
+
+/** Stands where a range was that is forgotten. */
+const NO_MEMORY = new Uint8Array(0);
