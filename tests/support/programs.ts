@@ -99,6 +99,11 @@ export class Program implements AsyncDisposable {
     await this.until(() => pattern.test(this.stderr), `${pattern} on standard error`);
   }
 
+  /** Closes our end of its standard output, as `head` does when it has enough. */
+  leaveStdout(): void {
+    this.#child.stdout!.destroy();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

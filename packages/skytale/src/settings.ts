@@ -60,13 +60,6 @@ const integer =
     return number;
   };
 
-const units: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-const bytes = (value: string): number => {
-  const match = /^(\d{1,9})([kmgt])?(?:i?b)?$/i.exec(value);
-  if (!match) throw new Error('is not a size, like 512M or 4G');
-  return Number(match[1]) * (units[match[2]?.toLowerCase() ?? ''] ?? 1);
-};
-
 const oneOf =
   <const T extends string>(...choices: readonly T[]) =>
   (value: string): T => {
@@ -100,9 +93,9 @@ export const settings = {
   json: define({ help: 'print JSON for scripts', parse: switchValue, fallback: off }),
   server: define({
     value: 'HOST:PORT',
-    help: 'the server where the room is to be',
-    parse: parseAddress,
-    fallback: () => ({ host: '127.0.0.1', port: 7000 }),
+    help: 'the server where the room is to be; tls://HOST:PORT, ws://… or wss://… for the other transports',
+    parse: text,
+    fallback: () => '127.0.0.1:7000',
   }),
   passphrase: define({
     help: 'a room for those who know a passphrase; it is asked for, or read from standard input',

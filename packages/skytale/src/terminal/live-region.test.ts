@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { layoutInput } from './input-layout.ts';
 import { LiveRegion } from './live-region.ts';
-import { fit, widthOf } from './text-width.ts';
+import { fit, widthOf, wrapWords } from './text-width.ts';
 
 describe('text width', () => {
   it('counts cells', () => {
@@ -25,6 +25,15 @@ describe('text width', () => {
     assert.equal(fit('日本語', 6), '日本語');
     assert.equal(fit('日本語', 5), '日本…');
     assert.equal(fit('日本語', 4), '日…');
+  });
+});
+
+describe('wrapping', () => {
+  it('breaks at spaces and leaves long words whole', () => {
+    assert.deepEqual(wrapWords('one two three', 8), ['one two', 'three']);
+    assert.deepEqual(wrapWords('https://example.org/long x', 8), ['https://example.org/long', 'x']);
+    assert.deepEqual(wrapWords('  indented  more ', 40), ['  indented  more ']);
+    assert.deepEqual(wrapWords('', 8), ['']);
   });
 });
 

@@ -53,11 +53,11 @@ export class TerminalChat {
     this.#client = options.client;
     this.#style = options.style;
     this.#longest = options.longest;
-    this.#transcript = new Transcript(options.style);
+    this.#transcript = new Transcript(options.style, () => process.stdout.columns);
     this.#names.learn(this.#client.member, this.#client.name);
     for (const [member, name] of this.#client.knownMembers) this.#names.learn(member, name);
     this.#region = new LiveRegion(process.stdout);
-    this.#tty = new Tty(process.stdin, process.stdout, {
+    this.#tty = new Tty({
       key: (key) => this.#press(key),
       redraw: () => this.#draw(),
       gone: () => this.#done.resolve(exitCodeOf('SIGHUP')),
@@ -122,7 +122,8 @@ export class TerminalChat {
   #acknowledged(n: number): void {
     const at = this.#unsent.findIndex((candidate) => candidate.n === n);
     if (at === -1) return;
-    const [{ text }] = this.#unsent.splice(at, 1) as [{ text: string }];
+    const text = this.#unsent[at]!.text;
+    this.#unsent.splice(at, 1);
     this.#print(this.#transcript.message(new Date(), this.#client.member, this.#ownLabel, text));
   }
 

@@ -40,3 +40,26 @@ export function fit(text: string, cells: number): string {
   }
   return `${result}…`;
 }
+
+/**
+ * Breaks a line at spaces into rows of at most so many cells. A word that is longer stays whole, so that links can
+ * still be copied; the terminal breaks it.
+ */
+export function wrapWords(line: string, cells: number): string[] {
+  const rows: string[] = [];
+  let row = '';
+  let used = 0;
+  for (const piece of line.match(/\s*\S+|\s+$/gu) ?? []) {
+    const width = widthOf(piece);
+    if (used + width > cells && used > 0) {
+      rows.push(row);
+      row = piece.trimStart();
+      used = widthOf(row);
+    } else {
+      row += piece;
+      used += width;
+    }
+  }
+  rows.push(row);
+  return rows;
+}

@@ -2,7 +2,7 @@
 import type { MemberId } from '@skytale/chat';
 import { displayText } from '../safe-text.ts';
 import type { Style } from '../style.ts';
-import { widthOf } from './text-width.ts';
+import { widthOf, wrapWords } from './text-width.ts';
 
 // Readable on dark and light; red and yellow are kept for warnings.
 const nameColours = [
@@ -24,10 +24,13 @@ const timeWidth = 5;
 
 export class Transcript {
   readonly #style: Style;
+  readonly #columns: () => number;
   #day = dayFormat.format();
 
-  constructor(style: Style) {
+  /** @param columns of the terminal, now */
+  constructor(style: Style, columns: () => number) {
     this.#style = style;
+    this.#columns = columns;
   }
 
   /** A name in the colour that this member always has. */
@@ -41,20 +44,24 @@ export class Transcript {
     const day = dayFormat.format(at);
     const separator = day === this.#day ? '' : this.notice(`── ${day} ──`);
     this.#day = day;
-    const lines = displayText(text)
-      .split('\n')
-      .join(`\n${' '.repeat(timeWidth + 1 + widthOf(label) + 2)}`);
+    const lines = this.#wrap(displayText(text), timeWidth + 1 + widthOf(label) + 2);
     const time = this.#style('dim', timeFormat.format(at));
     return `${separator}${time} ${this.name(member, label)}  ${lines}\n`;
   }
 
   /** Something that happened, or the answer to a command. */
   notice(text: string): string {
-    return `${this.#style('dim', text)}\n`;
+    return `${this.#style('dim', this.#wrap(text, 0))}\n`;
   }
 
   /** Something that must not happen. */
   warning(text: string): string {
-    return `${this.#style(['red', 'bold'], `⚠ ${displayText(text)}`)}\n`;
+    return `${this.#style(['red', 'bold'], `⚠ ${this.#wrap(displayText(text), 2)}`)}\n`;
+  }
+
+  #wrap(text: string, indent: number): string {
+    const cells = Math.max(20, this.#columns() - 1 - indent);
+    const rows = text.split('\n').flatMap((line) => wrapWords(line, cells));
+    return rows.join(`\n${' '.repeat(indent)}`);
   }
 }

@@ -1,0 +1,51 @@
+/** `skytale chat`: enters the room of an invite, on a terminal or in a pipe. */
+import { ChatClient, formatServerAddress, MAX_TEXT_BYTES, openInvite, parseInvite } from '@skytale/chat';
+import { openDevice } from '../crypto.ts';
+import { readPassphrase } from '../passphrase.ts';
+import { pipeChat } from '../pipe-chat.ts';
+import type { Values } from '../settings.ts';
+import { styleFor } from '../style.ts';
+import { TerminalChat } from '../terminal/terminal-chat.ts';
+
+type Settings = Values<
+  'name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout' | 'passphrase-file'
+>;
+
+export async function chat(settings: Settings, link: string): Promise<number> {
+  const invite = parseInvite(link);
+  const passphrase =
+    invite.secret.kind === 'passphrase'
+      ? await readPassphrase('Passphrase of the room: ', settings['passphrase-file'])
+      : undefined;
+  const keys = await openInvite(invite, passphrase);
+  await using device = await openDevice(settings.crypto);
+  await using client = await ChatClient.open({
+    server: invite.server,
+    keys,
+    device,
+    name: settings.name,
+    stateDirectory: settings.state,
+    autoConfirm: false,
+    ...(settings.since !== undefined && { since: settings.since }),
+  });
+  if (process.stdin.isTTY && process.stdout.isTTY) {
+    const room = Buffer.from(invite.roomId).toString('base64url');
+    const terminal = new TerminalChat({
+      client,
+      style: styleFor(process.stdout),
+      longest: MAX_TEXT_BYTES,
+      greeting: [
+        `Room ${room} at ${formatServerAddress(invite.server)}, end-to-end encrypted by ${device.name}.`,
+        'Enter sends, /help explains, /quit leaves.',
+      ],
+    });
+    return await terminal.run();
+  }
+  return await pipeChat({
+    client,
+    format: settings.format,
+    follow: settings.follow,
+    timeout: settings.timeout,
+    longest: MAX_TEXT_BYTES,
+  });
+}

@@ -1,0 +1,312 @@
+/** What the command promises to shells and scripts: outputs, errors, exit codes. */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { describe, it } from 'node:test';
+import { TemporaryDirectory } from './support/directory.ts';
+import { invite, Program, run, Server } from './support/programs.ts';
+
+const sentence = /^skytale: [^\n]+\n$/;
+
+/** Runs what must fail: one line on standard error, nothing on standard output. */
+async function fails(
+  args: readonly string[],
+  code: number,
+  message: RegExp,
+  env: Record<string, string> = {},
+) {
+  const result = await run(args, { env });
+  assert.equal(result.code, code, result.stderr);
+  assert.equal(result.stdout, '');
+  assert.match(result.stderr, sentence);
+  assert.match(result.stderr, message);
+}
+
+describe('the command line', { timeout: 60_000 }, () => {
+  it('explains itself', async () => {
+    const help = await run(['--help']);
+    assert.equal(help.code, 0);
+    for (const command of ['serve', 'invite', 'chat', 'doctor', 'start']) {
+      assert.match(help.stdout, new RegExp(`^  ${command}\\b`, 'm'));
+      const { code, stdout } = await run([command, '--help']);
+      assert.equal(code, 0);
+      assert.match(stdout, /Examples:/);
+    }
+    assert.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.equal((await run([])).code, 2);
+  });
+
+  it('refuses what it does not know', async () => {
+    await fails(['--colour'], 2, /Unknown option '--colour'/);
+    await fails(['talk'], 2, /Unknown command 'talk'/);
+    await fails(['serve', '--lisen', ':1'], 2, /Did you mean --listen/);
+    await fails(['serve', '--listen'], 2, /argument missing/);
+    await fails(['serve', '--listen', 'nowhere'], 2, /not HOST:PORT/);
+    await fails(['chat'], 2, /INVITE/);
+    await fails(['chat', 'a', 'b'], 2, /Too many arguments/);
+    await fails(['chat', 'a', '--crypto', 'rot13'], 2, /none of auto, virtio/);
+    await fails(['chat', 'a'], 2, /SKYTALE_TIMEOUT: "soon"/, { SKYTALE_TIMEOUT: 'soon' });
+    await fails(['serve', '--config', '/nowhere.json'], 2, /nowhere\.json/);
+  });
+
+  it('prints stack traces only when asked to', async () => {
+    const args = ['chat', 'nonsense'];
+    assert.doesNotMatch((await run(args)).stderr, /\n {4}at /);
+    assert.match((await run(args, { env: { SKYTALE_DEBUG: '1' } })).stderr, /\n {4}at /);
+  });
+
+  it('has no colours in a pipe', async () => {
+    for (const args of [['doctor'], ['--help'], ['chat', 'nonsense']]) {
+      const { stdout, stderr } = await run(args);
+      assert.ok(!(stdout + stderr).includes('\x1b'), args.join(' '));
+    }
+  });
+
+  it('has a doctor', async () => {
+    const { code, stdout } = await run(['doctor']);
+    assert.equal(code, 0);
+    assert.match(stdout, /openssl/);
+    assert.match(stdout, /virtio-cryptodev/);
+    const json = await run(['doctor', '--json']);
+    assert.equal(json.code, 0);
+    assert.equal(typeof JSON.parse(json.stdout), 'object');
+  });
+});
+
+describe('a server', { timeout: 60_000 }, () => {
+  it('says where it listens, drains on SIGTERM, and ends with 0', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    assert.deepEqual(Object.keys(server.listening), ['event', 'tcp', 'http']);
+    assert.equal(server.listening.event, 'listening');
+    assert.match(server.listening.tcp, /^127\.0\.0\.1:\d+$/);
+    assert.notEqual(server.listening.tcp, '127.0.0.1:0');
+    assert.match(server.listening.http!, /^127\.0\.0\.1:\d+$/);
+    server.program.kill('SIGTERM');
+    assert.equal(await server.program.exit(), 0, server.program.stderr);
+    assert.equal(server.program.lines.length, 1);
+    for (const line of server.program.stderr.trimEnd().split('\n')) JSON.parse(line);
+    assert.equal(statSync(directory.join('data')).mode & 0o777, 0o700);
+  });
+
+  it('takes settings from the environment and a file', async () => {
+    using directory = new TemporaryDirectory();
+    writeFileSync(
+      directory.join('config.json'),
+      JSON.stringify({ http: 'off', listen: '[::1]:0', json: true }),
+    );
+    await using server = new Program(['serve', '--config', directory.join('config.json')], {
+      env: { SKYTALE_LISTEN: '127.0.0.1:0', SKYTALE_DATA: directory.join('data') },
+    });
+    const listening = JSON.parse(await server.line(0));
+    assert.match(listening.tcp, /^127\.0\.0\.1:/);
+    assert.equal(listening.http, undefined);
+  });
+
+  it('refuses a port that is taken', async () => {
+    using directory = new TemporaryDirectory();
+    await using first = await Server.start(directory.join('one'));
+    const args = ['serve', '--listen', first.address, '--http', 'off', '--data', directory.join('two')];
+    await failsToServe(args, /in use by another program/);
+  });
+
+  it('refuses a data directory that is in use, not a directory, or corrupt', async () => {
+    using directory = new TemporaryDirectory();
+    const serve = (data: string) => ['serve', '--listen', '127.0.0.1:0', '--http', 'off', '--data', data];
+    await using first = await Server.start(directory.join('data'));
+    await failsToServe(serve(directory.join('data')), /in use/);
+    await first.crash();
+
+    writeFileSync(directory.join('file'), '');
+    await failsToServe(serve(directory.join('file')), /file/);
+    await failsToServe(serve(directory.join('file', 'below')), /director/);
+
+    for (const name of readdirSync(directory.join('data'))) {
+      if (/wal|shm|lock/.test(name)) continue;
+      chmodSync(directory.join('data', name), 0o600);
+      writeFileSync(directory.join('data', name), 'this is no database'.repeat(500));
+    }
+    await failsToServe(serve(directory.join('data')), /damaged|corrupt|not a database/i);
+  });
+});
+
+/** As `fails`, but a log may stand before the last line of standard error. */
+async function failsToServe(args: readonly string[], message: RegExp): Promise<void> {
+  const result = await run([...args, '--log-level', 'silent']);
+  assert.equal(result.code, 1, result.stderr);
+  assert.equal(result.stdout, '');
+  assert.match(result.stderr, sentence);
+  assert.match(result.stderr, message);
+}
+
+describe('an invite', { timeout: 60_000 }, () => {
+  it('is a link, alone on standard output', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const { code, stdout } = await run(['invite', '--server', server.address]);
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`^skytale://${server.address}/[\\w-]{22}#[\\w-]{43}\\n$`));
+    const json = await run(['invite', '--server', server.address, '--json']);
+    assert.deepEqual(Object.keys(JSON.parse(json.stdout)), ['invite']);
+  });
+
+  it('that was cut short or changed is found out without a server', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const good = await invite(server.address);
+    const chat = (text: string) => ['chat', text, '--state', directory.join('state')];
+    await fails(chat('skytale://127.0.0.1:9/'), 1, /cut short/);
+    await fails(chat(good.slice(0, -1)), 1, /cut short/);
+    await fails(chat(good.slice(0, good.indexOf('#'))), 1, /cut short/);
+    for (const at of [good.indexOf('/', 12) + 3, good.indexOf('#') + 7, good.length - 2]) {
+      const changed = good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1);
+      await fails(chat(changed), 1, /changed/);
+    }
+    await fails(chat('https://example.org/'), 1, /not an invite/);
+  });
+
+  it('with a passphrase needs it, and finds out a wrong one without a server', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const right = 'correct horse battery staple';
+    const made = await run(['invite', '--server', server.address, '--passphrase', '--json'], {
+      input: `${right}\n`,
+    });
+    assert.equal(made.code, 0, made.stderr);
+    const { invite: link } = JSON.parse(made.stdout) as { invite: string };
+    assert.match(link, /#p\./);
+    const args = ['chat', link, '--state', directory.join('state')];
+    await fails(args, 1, /passphrase/);
+    await fails(args, 1, /Wrong passphrase/, { SKYTALE_PASSPHRASE: 'wrong' });
+    writeFileSync(directory.join('passphrase'), `${right}\n`);
+    const entered = await run([...args, '--passphrase-file', directory.join('passphrase')], {
+      input: 'hello\n',
+    });
+    assert.equal(entered.code, 0, entered.stderr);
+  });
+
+  it('to a room that the server does not have is refused', async () => {
+    using directory = new TemporaryDirectory();
+    await using one = await Server.start(directory.join('one'));
+    await using two = await Server.start(directory.join('two'));
+    const elsewhere = (await invite(one.address)).replace(one.address, two.address);
+    await fails(
+      ['chat', elsewhere, '--state', directory.join('state')],
+      1,
+      /does not (know|have)|no such room/i,
+    );
+  });
+
+  it('cannot be made where no server is', async () => {
+    const listener = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => listener.once('listening', resolve));
+    const { port } = listener.address() as { port: number };
+    await new Promise((resolve) => listener.close(resolve));
+    await fails(['invite', '--server', `127.0.0.1:${port}`], 1, new RegExp(`127\\.0\\.0\\.1:${port}`));
+    await fails(['invite', '--server', 'nowhere'], 2, /nowhere/);
+  });
+});
+
+describe('a client in a pipe', { timeout: 60_000 }, () => {
+  it('sends lines exactly, prints them escaped, and does not print its own', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    const as = (name: string, ...more: string[]) => [
+      'chat',
+      link,
+      '--name',
+      name,
+      '--state',
+      directory.join(name),
+      ...more,
+    ];
+    const input = 'plain\n\ncrlf\r\n\ttab \\ back\x1b[2Jslash\x9b\u202e\nno line ending';
+    const alice = await run(as('alice'), { input });
+    assert.deepEqual({ code: alice.code, stdout: alice.stdout }, { code: 0, stdout: '' });
+    const bob = await run(as('bob'));
+    assert.equal(bob.stdout, 'plain\n\ncrlf\n\ttab \\\\ back\\x1b[2Jslash\\x9b\\u202e\nno line ending\n');
+    const again = await run(as('bob'));
+    assert.deepEqual({ code: again.code, stdout: again.stdout }, { code: 0, stdout: '' });
+    const json = await run(as('bob', '--since', '3', '--format', 'json'));
+    const lines = json.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.map(({ seq, from, text }) => ({ seq, from, text })),
+      [
+        { seq: 4, from: 'alice', text: '\ttab \\ back\x1b[2Jslash\x9b\u202e' },
+        { seq: 5, from: 'alice', text: 'no line ending' },
+      ],
+    );
+    assert.deepEqual(Object.keys(lines[0]), ['seq', 'from', 'text', 'at']);
+    assert.equal(new Date(lines[0].at).toISOString(), lines[0].at);
+  });
+
+  it('refuses lines that are too long or not UTF-8, by number', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const args = [
+      'chat',
+      await invite(server.address),
+      '--name',
+      'alice',
+      '--state',
+      directory.join('alice'),
+    ];
+    const tooLong = await run(args, { input: `short\n${'x'.repeat(70_000)}\n` });
+    assert.equal(tooLong.code, 1);
+    assert.match(tooLong.stderr, /Line 2 of standard input is longer than 65536 bytes/);
+    await using binary = new Program(args);
+    binary.stdin.end(Buffer.from([0xff, 0xfe, 0x0a]));
+    assert.equal(await binary.exit(), 1);
+    assert.match(binary.stderr, /Line 1 .* not UTF-8/);
+  });
+
+  it('works on every crypto device', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    const devices = ['auto', 'virtio', 'openssl', 'node', 'webcrypto'];
+    for (const device of devices) {
+      const args = ['chat', link, '--name', device, '--crypto', device, '--state', directory.join('state')];
+      const { code, stderr } = await run(args, { input: `by ${device}\n` });
+      assert.equal(code, 0, stderr);
+    }
+    const all = await run(['chat', link, '--name', 'reader', '--state', directory.join('reader')]);
+    assert.equal(all.stdout, devices.map((device) => `by ${device}\n`).join(''));
+  });
+
+  it('ends quietly when the reader of its output has gone', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    const lines = Array.from({ length: 2000 }, (_, i) => `${i} ${'x'.repeat(200)}\n`).join('');
+    assert.equal(
+      (await run(['chat', link, '--name', 'a', '--state', directory.join('a')], { input: lines })).code,
+      0,
+    );
+    await using reader = new Program(
+      ['chat', link, '--name', 'b', '--state', directory.join('b'), '--follow'],
+      {
+        input: '',
+      },
+    );
+    reader.leaveStdout();
+    assert.equal(await reader.exit(), 0, reader.stderr);
+    assert.doesNotMatch(reader.stderr, /EPIPE|skytale:/);
+  });
+
+  it('keeps its secrets to its user', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    mkdirSync(directory.join('state'), { mode: 0o755 });
+    const args = ['chat', await invite(server.address), '--state', directory.join('state', 'own')];
+    assert.equal((await run(args, { input: 'hello\n' })).code, 0);
+    for (const entry of readdirSync(directory.join('state'), { recursive: true, withFileTypes: true })) {
+      const { mode } = statSync(`${entry.parentPath}/${entry.name}`);
+      assert.equal(mode & 0o777, entry.isDirectory() ? 0o700 : 0o600, entry.name);
+    }
+  });
+});

@@ -1,0 +1,180 @@
+/** Two piped clients: ten thousand lines arrive complete, in order, once, whatever is killed on the way. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { TemporaryDirectory } from './support/directory.ts';
+import { invite, Program, run, Server } from './support/programs.ts';
+
+const count = 10_000;
+
+/** Empty ones, emoji, all that JSON and terminals dislike, and some of 60 KiB. */
+const texts = Array.from({ length: count }, (_, i) => {
+  if (i % 500 === 250) return `${i} ${'0123456789abcdef'.repeat(3840)}`;
+  if (i % 100 === 50) return '';
+  if (i % 10 === 3) return `${i} 👩‍👩‍👧‍👦 🇬🇷 日本 γειά`;
+  if (i % 10 === 7) return `${i} "quoted" \\n \t\x1b[31m \u202e`;
+  return `line ${i}`;
+});
+const input = (from = 0, to = count) =>
+  texts
+    .slice(from, to)
+    .map((text) => `${text}\n`)
+    .join('');
+
+type Line = { seq: number; from: string; text: string; at: string };
+const parse = (lines: readonly string[]): Line[] => lines.map((line) => JSON.parse(line) as Line);
+
+function assertComplete(lines: readonly Line[]): void {
+  // Not one deepEqual: its report of a difference among megabytes takes minutes.
+  const different = lines.findIndex(({ text }, i) => text !== texts[i]);
+  assert.equal(different, -1, `line ${different} is not what was sent`);
+  assert.equal(lines.length, count);
+}
+
+const listener = (link: string, state: string, ...more: string[]) =>
+  new Program(['chat', link, '--name', 'bob', '--state', state, '--follow', '--format', 'json', ...more], {
+    input: '',
+  });
+const sender = (link: string, state: string, text?: string) =>
+  new Program(['chat', link, '--name', 'alice', '--state', state], text === undefined ? {} : { input: text });
+
+describe('two clients in pipes', { timeout: 120_000 }, () => {
+  it('carry 10,000 lines', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    await using bob = listener(link, directory.join('bob'));
+    await using alice = sender(link, directory.join('alice'), input());
+    assert.equal(await alice.exit(), 0, alice.stderr);
+    assert.equal(alice.stdout, '');
+    await bob.until(() => bob.lines.length >= count, 'all lines');
+
+    // One who comes when everything has been said gets the same; and is told where it is.
+    const carol = await run([
+      'chat',
+      link,
+      '--name',
+      'carol',
+      '--state',
+      directory.join('carol'),
+      '--format',
+      'json',
+    ]);
+    assert.equal(carol.code, 0, carol.stderr);
+    assertComplete(parse(carol.stdout.trimEnd().split('\n')));
+
+    bob.kill('SIGTERM');
+    assert.equal(await bob.exit(), 143);
+    const lines = parse(bob.lines);
+    assertComplete(lines);
+    assert.deepEqual(
+      lines.map(({ seq }) => seq),
+      lines.map((_, i) => i + 1),
+    );
+    assert.deepEqual(new Set(lines.map(({ from }) => from)), new Set(['alice']));
+  });
+
+  it('carry them over three crashes of the server', async () => {
+    using directory = new TemporaryDirectory();
+    let server = await Server.start(directory.join('data'));
+    try {
+      const { address } = server;
+      const link = await invite(address);
+      await using bob = listener(link, directory.join('bob'));
+      await using alice = sender(link, directory.join('alice'), input());
+      for (const progress of [2000, 4500, 7000]) {
+        await bob.until(() => bob.lines.length >= progress, `line ${progress}`);
+        await server.crash();
+        server = await Server.start(directory.join('data'), address);
+      }
+      assert.equal(await alice.exit(), 0, alice.stderr);
+      await bob.until(() => bob.lines.length >= count, 'all lines');
+      bob.kill('SIGTERM');
+      await bob.exit();
+      assertComplete(parse(bob.lines));
+      assert.doesNotMatch(bob.stderr + alice.stderr, /Warning/);
+    } finally {
+      await server[Symbol.asyncDispose]();
+    }
+  });
+
+  it('carry them over crashes of both clients', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+
+    await using bob1 = listener(link, directory.join('bob'));
+    await using alice1 = sender(link, directory.join('alice'));
+    alice1.stdin.write(input());
+    await bob1.until(() => bob1.lines.length >= 2000, 'line 2000');
+    bob1.kill('SIGKILL');
+    await bob1.exit();
+    const first = parse(bob1.lines);
+
+    // Whoever has kept what was printed says where to go on.
+    await using bob2 = listener(link, directory.join('bob'), '--since', String(first.at(-1)!.seq));
+    await bob2.until(() => bob2.lines.length >= 2000, 'another 2000 lines');
+    alice1.kill('SIGKILL');
+    await alice1.exit();
+
+    // What the killed sender had taken is in its outbox; the next run of it sends that, and ends.
+    const outbox = await run(['chat', link, '--name', 'alice', '--state', directory.join('alice')]);
+    assert.equal(outbox.code, 0, outbox.stderr);
+    const all = await run([
+      'chat',
+      link,
+      '--name',
+      'carol',
+      '--state',
+      directory.join('carol'),
+      '--format',
+      'json',
+    ]);
+    const sent = all.stdout.trimEnd().split('\n').length;
+    assert.ok(sent >= 4000 && sent < count, `${sent} lines were sent`);
+    await using alice2 = sender(link, directory.join('alice'), input(sent));
+    assert.equal(await alice2.exit(), 0, alice2.stderr);
+
+    await bob2.until(() => first.length + bob2.lines.length >= count, 'all lines');
+    bob2.kill('SIGTERM');
+    await bob2.exit();
+    assertComplete([...first, ...parse(bob2.lines)]);
+  });
+
+  it('go on where a killed client was, without being told', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    await using bob1 = listener(link, directory.join('bob'));
+    await using alice = sender(link, directory.join('alice'), input());
+    await bob1.until(() => bob1.lines.length >= 3000, 'line 3000');
+    bob1.kill('SIGKILL');
+    await bob1.exit();
+    const first = parse(bob1.lines);
+    await using bob2 = listener(link, directory.join('bob'));
+    await bob2.until(
+      () => bob2.lines.length > 0 && JSON.parse(bob2.lines.at(-1)!).seq === count,
+      'all lines',
+    );
+    assert.equal(await alice.exit(), 0);
+    bob2.kill('SIGTERM');
+    await bob2.exit();
+    // What was printed and not yet confirmed comes twice, under the same number, and it is said.
+    const second = parse(bob2.lines);
+    const twice = first.filter(({ seq }) => seq >= second[0]!.seq).length;
+    if (twice > 0) assert.match(bob2.stderr, /may be there already/);
+    assertComplete([...first.slice(0, first.length - twice), ...second]);
+  });
+
+  it('say `Server hung up.` when the server does not come back', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    await using bob = listener(link, directory.join('bob'), '--timeout', '1');
+    await using alice = sender(link, directory.join('alice'), 'hello\n');
+    await bob.line(0);
+    assert.equal(await alice.exit(), 0);
+    await server.crash();
+    assert.equal(await bob.exit(), 1);
+    assert.match(bob.stderr, /^skytale: Server hung up\.$/m);
+  });
+});

@@ -1,0 +1,197 @@
+/** The client in a real terminal, as somebody who sits at it. */
+import assert from 'node:assert/strict';
+import { cpSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { TemporaryDirectory } from './support/directory.ts';
+import { invite, Program, run, Server } from './support/programs.ts';
+import { Terminal } from './support/terminal.ts';
+
+const main = fileURLToPath(new URL('../packages/skytale/src/main.ts', import.meta.url));
+
+/** A server, a room, and bob in a pipe whom the test lets speak. */
+class Scene implements AsyncDisposable {
+  readonly directory = new TemporaryDirectory();
+  server!: Server;
+  link = '';
+  bob!: Program;
+
+  static async open(): Promise<Scene> {
+    const scene = new Scene();
+    scene.server = await Server.start(scene.directory.join('data'));
+    scene.link = await invite(scene.server.address);
+    scene.bob = new Program(['chat', scene.link, '--name', 'bob', '--state', scene.directory.join('bob')]);
+    return scene;
+  }
+
+  /** The command that alice types. */
+  get command(): string {
+    const chat = `"${process.execPath}" "${main}" chat "$1" --name alice --state "$2"`;
+    const pid = this.directory.join('pid');
+    return `sh -c 'echo $$ >${pid}; exec ${chat}' - '${this.link}' '${this.directory.join('alice')}'`;
+  }
+
+  bobSays(text: string): void {
+    this.bob.stdin.write(`${text}\n`);
+  }
+
+  read(file: string): string {
+    return readFileSync(this.directory.join(file), 'utf8');
+  }
+
+  /** The same identity a second time: the server lets the newer one in, and the older one has to give up. */
+  async enterWithCopyOfAlice(): Promise<void> {
+    cpSync(this.directory.join('alice'), this.directory.join('copy'), { recursive: true });
+    await run(['chat', this.link, '--name', 'alice', '--state', this.directory.join('copy')]);
+  }
+
+  async restartServer(): Promise<void> {
+    this.server = await Server.start(this.directory.join('data'), this.server.address);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.bob[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
+    this.directory[Symbol.dispose]();
+  }
+}
+
+/** Starts alice's client in a terminal and waits until she is in the room. */
+async function enter(scene: Scene, terminal: Terminal): Promise<void> {
+  terminal.type(scene.command);
+  terminal.press('Enter');
+  await terminal.screenShows(/connected, with/);
+}
+
+describe('the client in a terminal', { timeout: 90_000 }, () => {
+  it('keeps the input line while messages arrive, and says who is who', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    scene.bobSays('first words');
+    await enter(scene, terminal);
+    await terminal.shows(/\d\d:\d\d bob {2}first words/);
+
+    terminal.type('half a sen');
+    await terminal.screenShows(/alice> half a sen$/m);
+    scene.bobSays('an interruption');
+    const screen = await terminal.screenShows(/bob {2}an interruption/);
+    assert.match(screen, /an interruption\n── connected, with bob ─+\nalice> half a sen\n/);
+    terminal.type('tence');
+    terminal.press('Enter');
+    await terminal.shows(/\d\d:\d\d alice {2}half a sentence/);
+    await terminal.screenShows(/alice>\s*$/);
+    await scene.bob.line(0);
+    assert.equal(scene.bob.lines[0], 'half a sentence');
+
+    terminal.type('/who');
+    terminal.press('Enter');
+    await terminal.shows(/Here, .*: alice \(you\), bob\./);
+    terminal.type('/verify bob');
+    terminal.press('Enter');
+    await terminal.shows(/you and bob:\n( +\d{5}){6}\n( +\d{5}){6}/);
+    terminal.type('/help');
+    terminal.press('Enter');
+    await terminal.shows(/\/verify \[NAME\]/);
+
+    scene.bob.stdin.end();
+    await terminal.shows(/← left: bob/);
+    terminal.type('/quit');
+    terminal.press('Enter');
+    await terminal.screenShows(/\$ $/m);
+  });
+
+  it('edits: arrows, words, history, pastes, wide characters, a narrow window', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    terminal.type('日本 👩 ok');
+    terminal.press('Left', 'Left', 'Left', 'BSpace');
+    terminal.type('語');
+    terminal.press('C-a');
+    terminal.type('>');
+    terminal.press('C-e');
+    terminal.type(' wrong');
+    terminal.press('C-w', 'Enter');
+    await terminal.shows(/alice {2}>日本 語 ok/);
+    terminal.press('Up');
+    terminal.type('again');
+    terminal.press('Enter');
+    await terminal.shows(/alice {2}>日本 語 ok again/);
+
+    terminal.paste('line one\nline two\nline three');
+    await terminal.screenShows(/alice> line one\n {7}line two\n {7}line three/);
+    terminal.resize(40, 24);
+    await terminal.screenShows(/alice> line one\n {7}line two\n {7}line three/);
+    terminal.resize(100, 30);
+    const screen = await terminal.screenShows(/alice> line one\n {7}line two\n {7}line three/);
+    assert.equal(screen.match(/line two/g)!.length, 1, screen);
+    assert.equal(screen.match(/── connected/g)!.length, 1, screen);
+    terminal.press('Enter');
+    await scene.bob.until(() => scene.bob.lines.length >= 3, 'three messages');
+    assert.deepEqual(scene.bob.lines.slice(1), ['>日本 語 ok again', 'line one\\nline two\\nline three']);
+  });
+
+  it('marks what is not sent while the server is away', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    await scene.server.crash();
+    await terminal.screenShows(/── (offline|connecting)/);
+    terminal.type('into the void');
+    terminal.press('Enter');
+    await terminal.screenShows(/not sent yet: into the void\n── /);
+    await scene.restartServer();
+    await terminal.shows(/\d\d:\d\d alice {2}into the void/);
+    await terminal.screenLacks(/not sent yet/);
+    await scene.bob.line(0);
+    assert.deepEqual(scene.bob.lines, ['into the void']);
+
+    // What cannot be sent before one leaves goes out the next time.
+    await scene.server.crash();
+    await terminal.screenShows(/── (offline|connecting)/);
+    terminal.type('later');
+    terminal.press('Enter');
+    await terminal.screenShows(/not sent yet: later/);
+    terminal.press('C-d');
+    await terminal.shows(/One message is not sent yet\. Kept here/);
+    await terminal.screenShows(/\$ $/m);
+    await scene.restartServer();
+    terminal.type(scene.command);
+    terminal.press('Enter');
+    await scene.bob.line(1);
+    assert.deepEqual(scene.bob.lines, ['into the void', 'later']);
+  });
+
+  it('shows what others write without obeying it', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    scene.bobSays('\x1b[2J\x1b[31mred\x1b]0;owned\x07 \u202egnp.exe \x9b5A');
+    await terminal.shows(/bob {2}\\x1b\[2J\\x1b\[31mred\\x1b\]0;owned\\x07 gnp\.exe \\x9b5A/);
+    assert.match(terminal.screen(), /── connected, with bob/);
+  });
+
+  const endings: readonly [string, (scene: Scene, terminal: Terminal) => unknown, number][] = [
+    ['on Ctrl-C', (_scene, terminal) => terminal.press('C-c'), 130],
+    ['on Ctrl-D', (_scene, terminal) => terminal.press('C-d'), 0],
+    ['on SIGTERM', (scene) => process.kill(Number(scene.read('pid')), 'SIGTERM'), 143],
+    ['on an error', (scene) => scene.enterWithCopyOfAlice(), 1],
+  ];
+  for (const [when, end, status] of endings) {
+    it(`leaves the terminal as it was ${when}`, async () => {
+      await using scene = await Scene.open();
+      using terminal = new Terminal(80, 24);
+      terminal.type(`cd '${scene.directory.path}' && stty -g >before`);
+      terminal.press('Enter');
+      await enter(scene, terminal);
+      await end(scene, terminal);
+      await terminal.screenShows(/\$ $/m);
+      terminal.type('echo status=$?; stty -g | cmp - before && echo same=yes');
+      terminal.press('Enter');
+      const text = await terminal.shows(/same=yes$/m);
+      assert.match(text, new RegExp(`^status=${status}$`, 'm'));
+      assert.equal(terminal.cursor().visible, true);
+      assert.doesNotMatch(terminal.screen(), /── connected/);
+    });
+  }
+});

@@ -1,0 +1,212 @@
+/** Guests on both versions of QEMU: they boot, run commands, and leave nothing behind. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import {
+  builtinCrypto,
+  busybox,
+  type DebianQemuMajor,
+  debianKernel,
+  findQemu,
+  Guest,
+  type Kernel,
+  type Qemu,
+  VmError,
+} from '@skytale/vm';
+
+/** Why guests cannot be had on this machine, or undefined. */
+async function obstacle(): Promise<string | undefined> {
+  try {
+    await Promise.all([findQemu(7), findQemu(11), debianKernel('6.1'), busybox('amd64')]);
+    return undefined;
+  } catch (error) {
+    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
+    throw error;
+  }
+}
+
+const skip = (await obstacle()) ?? false;
+const code = (expected: string) => (error: unknown) => error instanceof VmError && error.code === expected;
+const isRunning = (pid: number) => existsSync(`/proc/${pid}`);
+
+for (const major of [7, 11] as const satisfies DebianQemuMajor[]) {
+  describe(`a guest on QEMU ${major}`, { skip }, () => {
+    let guest: Guest;
+
+    before(async () => {
+      const qemu = await findQemu(major);
+      guest = await Guest.launch({ qemu, devices: [builtinCrypto(qemu)], hotplugSlots: 1 });
+    });
+    after(() => guest?.kill());
+
+    it('runs scripts and programs, with input, output, errors and status each for itself', async () => {
+      assert.equal(guest.qemu.major, major);
+      assert.equal(await guest.check('uname -r'), `${guest.kernel.release}\n`);
+      const script = 'cat; echo "$NAME in $PWD" >&2; exit 3';
+      const result = await guest.run(script, { input: 'hello', cwd: '/usr', env: { NAME: "O'Neill $x" } });
+      assert.deepEqual(result, { status: 3, stdout: 'hello', stderr: "O'Neill $x in /usr\n" });
+      assert.deepEqual((await guest.run(['printf', '%s|', 'a b', '$HOME', "'"])).stdout, "a b|$HOME|'|");
+      assert.equal((await guest.run('kill -TERM $$')).status, 128 + 15);
+      assert.equal((await guest.run(['no-such-program'])).status, 127);
+      await assert.rejects(guest.check('echo oh >&2; false'), code('command-failed'));
+    });
+
+    it('carries any bytes both ways', async () => {
+      const input = randomBytes(300_000);
+      const digest = createHash('sha256').update(input).digest('hex');
+      assert.equal(await guest.check('sha256sum', { input }), `${digest}  -\n`);
+      const child = await guest.spawn('cat');
+      child.stdin.end(input);
+      const output: Buffer[] = [];
+      for await (const chunk of child.stdout) output.push(chunk);
+      assert.equal(await child.exited, 0);
+      assert.ok(Buffer.concat(output).equals(input));
+    });
+
+    it('answers while a command runs, and takes input that the command does not read', async () => {
+      const child = await guest.spawn('read -r line; echo "got $line"; read -r line; exit 7');
+      child.stdin.write('one\n');
+      const [first] = await once(child.stdout, 'data');
+      assert.equal(String(first), 'got one\n');
+      child.stdin.write(`two\n${'x'.repeat(200_000)}`);
+      assert.equal(await child.exited, 7);
+      assert.equal(await guest.check('echo still there'), 'still there\n');
+    });
+
+    it('runs commands side by side, more than it has slots for', async () => {
+      const numbers = Array.from({ length: 20 }, (_, index) => index);
+      const results = await Promise.all(numbers.map((number) => guest.check(`sleep 0.1; echo ${number}`)));
+      assert.deepEqual(
+        results,
+        numbers.map((number) => `${number}\n`),
+      );
+    });
+
+    it('kills a command that takes too long, children included', async () => {
+      await assert.rejects(guest.run('sleep 1234 & sleep 1234', { timeout: 300 }), code('timeout'));
+      assert.equal(
+        await guest.check('while pgrep -f "sleep 1234" >/dev/null; do sleep 0.05; done; echo none'),
+        'none\n',
+      );
+    });
+
+    it("has the host's files, Node among them, and writes to none of them", async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'skytale-vm-'));
+      try {
+        const version = `${process.execPath} -p process.version`;
+        assert.equal(await guest.check(version), `${process.version}\n`);
+        const here = join(import.meta.dirname, 'written-by-the-guest');
+        assert.equal(await guest.check(`echo 1 >${here} && cat ${here}`), '1\n');
+        assert.ok(!existsSync(here));
+        assert.equal((await guest.run(`echo 1 >/host${here}`)).status, 1);
+        assert.equal((await guest.run(`ls /host/proc /host/dev`)).stdout.trim(), '/host/dev:\n\n/host/proc:'); // not the host's
+      } finally {
+        await rm(directory, { recursive: true });
+      }
+    });
+
+    it("has QEMU's own crypto device, driven by Linux, without a complaint of the kernel", async () => {
+      const algorithms = await guest.check('cat /proc/crypto');
+      assert.match(algorithms, /driver +: virtio_crypto_aes_cbc\n(?:.+\n)*selftest +: passed/);
+      guest.assertCleanLog();
+    });
+
+    it('is reset, which ends what runs in it, and comes up again', async () => {
+      const child = await guest.spawn('echo started; sleep 1000');
+      await once(child.stdout, 'data');
+      const reset = guest.reset();
+      await assert.rejects(child.exited, code('guest-reset'));
+      await reset;
+      assert.equal(guest.boots, 2);
+      assert.equal(await guest.check('echo again'), 'again\n');
+    });
+  });
+}
+
+describe('a guest without the host tree', { skip }, () => {
+  let kernel: Kernel;
+  let qemu: Qemu;
+
+  before(async () => {
+    kernel = await debianKernel('6.1');
+    qemu = await findQemu(11);
+  });
+  const launch = (options = {}) =>
+    Guest.launch({ kernel, qemu, hostTree: false, memory: 256, cpus: 1, ...options });
+
+  it('has a network, takes devices while it runs, and ends when its plug is pulled', async () => {
+    const server = createServer((socket) => socket.end('from the host\n')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    await using guest = await launch({ network: true, hotplugSlots: 1, modules: ['virtio_crypto'] });
+    try {
+      assert.equal(await guest.check(`nc 10.0.2.2 ${port}`), 'from the host\n'); // QEMU's name of our loopback
+    } finally {
+      server.close();
+    }
+    const device = builtinCrypto(qemu);
+    const devices = 'ls /sys/bus/virtio/drivers/virtio_crypto | grep -c virtio';
+    assert.equal((await guest.run(devices)).stdout, '0\n');
+    await guest.plug(device);
+    await guest.check(`until [ "$(${devices})" = 1 ]; do sleep 0.05; done`);
+    await guest.unplug(device);
+    assert.equal((await guest.run(devices)).stdout, '0\n');
+
+    const waiting = guest.run('sleep 1000');
+    waiting.catch(() => {});
+    assert.deepEqual(await guest.kill(), { status: null, signal: 'SIGKILL' });
+    assert.ok(!isRunning(guest.pid));
+    await assert.rejects(waiting, code('guest-gone'));
+    await assert.rejects(guest.run('true'), code('guest-gone'));
+  });
+
+  it('is gone when its kernel panics, and says why', async () => {
+    await using guest = await launch();
+    await assert.rejects(guest.run('echo c >/proc/sysrq-trigger'), code('guest-panic'));
+    await guest.exited;
+    assert.throws(() => guest.assertCleanLog(), code('kernel-log'));
+  });
+
+  it('says what QEMU said when that does not start', async () => {
+    await assert.rejects(
+      launch({ qemuArguments: ['-device', 'no-such-device'] }),
+      (error) => code('launch-failed')(error) && /no-such-device/.test(String(error)),
+    );
+  });
+
+  it('ends with the program that launched it, even if that is killed', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'skytale-vm-'));
+    try {
+      const socket = join(directory, 'socket');
+      const server = createServer().listen(socket);
+      const connected = once(server, 'connection') as Promise<[Socket]>;
+      const program = join(directory, 'launch.ts');
+      const options = { hostTree: false, qemuArguments: ['-chardev', `socket,id=extra,path=${socket}`] };
+      const source = `
+        import { Guest } from ${JSON.stringify(import.meta.resolve('@skytale/vm'))};
+        const guest = await Guest.launch(${JSON.stringify(options)});
+        console.log(guest.pid);`;
+      await writeFile(program, source);
+      const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [connection] = await connected;
+      connection.resume();
+      const [pid] = await once(child.stdout, 'data');
+      const gone = once(connection, 'close');
+      child.kill('SIGKILL');
+      await gone;
+      server.close();
+      assert.ok(Number(pid) > 1);
+      assert.equal(await text(child.stdout), '');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
