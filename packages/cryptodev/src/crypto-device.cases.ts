@@ -1,0 +1,467 @@
+/**
+ * What every `CryptoDevice` must do, whatever is behind it: known answers, equality with node:crypto, order,
+ * lifetimes, errors. An algorithm that a device does not support must be refused with
+ * CRYPTO_UNKNOWN_ALGORITHM; the cases for it check that instead.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { AeadName, AlgorithmName, CipherName, HashName } from './algorithms.ts';
+import { aeads, algorithmNames, ciphers, hashes } from './algorithms.ts';
+import type { AeadOptions, CipherOptions, CryptoDevice, DigestOptions } from './crypto-device.ts';
+import type { CryptoErrorCode } from './crypto-error.ts';
+import { CryptoError } from './crypto-error.ts';
+import { aeadVectors, cipherVectors, digestVectors } from './known-answers.ts';
+import * as oracle from './oracle.ts';
+
+const cipherNames = Object.keys(ciphers) as CipherName[];
+const aeadNames = Object.keys(aeads) as AeadName[];
+const hashNames = Object.keys(hashes) as HashName[];
+/** Each property is tried with this many random inputs. */
+const numRuns = 25;
+
+/** Registers the cases; `open` makes a device of its own for each call. */
+export function cryptoDeviceCases(name: string, open: () => Promise<CryptoDevice>): void {
+  describe(`${name} as a CryptoDevice`, () => {
+    let device: CryptoDevice;
+    before(async () => {
+      device = await open();
+    });
+    after(() => device.close());
+    const shared = (): CryptoDevice => device;
+    knownAnswers(shared);
+    likeNodeCrypto(shared);
+    digestParts(shared);
+    dataOfAllKinds(shared);
+    concurrency(shared);
+    refusals(shared);
+    lifetimes(open);
+  });
+}
+
+type Shared = () => CryptoDevice;
+
+/** Runs `check` if the device knows the algorithm; if not, checks that it says so. */
+async function whereSupported(
+  device: CryptoDevice,
+  algorithm: AlgorithmName,
+  check: () => Promise<void>,
+): Promise<void> {
+  if (device.supports(algorithm)) return check();
+  await assertFails('CRYPTO_UNKNOWN_ALGORITHM', () =>
+    device.createSession(anyOptions(algorithm) as CipherOptions),
+  );
+}
+
+async function assertFails(code: CryptoErrorCode, action: () => Promise<unknown>): Promise<void> {
+  await assert.rejects(action, (error) => {
+    assert.ok(error instanceof CryptoError, `not a CryptoError: ${error}`);
+    assert.equal(error.code, code, error.message);
+    assert.notEqual(error.message, '');
+    return true;
+  });
+}
+
+function anyOptions(algorithm: AlgorithmName): CipherOptions | AeadOptions | DigestOptions {
+  if (algorithm in ciphers) {
+    const cipher = algorithm as CipherName;
+    return { cipher, key: pattern(ciphers[cipher].keyLengths[0]) };
+  }
+  if (algorithm in aeads) {
+    const aead = algorithm as AeadName;
+    return { aead, key: pattern(aeads[aead].keyLengths[0]) };
+  }
+  if (algorithm in hashes) return { hash: algorithm as HashName };
+  return { mac: algorithm as `hmac-${HashName}`, key: pattern(20) };
+}
+
+/** Bytes that all differ for a while, the same at each call. */
+function pattern(length: number, start = 1): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, i) => start + i * 7);
+}
+
+function bytes(length: number): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
+  return fc.uint8Array({ minLength: length, maxLength: length }) as fc.Arbitrary<Uint8Array<ArrayBuffer>>;
+}
+
+function anyBytes(maxLength: number): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
+  return fc.uint8Array({ maxLength, size: 'max' }) as fc.Arbitrary<Uint8Array<ArrayBuffer>>;
+}
+
+function knownAnswers(shared: Shared): void {
+  for (const [algorithm, vectors] of byAlgorithm(cipherVectors)) {
+    it(`${algorithm}: ${vectors.length} known answers`, () =>
+      whereSupported(shared(), algorithm, async () => {
+        for (const { source, key, iv, plaintext, ciphertext } of vectors) {
+          await using session = await shared().createSession({ cipher: algorithm, key });
+          const given = iv.length === 0 ? undefined : iv;
+          assert.deepEqual(await session.encrypt(plaintext, given), ciphertext, source);
+          assert.deepEqual(await session.decrypt(ciphertext, given), plaintext, source);
+        }
+      }));
+  }
+  for (const [algorithm, vectors] of byAlgorithm(aeadVectors)) {
+    it(`${algorithm}: ${vectors.length} known answers, of them ${vectors.filter((v) => !v.valid).length} forged`, () =>
+      whereSupported(shared(), algorithm, async () => {
+        for (const { source, key, nonce, associatedData, plaintext, sealed, tagLength, valid } of vectors) {
+          await using session = await shared().createSession({ aead: algorithm, key, tagLength });
+          const encrypted = await session.encrypt(plaintext, nonce, associatedData);
+          if (valid) {
+            assert.deepEqual(encrypted, sealed, source);
+            assert.deepEqual(await session.decrypt(sealed, nonce, associatedData), plaintext, source);
+          } else {
+            assert.notDeepEqual(encrypted, sealed, source);
+            const open = () => session.decrypt(sealed, nonce, associatedData);
+            await assertFails('CRYPTO_AUTHENTICATION_FAILED', open);
+          }
+        }
+      }));
+  }
+  for (const [algorithm, vectors] of byAlgorithm(digestVectors)) {
+    it(`${algorithm}: ${vectors.length} known answers`, () =>
+      whereSupported(shared(), algorithm, async () => {
+        for (const { source, options, data, digest } of vectors) {
+          await using session = await shared().createSession(options);
+          assert.deepEqual(await session.digest(data), digest, source);
+          const oneShot = await shared().oneShot(options, { operation: 'digest', data });
+          assert.deepEqual(oneShot, digest, source);
+        }
+      }));
+  }
+}
+
+function byAlgorithm<V extends { readonly algorithm: AlgorithmName }>(
+  vectors: readonly V[],
+): Map<V['algorithm'], V[]> {
+  return Map.groupBy(vectors, (vector) => vector.algorithm as V['algorithm']);
+}
+
+function likeNodeCrypto(shared: Shared): void {
+  for (const cipher of cipherNames) {
+    const { blockSize, ivLength, keyLengths } = ciphers[cipher];
+    const input = fc.record({
+      key: fc.constantFrom(...keyLengths).chain(bytes),
+      iv: bytes(ivLength),
+      data: fc.nat({ max: 40 }).chain((blocks) => bytes(blocks * blockSize)),
+    });
+    it(`${cipher} does what node:crypto does`, () =>
+      whereSupported(shared(), cipher, () =>
+        fc.assert(
+          fc.asyncProperty(input, async ({ key, iv, data }) => {
+            fc.pre(!oracle.hasEqualHalves(cipher, key));
+            const given = ivLength === 0 ? undefined : iv;
+            const expected = oracle.encrypt(cipher, key, iv, data);
+            await using session = await shared().createSession({ cipher, key });
+            assert.deepEqual(await session.encrypt(data, given), expected);
+            assert.deepEqual(await session.decrypt(expected, given), data);
+            const operation = { operation: 'encrypt' as const, data, ...(given && { iv: given }) };
+            assert.deepEqual(await shared().oneShot({ cipher, key }, operation), expected);
+          }),
+          { numRuns },
+        ),
+      ));
+  }
+
+  for (const aead of aeadNames) {
+    const { keyLengths, nonceLengths, tagLengths } = aeads[aead];
+    const input = fc.record({
+      key: fc.constantFrom(...keyLengths).chain(bytes),
+      nonce: fc.integer({ min: nonceLengths[0], max: nonceLengths[1] }).chain(bytes),
+      tagLength: fc.constantFrom<number>(...tagLengths),
+      associatedData: anyBytes(300),
+      data: anyBytes(700),
+      position: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      bit: fc.nat({ max: 7 }),
+    });
+    it(`${aead} does what node:crypto does, and takes nothing that was changed`, () =>
+      whereSupported(shared(), aead, () =>
+        fc.assert(
+          fc.asyncProperty(input, async ({ key, nonce, tagLength, associatedData, data, position, bit }) => {
+            const options = { aead, key, tagLength };
+            const expected = oracle.seal(aead, key, tagLength, nonce, associatedData, data);
+            await using session = await shared().createSession(options);
+            assert.deepEqual(await session.encrypt(data, nonce, associatedData), expected);
+            assert.deepEqual(await session.decrypt(expected, nonce, associatedData), data);
+            const operation = { operation: 'decrypt' as const, data: expected, nonce, associatedData };
+            assert.deepEqual(await shared().oneShot(options, operation), data);
+
+            const all = [expected.slice(), nonce.slice(), associatedData.slice()] as const;
+            let at = Math.floor(position * (expected.length + nonce.length + associatedData.length));
+            const changed = all.find((part) => {
+              if (at < part.length) return true;
+              at -= part.length;
+              return false;
+            })!;
+            changed[at]! ^= 1 << bit;
+            await assertFails('CRYPTO_AUTHENTICATION_FAILED', () => session.decrypt(...all));
+            assert.deepEqual(await session.decrypt(expected, nonce, associatedData), data, 'and goes on');
+          }),
+          { numRuns },
+        ),
+      ));
+  }
+}
+
+function digestParts(shared: Shared): void {
+  for (const hash of hashNames) {
+    for (const keyed of [false, true]) {
+      const algorithm = keyed ? (`hmac-${hash}` as const) : hash;
+      const input = fc.record({ key: anyBytes(200), parts: fc.array(anyBytes(200), { maxLength: 8 }) });
+      it(`${algorithm} in parts, with copies of the state, does what node:crypto does`, () =>
+        whereSupported(shared(), algorithm, () =>
+          fc.assert(
+            fc.asyncProperty(input, async ({ key, parts }) => {
+              const digest = (data: Uint8Array) => oracle.digest(hash, keyed ? key : undefined, data);
+              const options: DigestOptions = keyed ? { mac: `hmac-${hash}`, key } : { hash };
+              await using session = await shared().createSession(options);
+              const half = Math.floor(parts.length / 2);
+              for (const part of parts.slice(0, half)) await session.update(part);
+              await using copy = await session.copy();
+              for (const part of parts.slice(half)) await session.update(part);
+              assert.deepEqual(await session.digest(), digest(Buffer.concat(parts)));
+              const head = Buffer.concat(parts.slice(0, half));
+              const tail = pattern(70);
+              assert.deepEqual(await copy.digest(tail), digest(Buffer.concat([head, tail])), 'the copy');
+              assert.deepEqual(await session.digest(tail), digest(tail), 'anew, with the same key');
+            }),
+            { numRuns },
+          ),
+        ));
+    }
+  }
+}
+
+function dataOfAllKinds(shared: Shared): void {
+  it('takes no data, and gives none', async () => {
+    await using cbc = await shared().createSession({ cipher: 'aes-cbc', key: pattern(16) });
+    assert.equal((await cbc.encrypt(new Uint8Array(0), pattern(16))).length, 0);
+    await using gcm = await shared().createSession({ aead: 'aes-gcm', key: pattern(16), tagLength: 12 });
+    const sealed = await gcm.encrypt(new Uint8Array(0), pattern(12));
+    assert.equal(sealed.length, 12);
+    assert.equal((await gcm.decrypt(sealed, pattern(12))).length, 0);
+  });
+
+  it('takes views at odd offsets, of shared memory too, and leaves them as they are', async () => {
+    for (const buffer of [new ArrayBuffer(300), new SharedArrayBuffer(300)]) {
+      const data = new Uint8Array(buffer, 3, 96);
+      const iv = new Uint8Array(buffer, 101, 16);
+      const key = new Uint8Array(buffer, 131, 32);
+      for (const [i, view] of [data, iv, key].entries()) view.set(pattern(view.length, i));
+      await using session = await shared().createSession({ cipher: 'aes-cbc', key });
+      const encrypted = await session.encrypt(data, iv);
+      assert.deepEqual(encrypted, oracle.encrypt('aes-cbc', key.slice(), iv.slice(), data.slice()));
+      assert.deepEqual(await session.decrypt(encrypted, iv), pattern(96, 0));
+      assert.deepEqual(new Uint8Array(data), pattern(96, 0));
+    }
+  });
+
+  it('takes more than a mebibyte', async () => {
+    const data = new Uint8Array(2 ** 20 + 16).fill(0xa5);
+    await using cbc = await shared().createSession({ cipher: 'aes-cbc', key: pattern(16) });
+    const encrypted = await cbc.encrypt(data, pattern(16));
+    assert.equal(Buffer.compare(encrypted, oracle.encrypt('aes-cbc', pattern(16), pattern(16), data)), 0);
+    await using gcm = await shared().createSession({ aead: 'aes-gcm', key: pattern(32) });
+    const opened = await gcm.decrypt(await gcm.encrypt(data, pattern(12)), pattern(12));
+    assert.equal(Buffer.compare(opened, data), 0);
+    await using sha = await shared().createSession({ hash: 'sha-256' });
+    assert.deepEqual(await sha.digest(data), oracle.digest('sha-256', undefined, data));
+  });
+
+  it('counts up over the whole block in CTR', async () => {
+    const iv = new Uint8Array(16).fill(0xff);
+    await using ctr = await shared().createSession({ cipher: 'aes-ctr', key: pattern(16) });
+    assert.deepEqual(
+      await ctr.encrypt(pattern(37), iv),
+      oracle.encrypt('aes-ctr', pattern(16), iv, pattern(37)),
+    );
+  });
+
+  it('copies the key', async () => {
+    const key = pattern(16);
+    const created = shared().createSession({ cipher: 'aes-cbc', key });
+    key.fill(0);
+    await using session = await created;
+    const expected = oracle.encrypt('aes-cbc', pattern(16), pattern(16), pattern(32));
+    assert.deepEqual(await session.encrypt(pattern(32), pattern(16)), expected);
+  });
+}
+
+function concurrency(shared: Shared): void {
+  it('keeps the order of many operations on one session', async () => {
+    await using session = await shared().createSession({ hash: 'sha-256' });
+    const results: Promise<Uint8Array | undefined>[] = [];
+    for (let i = 0; i < 100; i++) {
+      results.push(session.update(pattern(i)).then(() => undefined));
+      if (i % 10 === 9) results.push(session.digest(pattern(i, 3)));
+    }
+    const digests = (await Promise.all(results)).filter((result) => result !== undefined);
+    for (const [i, digest] of digests.entries()) {
+      const parts = Array.from({ length: 10 }, (_, j) => pattern(10 * i + j));
+      const message = Buffer.concat([...parts, pattern(10 * i + 9, 3)]);
+      assert.deepEqual(digest, oracle.digest('sha-256', undefined, message));
+    }
+  });
+
+  it('does not mix up many sessions in use at the same time', async () => {
+    const keys = Array.from({ length: 20 }, (_, i) => pattern(32, i));
+    await Promise.all(
+      keys.map(async (key) => {
+        await using session = await shared().createSession({ aead: 'aes-gcm', key });
+        const nonces = Array.from({ length: 10 }, (_, i) => pattern(12, i));
+        const sealed = await Promise.all(nonces.map((nonce) => session.encrypt(key, nonce)));
+        for (const [i, nonce] of nonces.entries()) {
+          assert.deepEqual(sealed[i], oracle.seal('aes-gcm', key, 16, nonce, new Uint8Array(0), key));
+        }
+      }),
+    );
+  });
+}
+
+function refusals(shared: Shared): void {
+  const cases: [CryptoErrorCode, string, () => Promise<unknown>][] = [];
+  const refuses = (code: CryptoErrorCode, what: string, action: (device: CryptoDevice) => Promise<unknown>) =>
+    cases.push([code, what, () => action(shared())]);
+  const unknown = (options: object) => (device: CryptoDevice) =>
+    device.createSession(options as CipherOptions);
+
+  for (const bad of ['rot-13', '', 'toString', '__proto__', 7, undefined]) {
+    refuses('CRYPTO_UNKNOWN_ALGORITHM', `cipher ${bad}`, unknown({ cipher: bad, key: pattern(16) }));
+    refuses('CRYPTO_UNKNOWN_ALGORITHM', `aead ${bad}`, unknown({ aead: bad, key: pattern(16) }));
+    refuses('CRYPTO_UNKNOWN_ALGORITHM', `hash ${bad}`, unknown({ hash: bad }));
+    refuses('CRYPTO_UNKNOWN_ALGORITHM', `mac hmac-${bad}`, unknown({ mac: `hmac-${bad}`, key: pattern(16) }));
+  }
+  refuses('CRYPTO_UNKNOWN_ALGORITHM', 'a hash as MAC', unknown({ mac: 'sha-256', key: pattern(16) }));
+
+  const cbc = { cipher: 'aes-cbc', key: pattern(16) } as const;
+  const gcm = { aead: 'aes-gcm', key: pattern(16) } as const;
+  for (const length of [0, 15, 17, 31, 33]) {
+    const key = pattern(length);
+    refuses('CRYPTO_INVALID_KEY_LENGTH', `CBC key of ${length}`, (d) => d.createSession({ ...cbc, key }));
+    refuses('CRYPTO_INVALID_KEY_LENGTH', `GCM key of ${length}`, (d) => d.createSession({ ...gcm, key }));
+  }
+  for (const tagLength of [0, 3, 5, 11, 17, -1, 1.5, Number.NaN]) {
+    refuses('CRYPTO_INVALID_TAG_LENGTH', `tag of ${tagLength}`, (d) =>
+      d.createSession({ ...gcm, tagLength }),
+    );
+  }
+  for (const length of [1, 15, 17, 31]) {
+    const data = pattern(length);
+    refuses('CRYPTO_INVALID_DATA_LENGTH', `CBC data of ${length}`, (d) =>
+      d.oneShot(cbc, { operation: 'encrypt', data, iv: pattern(16) }),
+    );
+    refuses('CRYPTO_INVALID_DATA_LENGTH', `sealed data of ${length % 16}`, (d) =>
+      d.oneShot(gcm, { operation: 'decrypt', data: pattern(length % 16), nonce: pattern(12) }),
+    );
+  }
+  for (const length of [0, 8, 11, 13, 15, 17]) {
+    const iv = pattern(length);
+    refuses('CRYPTO_INVALID_IV_LENGTH', `CBC IV of ${length}`, (d) =>
+      d.oneShot(cbc, { operation: 'decrypt', data: pattern(16), iv }),
+    );
+    refuses('CRYPTO_INVALID_IV_LENGTH', `GCM nonce of ${length}`, (d) =>
+      d.oneShot(gcm, { operation: 'encrypt', data: pattern(16), nonce: iv }),
+    );
+  }
+  refuses('CRYPTO_INVALID_IV_LENGTH', 'CBC without IV', (d) =>
+    d.oneShot(cbc, { operation: 'encrypt', data: pattern(16) }),
+  );
+  refuses('CRYPTO_WRONG_OPERATION', 'a digest by a cipher', (d) =>
+    d.oneShot(cbc, { operation: 'digest', data: pattern(16) } as never),
+  );
+  refuses('CRYPTO_WRONG_OPERATION', 'encryption by a hash', (d) =>
+    d.oneShot({ hash: 'sha-256' }, { operation: 'encrypt', data: pattern(16) } as never),
+  );
+  refuses('CRYPTO_WRONG_OPERATION', 'an AEAD without a nonce', (d) =>
+    d.oneShot(gcm, { operation: 'encrypt', data: pattern(16), iv: pattern(16) } as never),
+  );
+
+  it(`refuses ${cases.length} wrong calls, each with its code`, async () => {
+    for (const [code, what, action] of cases) {
+      await assertFails(code, action).catch((error) => {
+        throw new Error(`${what}: ${error.message}`, { cause: error });
+      });
+    }
+  });
+
+  it('refuses an XTS key whose halves are equal, and data that is not whole blocks', () =>
+    whereSupported(shared(), 'aes-xts', async () => {
+      const half = pattern(16);
+      const key = Uint8Array.from([...half, ...half]);
+      await assertFails('CRYPTO_INVALID_KEY', () => shared().createSession({ cipher: 'aes-xts', key }));
+      key[31]! ^= 1;
+      await using xts = await shared().createSession({ cipher: 'aes-xts', key });
+      await assertFails('CRYPTO_INVALID_DATA_LENGTH', () => xts.encrypt(pattern(17), pattern(16)));
+    }));
+
+  it('refuses more data than the nonce of CCM leaves room for', () =>
+    whereSupported(shared(), 'aes-ccm', async () => {
+      await using ccm = await shared().createSession({ aead: 'aes-ccm', key: pattern(16) });
+      await assertFails('CRYPTO_INVALID_DATA_LENGTH', () => ccm.encrypt(new Uint8Array(65_536), pattern(13)));
+      assert.equal((await ccm.encrypt(new Uint8Array(65_535), pattern(13))).length, 65_551);
+      assert.equal((await ccm.encrypt(new Uint8Array(65_536), pattern(12))).length, 65_552);
+    }));
+
+  it('gives names, and no for names it does not know', () => {
+    assert.notEqual(shared().name, '');
+    for (const name of algorithmNames) assert.equal(typeof shared().supports(name), 'boolean');
+    for (const name of ['rot-13', '', 'toString', 'hmac-rot-13']) {
+      assert.equal(shared().supports(name as AlgorithmName), false, name);
+    }
+  });
+}
+
+function lifetimes(open: () => Promise<CryptoDevice>): void {
+  it('ends what was called before a session closes, and refuses what comes after', async () => {
+    await using device = await open();
+    const cipher = await device.createSession({ cipher: 'aes-cbc', key: pattern(16) });
+    const aead = await device.createSession({ aead: 'aes-gcm', key: pattern(16) });
+    const digest = await device.createSession({ hash: 'sha-256' });
+    const before = [
+      cipher.encrypt(pattern(64), pattern(16)),
+      aead.encrypt(pattern(64), pattern(12)),
+      digest.digest(pattern(64)),
+    ];
+    const closed = [cipher, aead, digest].map((session) => session.close());
+    const after = [
+      () => cipher.encrypt(pattern(64), pattern(16)),
+      () => cipher.decrypt(pattern(64), pattern(16)),
+      () => aead.encrypt(pattern(64), pattern(12)),
+      () => aead.decrypt(pattern(64), pattern(12)),
+      () => digest.update(pattern(64)),
+      () => digest.digest(),
+      () => digest.copy(),
+    ];
+    for (const call of after) await assertFails('CRYPTO_CLOSED', call);
+    assert.deepEqual(
+      (await Promise.all(before)).map((result) => result.length),
+      [64, 80, 32],
+    );
+    await Promise.all(closed);
+    await cipher.close();
+  });
+
+  it('closes its sessions with itself, and can be closed twice', async () => {
+    const device = await open();
+    const session = await device.createSession({ cipher: 'aes-cbc', key: pattern(16) });
+    const encrypted = session.encrypt(pattern(64), pattern(16));
+    const oneShot = device.oneShot({ hash: 'sha-256' }, { operation: 'digest', data: pattern(64) });
+    await Promise.all([device.close(), device.close()]);
+    assert.equal((await encrypted).length, 64);
+    assert.equal((await oneShot).length, 32);
+    await assertFails('CRYPTO_CLOSED', () => session.encrypt(pattern(64), pattern(16)));
+    await assertFails('CRYPTO_CLOSED', () => device.createSession({ hash: 'sha-256' }));
+    const operation = { operation: 'digest', data: pattern(64) } as const;
+    await assertFails('CRYPTO_CLOSED', () => device.oneShot({ hash: 'sha-256' }, operation));
+  });
+
+  it('a copy outlives its source, and a source its copy', async () => {
+    await using device = await open();
+    const source = await device.createSession({ mac: 'hmac-sha-256', key: pattern(16) });
+    await source.update(pattern(10));
+    const first = await source.copy();
+    await first.close();
+    const second = await source.copy();
+    await source.close();
+    assert.deepEqual(await second.digest(), oracle.digest('sha-256', pattern(16), pattern(10)));
+  });
+}
