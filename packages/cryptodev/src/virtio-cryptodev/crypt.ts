@@ -19,12 +19,12 @@ export function crypt(session: Session, job: Job): Completion<number> {
   if (session.cipher === undefined) {
     if (header.op === COP_DECRYPT) return errno.EINVAL;
     if (!job.reserve(0)) return errno.EPROTO;
-    return andThen(addToDigest(digest!, job, job.source), (missing) => missing);
+    return addToDigest(digest!, job, job.source);
   }
 
+  if (!job.reserve(header.dataLength)) return errno.EPROTO;
   const status = prepareCipher(session, job, header.dataLength);
   if (status !== 0) return status;
-  if (!job.reserve(header.dataLength)) return errno.EPROTO;
   if (digest === undefined) {
     return andThen(runCipher(session, job), () => finishCipher(session, job, 0));
   }
@@ -39,7 +39,7 @@ export function crypt(session: Session, job: Job): Completion<number> {
   );
 }
 
-/** Checks what concerns the cipher, and takes the IV. @returns 0 or EINVAL */
+/** Checks what concerns the cipher, and then takes the IV: the last thing that can fail. @returns 0 or EINVAL */
 export function prepareCipher(session: Session, job: Job, length: number): number {
   const { properties }: { properties: CipherProperties } = plainCipher(session);
   if (length % properties.blockSize !== 0) return errno.EINVAL;

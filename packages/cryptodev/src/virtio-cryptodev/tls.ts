@@ -33,9 +33,9 @@ function encrypt(session: Session, job: Job, tagLength: number): Completion<numb
   const unpadded = dataLength + tagLength;
   const padding = blockSize > 1 ? blockSize - (unpadded % blockSize) : 0;
   const total = unpadded + padding;
+  if (!job.reserve(total)) return errno.EPROTO;
   const status = prepareCipher(session, job, total);
   if (status !== 0) return status;
-  if (!job.reserve(total)) return errno.EPROTO;
 
   return andThen(recordMac(session, job, job.source), (mac) => {
     const trailer = new Uint8Array(tagLength + padding).fill(padding - 1);
@@ -50,9 +50,9 @@ function encrypt(session: Session, job: Job, tagLength: number): Completion<numb
 function decrypt(session: Session, job: Job, tagLength: number): Completion<number> {
   const { dataLength } = job.header;
   if (dataLength === 0) return errno.EINVAL;
+  if (!job.reserve(dataLength)) return errno.EPROTO;
   const status = prepareCipher(session, job, dataLength);
   if (status !== 0) return status;
-  if (!job.reserve(dataLength)) return errno.EPROTO;
 
   return andThen(runCipher(session, job), () => {
     // The end of the record, read once: the driver can change its memory under us.
