@@ -52,7 +52,7 @@ export class RequestQueue {
   /**
    * Sends `readable`, copied into shared memory at once, with room for an answer of `writableLength` bytes.
    * @returns a copy of what the device says it wrote
-   * @throws {VirtioError} VIRTIO_OUT_OF_MEMORY, VIRTIO_BUSY, and what ends a device: VIRTIO_NOT_STARTED,
+   * @throws {VirtioError} VIRTIO_INVALID_REQUEST, VIRTIO_OUT_OF_MEMORY, VIRTIO_BUSY, and what ends a device: VIRTIO_NOT_STARTED,
    *   VIRTIO_NEEDS_RESET, VIRTIO_DEVICE_DIED, VIRTIO_CLOSED
    */
   request(
@@ -163,7 +163,7 @@ export class RequestQueue {
     } catch (error) {
       this.#host.pendingChanged(-1);
       transfer.release();
-      transfer.fail(asVirtioError(error, 'VIRTIO_OUT_OF_MEMORY', 'the request cannot be sent'));
+      transfer.fail(asVirtioError(error, 'VIRTIO_INVALID_REQUEST', 'the request cannot be sent'));
       return true;
     }
   }

@@ -82,6 +82,9 @@ export class CopyTransfer implements Transfer {
   }
 
   place(queue: DriverQueue<Transfer>): boolean {
+    if (!(Number.isSafeInteger(this.#writableLength) && this.#writableLength >= 0)) {
+      throw new RangeError(`an answer cannot have ${this.#writableLength} bytes`);
+    }
     if (queue.free === 0) return false;
     const address = this.#memory.reserve(this.#answerOffset + this.#writableLength);
     if (address === undefined) return false;

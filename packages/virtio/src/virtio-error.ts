@@ -41,6 +41,8 @@ export type VirtioErrorCode =
   /** `start` was not called, or the device was reset since. */
   | 'VIRTIO_NOT_STARTED'
   | 'VIRTIO_CLOSED'
+  /** The request is empty, or has a length that cannot be. */
+  | 'VIRTIO_INVALID_REQUEST'
   /** The request is larger than the memory shared with the device, or that is all in use. */
   | 'VIRTIO_OUT_OF_MEMORY'
   /** Too many requests wait for room in a queue. */

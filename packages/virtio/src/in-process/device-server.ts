@@ -73,6 +73,7 @@ class DeviceServer {
         const seen = page.deviceDoorbell;
         this.#executeCommand();
         const hasMore = this.#runKicked();
+        this.#publishStatus();
         if (this.#state.isBusy) await nextTurn();
         if (this.#closed || hasMore) continue;
         if (this.#state.isBusy) await page.waitDevice(seen);
@@ -144,6 +145,7 @@ class DeviceServer {
 
   #publishStatus(): void {
     const { brokenReason, status } = this.#state;
+    if (status === this.#page.status) return;
     if (brokenReason !== undefined) this.#page.reason = brokenReason.message;
     this.#page.status = status;
   }

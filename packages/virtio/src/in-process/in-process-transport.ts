@@ -110,11 +110,16 @@ export class InProcessTransport extends TransportBase {
   protected async closeDevice(): Promise<void> {
     if (this.#death !== undefined) return;
     this.#worker.ref();
-    const ended = once(this.#worker, 'exit').catch(() => {});
+    const ended = once(this.#worker, 'exit');
     this.#page.sendCommand({ number: ++this.#lastCommand, command: COMMAND_CLOSE, argument: 0, length: 0 });
     const grace = setTimeout(() => void this.#worker.terminate(), CLOSE_GRACE);
-    await ended;
-    clearTimeout(grace);
+    try {
+      await ended;
+    } catch (error) {
+      throw diedOf(error);
+    } finally {
+      clearTimeout(grace);
+    }
   }
 
   /** Commands share registers: one after another. */
