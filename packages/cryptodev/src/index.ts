@@ -5,3 +5,4 @@ export * from './crypto-error.ts';
 export type * from './engine.ts';
 export * from './engine-device.ts';
 export * from './engines/create-engine.ts';
+export * from './probe.ts';
