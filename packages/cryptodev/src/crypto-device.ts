@@ -2,6 +2,9 @@
  * The session API: a key goes in once, operations follow, `close` wipes the key. Everything that does
  * cryptography for a program has this interface: the engines of the host, and the drivers of our virtual
  * devices, which carry it to an engine elsewhere.
+ *
+ * Keys are copied by the call; data, IVs and associated data are not: they must stay as they are until the
+ * call has answered.
  */
 import type { AeadName, AlgorithmName, CipherName, HashName, MacName } from './algorithms.ts';
 

@@ -1,10 +1,14 @@
 /** What the cases of a `CryptoDevice` cannot see of an engine: scattered memory, in place, and what it leaves. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Segments } from '@skytale/virtio';
 import fc from 'fast-check';
 import type { AeadName, CipherName, HashName } from '../algorithms.ts';
 import { aeads, ciphers, hashes } from '../algorithms.ts';
+import { CryptoError } from '../crypto-error.ts';
 import { EngineDevice } from '../engine-device.ts';
 import * as oracle from '../oracle.ts';
 import { createEngine, engineNames } from './create-engine.ts';
@@ -217,12 +221,54 @@ describe('engine openssl and memory', async () => {
     session.close();
   });
 
-  it('finds the bytes that a view means, wherever its buffer is and however it grows', () => {
+  it('refuses rooms that are too small for what OpenSSL would write or read', async () => {
+    const [short, long] = [Segments.of(new Uint8Array(32)), Segments.of(new Uint8Array(48))];
+    const iv = new Uint8Array(16);
+    const refused = (code: string, call: () => unknown): void => assert.throws(call, { code });
+    const cipher = await engine.createCipher('aes-cbc', iv);
+    refused('CRYPTO_INVALID_DATA_LENGTH', () => cipher.crypt('encrypt', iv, long, short));
+    refused('CRYPTO_INVALID_DATA_LENGTH', () => cipher.crypt('encrypt', iv, short, long));
+    refused('CRYPTO_INVALID_IV_LENGTH', () => cipher.crypt('encrypt', iv.subarray(1), short, short));
+    const aead = await engine.createAead('aes-gcm', iv, 16);
+    const [nonce, tag, none] = [iv.subarray(4), new Uint8Array(16), new Segments()];
+    refused('CRYPTO_INVALID_DATA_LENGTH', () => aead.seal(nonce, none, long, short, tag));
+    await aead.seal(nonce, none, short, short, tag);
+    refused('CRYPTO_INVALID_DATA_LENGTH', () => aead.open(nonce, none, long, short, tag));
+    refused('CRYPTO_INVALID_TAG_LENGTH', () => aead.open(nonce, none, short, short, tag.subarray(0, 12)));
+    for (const digest of [await engine.createHash('sha-256'), await engine.createMac('hmac-sha-256', iv)]) {
+      assert.throws(() => digest.digest(new Uint8Array(31)), CryptoError);
+      digest.close();
+    }
+    cipher.close();
+    aead.close();
+  });
+
+  it('frees what was dropped without being closed', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const before = liveContexts();
+    for (let i = 0; i < 50; i++) await engine.createHash('sha-256');
+    for (let turn = 0; turn < 1000 && liveContexts() > before; turn++) {
+      collect();
+      await setImmediate();
+    }
+    assert.equal(liveContexts(), before);
+  });
+
+  it('finds the bytes that a view means, wherever its buffer is and however it grows', async () => {
     const buffer = new ArrayBuffer(64, { maxByteLength: 1 << 20 });
     const base = addressOf(new Uint8Array(buffer));
     assert.equal(addressOf(new Uint8Array(buffer, 3), 4, 5), base + 7);
     buffer.resize(1 << 20);
     assert.equal(addressOf(new Uint8Array(buffer, 1000), 24, 1000), base + 1024);
+    const empty = new ArrayBuffer(0, { maxByteLength: 64 });
+    addressOf(new Uint8Array(empty));
+    empty.resize(64);
+    const grown = new Uint8Array(empty);
+    const hash = await engine.createHash('sha-256');
+    await hash.digest(grown);
+    hash.close();
+    assert.deepEqual(grown.slice(0, 32), oracle.digest('sha-256', undefined, new Uint8Array(0)));
     for (const [offset, length] of [
       [-1, 2],
       [0, 65],

@@ -154,7 +154,8 @@ export function addressOf(memory: Uint8Array, offset = 0, length = memory.length
   let base = bases.get(buffer);
   if (base === undefined) {
     base = baseOf(buffer);
-    bases.set(buffer, base);
+    // A buffer of no bytes has no address yet; it may be resizable and get one.
+    if (buffer.byteLength > 0) bases.set(buffer, base);
   }
   return base + memory.byteOffset + offset;
 }

@@ -20,7 +20,7 @@ import {
   opensslError,
   Scratch,
 } from './libcrypto.ts';
-import { Cursor, gathered } from './stretches.ts';
+import { assertSameLength, Cursor, gathered } from './stretches.ts';
 
 const nonceRoom = new Scratch(16);
 const tagRoom = new Scratch(16);
@@ -51,6 +51,7 @@ export class OpensslAead implements EngineAead {
     destination: Segments,
     tag: Uint8Array,
   ): void {
+    assertSameLength(source, destination);
     const ctx = this.#start(1, nonce);
     if (!this.#run(ctx, associatedData, source, destination)) throw opensslError('seal');
     must(EVP_CipherFinal_ex(ctx, finalRoom.address, ignoredLength), 'seal');
@@ -65,6 +66,14 @@ export class OpensslAead implements EngineAead {
     destination: Segments,
     tag: Uint8Array,
   ): boolean {
+    assertSameLength(source, destination);
+    // What was in the room before must not stand in for what is missing.
+    if (tag.length !== this.#tagLength) {
+      throw new CryptoError(
+        'CRYPTO_INVALID_TAG_LENGTH',
+        `a tag of ${tag.length} bytes, not ${this.#tagLength}`,
+      );
+    }
     const ctx = this.#start(0, nonce);
     must(EVP_CIPHER_CTX_ctrl(ctx, control.setTag, this.#tagLength, tagRoom.put(tag)), 'set tag');
     // CCM compares the tag with the data, the others at the end.

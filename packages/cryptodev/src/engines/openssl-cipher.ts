@@ -16,7 +16,7 @@ import {
   opensslError,
   Scratch,
 } from './libcrypto.ts';
-import { Cursor, gathered } from './stretches.ts';
+import { assertSameLength, Cursor, gathered } from './stretches.ts';
 
 const ivRoom = new Scratch(16);
 const blockRoom = new Scratch(16);
@@ -40,6 +40,11 @@ export class OpensslCipher implements EngineCipher {
 
   crypt(direction: Direction, iv: Uint8Array, source: Segments, destination: Segments): void {
     const ctx = this.#context(direction).pointer;
+    const { ivLength, blockSize } = ciphers[this.#cipher];
+    assertSameLength(source, destination);
+    // What was in the room before must not stand in for what is missing.
+    if (iv.length !== ivLength)
+      throw new CryptoError('CRYPTO_INVALID_IV_LENGTH', `an IV of ${iv.length} bytes`);
     if (source.byteLength === 0) return;
     if (iv.length > 0) must(EVP_CipherInit_ex2(ctx, 0, 0, ivRoom.put(iv), -1, 0), 'set IV');
     if (source.count === 1 && destination.count === 1 && source.byteLength <= longest) {
@@ -54,7 +59,7 @@ export class OpensslCipher implements EngineCipher {
     } else if (this.#cipher === 'aes-xts') {
       transformWhole(ctx, source, destination);
     } else {
-      transformStretches(ctx, source, destination, ciphers[this.#cipher].blockSize);
+      transformStretches(ctx, source, destination, blockSize);
     }
   }
 

@@ -19,10 +19,12 @@ import {
 
 export class OpensslHash implements EngineDigest {
   readonly #algorithm: Pointer;
+  readonly #digestLength: number;
   readonly #context = NativeContext.digest();
 
-  constructor(algorithm: Pointer) {
+  constructor(algorithm: Pointer, digestLength: number) {
     this.#algorithm = algorithm;
+    this.#digestLength = digestLength;
     this.reset();
   }
 
@@ -34,9 +36,10 @@ export class OpensslHash implements EngineDigest {
     }
   }
 
-  // SAFETY: the caller's `output` is as long as the digest.
+  // SAFETY: OpenSSL writes as many bytes as the digest has, and `addressOf` checks that there are as many.
   digest(output: Uint8Array): void {
-    must(EVP_DigestFinal_ex(this.#context.pointer, addressOf(output), ignoredLength), 'hash');
+    const out = addressOf(output, 0, this.#digestLength);
+    must(EVP_DigestFinal_ex(this.#context.pointer, out, ignoredLength), 'hash');
     this.reset();
   }
 
@@ -46,7 +49,7 @@ export class OpensslHash implements EngineDigest {
 
   copy(): OpensslHash {
     const source = this.#context.pointer;
-    const copy = new OpensslHash(this.#algorithm);
+    const copy = new OpensslHash(this.#algorithm, this.#digestLength);
     must(EVP_MD_CTX_copy_ex(copy.#context.pointer, source), 'copy hash');
     return copy;
   }

@@ -3,7 +3,7 @@
  * session keeps its contexts, so a key is scheduled once and an operation sets only the IV.
  */
 import type { AeadName, AlgorithmName, CipherName, HashName, MacName } from '../algorithms.ts';
-import { hashOfMac } from '../algorithms.ts';
+import { hashes, hashOfMac } from '../algorithms.ts';
 import { CryptoError } from '../crypto-error.ts';
 import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
 import { assertAcceptableKey } from './keys.ts';
@@ -65,7 +65,7 @@ export class OpensslEngine implements Engine {
 
   createHash(hash: HashName): EngineDigest {
     this.#assertSupported(hash);
-    return new OpensslHash(fetched('digest', digestNames[hash]));
+    return new OpensslHash(fetched('digest', digestNames[hash]), hashes[hash].digestLength);
   }
 
   createMac(mac: MacName, key: Uint8Array): EngineDigest {

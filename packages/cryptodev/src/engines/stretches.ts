@@ -1,5 +1,6 @@
 /** Walking two lists of segments side by side, in the longest steps in which both are contiguous. */
 import type { Segments } from '@skytale/virtio';
+import { CryptoError } from '../crypto-error.ts';
 
 /** A place in a list of segments. */
 export class Cursor {
@@ -53,6 +54,18 @@ export class Cursor {
       this.advance(take);
     }
   }
+}
+
+/**
+ * What native code writes as far as it reads relies on this, so it is checked here and not only by callers.
+ * @throws {CryptoError} CRYPTO_INVALID_DATA_LENGTH
+ */
+export function assertSameLength(source: Segments, destination: Segments): void {
+  if (source.byteLength === destination.byteLength) return;
+  throw new CryptoError(
+    'CRYPTO_INVALID_DATA_LENGTH',
+    `${source.byteLength} bytes to transform, and room for ${destination.byteLength}`,
+  );
 }
 
 /** The bytes of a list in one piece: in place where it is one range, else copied together. */
