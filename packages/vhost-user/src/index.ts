@@ -1,1 +1,12 @@
-export {};
+export type { AttachmentOptions } from './attachment.ts';
+export { PROTOCOL_FEATURES } from './attachment.ts';
+export { type BackendOptions, VhostUserBackend } from './backend.ts';
+export { type BackendEvent, type CounterName, Counters } from './backend-events.ts';
+export { EventFd } from './ffi/event-fd.ts';
+export { SystemError } from './ffi/libc.ts';
+export { FrontEnd, type FrontEndOptions, FrontMemory, FrontRing } from './frontend.ts';
+export { type ConnectOptions, VhostUserTransport } from './frontend-transport.ts';
+export * from './protocol.ts';
+export { type ServedBackend, type ServeOptions, serveDevice } from './serve-device.ts';
+export type { CryptoSessionHandler, ServableDevice } from './served-device.ts';
+export { VhostUserError, type VhostUserErrorCode } from './vhost-user-error.ts';

@@ -9,6 +9,7 @@ import {
   layout,
   pinnedBuffer,
   SystemError,
+  watchInEventLoop,
 } from './libc.ts';
 
 const EPOLL_CLOEXEC = 0o2000000;
@@ -74,6 +75,11 @@ export class EventPoll implements Disposable {
       this.#handlers.get(token)?.();
     }
     return count;
+  }
+
+  /** Calls `onReady` from the event loop when `wait(0)` would find something. Dispose of the result first. */
+  onceReady(onReady: () => void): Disposable {
+    return watchInEventLoop(this.descriptor.number, onReady);
   }
 
   [Symbol.dispose](): void {

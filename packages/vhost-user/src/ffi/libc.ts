@@ -171,6 +171,23 @@ export function viewMemory(address: Address, length: number): ArrayBuffer {
   return koffi.view(address, length);
 }
 
+/** A descriptor in the event loop of this thread. */
+export interface EventLoopWatch extends Disposable {
+  /** Keeps the loop alive. A new watch does. */
+  ref(): void;
+  unref(): void;
+}
+
+/** Calls `onReadable` from the event loop as long as `fd` is readable. Dispose of it before `fd` is closed. */
+export function watchInEventLoop(fd: number, onReadable: () => void): EventLoopWatch {
+  const handle = koffi.node.poll(fd, { readable: true }, onReadable);
+  return {
+    ref: () => handle.ref(),
+    unref: () => handle.unref(),
+    [Symbol.dispose]: () => handle.close(),
+  };
+}
+
 const Iovec = koffi.struct({ iov_base: 'uintptr_t', iov_len: 'size_t' });
 const Msghdr = koffi.struct({
   msg_name: 'uintptr_t',

@@ -1,0 +1,153 @@
+import { Attachment, type AttachmentOptions } from './attachment.ts';
+import { type BackendEvent, Counters } from './backend-events.ts';
+import { EventPoll, type Watch } from './ffi/event-poll.ts';
+import type { FileDescriptor } from './ffi/file-descriptor.ts';
+import { UnixListener } from './ffi/unix-socket.ts';
+import { type ServableDevice, ServedDevice } from './served-device.ts';
+
+export interface BackendOptions extends AttachmentOptions {
+  /** Path of the Unix socket to listen on; at most 107 bytes. */
+  readonly socket: string;
+  readonly onEvent?: (event: BackendEvent) => void;
+  /** Where to count. */
+  readonly counters?: Counters;
+}
+
+/**
+ * Serves one device on one Unix socket, to one front end after another: others wait in line meanwhile.
+ *
+ * `run` blocks its thread, waiting for kicks and messages in the kernel and touching no event loop: give it a
+ * thread of its own (`serveDevice` does). Only while requests of a device that answers later are under way
+ * does it wait in the event loop instead.
+ */
+export class VhostUserBackend implements AsyncDisposable {
+  readonly counters: Counters;
+  readonly #device: ServedDevice;
+  readonly #options: BackendOptions;
+  readonly #poll = new EventPoll();
+  readonly #listener: UnixListener;
+  readonly #watches: Watch[];
+  #attachment: Attachment | undefined;
+  /** Attachments that are over, but with requests still under way in their memory. */
+  readonly #draining = new Set<Attachment>();
+  #connections = 0;
+  #mayAccept = true;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+
+  /**
+   * Listens. The device belongs to the back end, which closes it in the end.
+   * @throws {SystemError} if it cannot listen at that path
+   */
+  constructor(device: ServableDevice, options: BackendOptions) {
+    this.#options = options;
+    this.counters = options.counters ?? new Counters();
+    this.#device = new ServedDevice(device, this.counters);
+    this.#listener = new UnixListener(options.socket);
+    this.#watches = [
+      this.#poll.watch(this.#listener.descriptor, 'edge', () => {
+        this.#mayAccept = true;
+      }),
+    ];
+    this.#emit({ event: 'listening', socket: options.socket });
+  }
+
+  /** Ends `run` when `descriptor` becomes readable: for other threads. */
+  stopOn(descriptor: FileDescriptor): void {
+    this.#watches.push(this.#poll.watch(descriptor, 'level', () => this.stop()));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#wake?.();
+  }
+
+  /** Serves until `stop`. */
+  async run(): Promise<void> {
+    while (!this.#stopped) {
+      if (this.#isBusy) await this.#waitInEventLoop();
+      this.step(this.#isBusy ? 0 : -1);
+    }
+  }
+
+  /** One round: waits up to `timeout` ms (-1: without limit) if there is nothing to do, and does what there is. */
+  step(timeout: number): void {
+    this.#poll.wait(this.#hasWork ? 0 : timeout);
+    if (this.#attachment === undefined && this.#mayAccept) this.#accept();
+    if (this.#attachment === undefined) return;
+    try {
+      this.#attachment.advance();
+    } catch (error) {
+      this.#detach(error as Error & { code?: string });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    if (this.#attachment !== undefined) this.#detach(new Error('the back end was stopped'));
+    for (const watch of this.#watches) watch[Symbol.dispose]();
+    this.#listener[Symbol.dispose]();
+    this.#poll[Symbol.dispose]();
+    await this.#device.close();
+  }
+
+  get #isBusy(): boolean {
+    return this.#draining.size > 0 || (this.#attachment?.isBusy ?? false);
+  }
+
+  get #hasWork(): boolean {
+    return this.#attachment === undefined ? this.#mayAccept : this.#attachment.hasWork;
+  }
+
+  #accept(): void {
+    const socket = this.#listener.accept();
+    if (socket === undefined) {
+      this.#mayAccept = false;
+      return;
+    }
+    this.counters.add('connections');
+    const host = {
+      poll: this.#poll,
+      counters: this.counters,
+      emit: (event: BackendEvent) => this.#emit(event),
+      wake: () => this.#onWake(),
+    };
+    this.#attachment = new Attachment(++this.#connections, this.#device, socket, host, this.#options);
+  }
+
+  #detach(error: Error & { code?: string }): void {
+    const attachment = this.#attachment!;
+    this.#attachment = undefined;
+    attachment[Symbol.dispose]();
+    if (attachment.isBusy) this.#draining.add(attachment);
+    // The next one may have come while this one was here.
+    this.#mayAccept = true;
+    if (error.code === 'VHOST_USER_BAD_MESSAGE') this.counters.add('protocolErrors');
+    const code = error.code === 'VHOST_USER_DISCONNECTED' ? undefined : error.code;
+    this.#emit({ event: 'detached', connection: this.#connections, reason: error.message, code });
+  }
+
+  #onWake(): void {
+    for (const attachment of this.#draining) {
+      if (!attachment.isBusy) this.#draining.delete(attachment);
+    }
+    this.#wake?.();
+  }
+
+  /** Lets the event loop turn until a descriptor is ready or a request has completed. */
+  async #waitInEventLoop(): Promise<void> {
+    if (this.#hasWork) {
+      await new Promise((resolve) => setImmediate(resolve));
+      return;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    using _watch = this.#poll.onceReady(resolve);
+    await promise;
+    this.#wake = undefined;
+  }
+
+  #emit(event: BackendEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}

@@ -1,0 +1,72 @@
+import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import type { Counters } from './backend-events.ts';
+
+/**
+ * What a device may offer to a front end that keeps the crypto control queue to itself and sends sessions
+ * as messages (QEMU's cryptodev-vhost-user): VHOST_USER_PROTOCOL_F_CRYPTO_SESSION.
+ */
+export interface CryptoSessionHandler {
+  /**
+   * Answers CREATE_CRYPTO_SESSION in place. `message` is the payload as it came, 632 bytes (QEMU up to 7.2)
+   * or 1072 (from 8.0), and goes back as it is left: with the session's id, negative for an error, in the
+   * field that the layout has for it. It is wiped afterwards. If this throws, the connection ends.
+   */
+  createSession(message: Uint8Array): void;
+  /** CLOSE_CRYPTO_SESSION. An id that is not open is to be ignored, or thrown at: then the request is refused. */
+  closeSession(id: bigint): void;
+}
+
+export type ServableDevice = VirtioDevice & Partial<CryptoSessionHandler>;
+
+/** A device, and a count of what passes through it. */
+export class ServedDevice implements VirtioDevice {
+  readonly inner: ServableDevice;
+  readonly deviceId: number;
+  readonly features: bigint;
+  readonly queueSizes: readonly number[];
+  readonly #counters: Counters;
+
+  constructor(inner: ServableDevice, counters: Counters) {
+    this.inner = inner;
+    this.deviceId = inner.deviceId;
+    this.features = inner.features;
+    this.queueSizes = inner.queueSizes;
+    this.#counters = counters;
+  }
+
+  get config(): Uint8Array {
+    return this.inner.config;
+  }
+
+  get cryptoSessions(): CryptoSessionHandler | undefined {
+    const { inner } = this;
+    return inner.createSession && inner.closeSession ? (inner as CryptoSessionHandler) : undefined;
+  }
+
+  activate(features: bigint): void {
+    this.inner.activate?.(features);
+  }
+
+  writeConfig(offset: number, bytes: Uint8Array): void {
+    this.inner.writeConfig?.(offset, bytes);
+  }
+
+  handle(queueIndex: number, request: VirtioRequest): void | Promise<void> {
+    this.#counters.add('requests');
+    this.#counters.add('readableBytes', request.readable.byteLength);
+    this.#counters.add('writableBytes', request.writable.byteLength);
+    return this.inner.handle(queueIndex, request);
+  }
+
+  flush(queueIndex: number): void {
+    this.inner.flush?.(queueIndex);
+  }
+
+  reset(): void {
+    this.inner.reset();
+  }
+
+  close(): void | Promise<void> {
+    return this.inner.close();
+  }
+}
