@@ -2,15 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from './command-error.ts';
-import {
-  type Address,
-  formatAddress,
-  resolveSettings,
-  type SettingName,
-  settings,
-  type Values,
-  variableOf,
-} from './settings.ts';
+import { resolveSettings, variableOf } from './resolve-settings.ts';
+import { type Setting, type SettingName, settings, type Values } from './settings.ts';
 
 /** Carries out a command. @returns the exit code */
 type Action<Name extends SettingName> = (values: Values<Name>, ...args: string[]) => Promise<number>;
@@ -28,7 +21,33 @@ type Definition<Name extends SettingName> = {
 
 const define = <const Name extends SettingName>(definition: Definition<Name>): Definition<Name> => definition;
 
-export const serverSettings = ['listen', 'http', 'data', 'log-level'] as const;
+const serverSettings = [
+  'listen',
+  'http',
+  'data',
+  'tls-cert',
+  'tls-key',
+  'origins',
+  'durability',
+  'retention-days',
+  'log-level',
+  'max-storage',
+  'max-room-size',
+  'max-rooms',
+  'max-frame',
+  'max-connections',
+  'max-per-address',
+  'frames-per-second',
+  'frames-burst',
+  'bytes-per-second',
+  'bytes-burst',
+  'hello-timeout',
+  'idle-timeout',
+  'write-timeout',
+  'close-timeout',
+  'presence-delay',
+] as const;
+export type ServerValues = Values<(typeof serverSettings)[number]>;
 
 const commands = [
   define({
@@ -37,7 +56,7 @@ const commands = [
     description:
       'Runs a server. It forwards and stores what it cannot read: it sees who is connected when, and how much ' +
       'is said, but has no keys. It ends on SIGINT or SIGTERM when everything that came in is stored.',
-    settings: [...serverSettings, 'json'],
+    settings: ['json', ...serverSettings],
     examples: `
   skytale serve                                   for this machine only
   skytale serve --listen 0.0.0.0:7000             for the network
@@ -50,7 +69,7 @@ const commands = [
     description:
       'Makes a room on a server and prints its link. Whoever has the link can read and write in the room: send ' +
       'it over a channel that you trust. The part after # is the key; it never goes to the server.',
-    settings: ['server', 'passphrase', 'passphrase-file', 'json'],
+    settings: ['server', 'passphrase', 'passphrase-file', 'ca-file', 'json'],
     examples: `
   skytale invite
   skytale invite --server chat.example.org:7000
@@ -69,7 +88,17 @@ const commands = [
       'In text format a line break within a message is printed as \\n, a backslash as \\\\, another control ' +
       'character (but tab) as \\xNN, and a character that reorders text as \\uNNNN. In json format a line is ' +
       '{"seq":7,"from":"alice","text":"…","at":"2026-01-31T12:00:00.000Z"}.',
-    settings: ['name', 'crypto', 'since', 'follow', 'format', 'state', 'timeout', 'passphrase-file'],
+    settings: [
+      'name',
+      'crypto',
+      'since',
+      'follow',
+      'format',
+      'state',
+      'timeout',
+      'passphrase-file',
+      'ca-file',
+    ],
     examples: `
   skytale chat 'skytale://127.0.0.1:7000/…#…' --name alice
   make 2>&1 | skytale chat "$INVITE" --name build
@@ -179,17 +208,12 @@ function addCommand(
 }
 
 function optionOf(name: SettingName): Option {
-  const setting: (typeof settings)[SettingName] = settings[name];
-  if (!('value' in setting)) return new Option(`--${name}`, setting.help);
-  const fallback = 'fallbackHelp' in setting ? setting.fallbackHelp : setting.fallback(process.env);
-  return new Option(`--${name} <${setting.value}>`, `${setting.help} (default: ${describe(fallback)})`);
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'object' && value !== null && 'port' in value) {
-    return formatAddress(value as Address);
-  }
-  return String(value);
+  const setting: Setting<unknown> = settings[name];
+  if (setting.value === undefined) return new Option(`--${name}`, setting.help);
+  const fallback = setting.fallbackHelp ?? setting.fallback(process.env);
+  const help = fallback === undefined ? setting.help : `${setting.help} (default: ${fallback})`;
+  const option = new Option(`--${name} <${setting.value}>`, help);
+  return setting.group === undefined ? option : option.helpGroup(setting.group);
 }
 
 const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,5 +1,6 @@
 /** `skytale chat`: enters the room of an invite, on a terminal or in a pipe. */
 import { ChatClient, formatServerAddress, MAX_TEXT_BYTES, openInvite, parseInvite } from '@skytale/chat';
+import { caOf } from '../certificates.ts';
 import { openDevice } from '../crypto.ts';
 import { readPassphrase } from '../passphrase.ts';
 import { pipeChat } from '../pipe-chat.ts';
@@ -8,7 +9,7 @@ import { styleFor } from '../style.ts';
 import { TerminalChat } from '../terminal/terminal-chat.ts';
 
 type Settings = Values<
-  'name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout' | 'passphrase-file'
+  'name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout' | 'passphrase-file' | 'ca-file'
 >;
 
 export async function chat(settings: Settings, link: string): Promise<number> {
@@ -26,6 +27,7 @@ export async function chat(settings: Settings, link: string): Promise<number> {
     name: settings.name,
     stateDirectory: settings.state,
     autoConfirm: false,
+    ...caOf(settings),
     ...(settings.since !== undefined && { since: settings.since }),
   });
   if (process.stdin.isTTY && process.stdout.isTTY) {

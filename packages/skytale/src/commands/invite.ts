@@ -1,26 +1,23 @@
 /** `skytale invite`: makes a room on a server and prints the link. */
-import {
-  createInvite,
-  createRoom,
-  formatInvite,
-  parseServerAddress,
-  type ServerAddress,
-} from '@skytale/chat';
+import { createRoom, formatInvite, parseServerAddress, type ServerAddress } from '@skytale/chat';
+import { caOf } from '../certificates.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { askHidden, readPassphrase } from '../passphrase.ts';
 import { escapeJson } from '../safe-text.ts';
 import type { Values } from '../settings.ts';
 import { writeOut } from '../stdio.ts';
 
-type Settings = Values<'server' | 'passphrase' | 'passphrase-file' | 'json'>;
+type Settings = Values<'server' | 'passphrase' | 'passphrase-file' | 'ca-file' | 'json'>;
 
 export async function invite(settings: Settings): Promise<number> {
   const server = serverAddress(settings.server);
   const passphrase = await newPassphrase(settings);
-  const { invite, keys } = await createInvite(server, passphrase);
-  using _keys = keys;
-  await createRoom(server, keys);
-  const link = formatInvite(invite);
+  const room = await createRoom({
+    server,
+    ...caOf(settings),
+    ...(passphrase !== undefined && { passphrase }),
+  });
+  const link = formatInvite(room);
   await writeOut(settings.json ? `${escapeJson({ invite: link })}\n` : `${link}\n`);
   return 0;
 }

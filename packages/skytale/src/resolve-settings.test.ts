@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { UsageError } from './command-error.ts';
-import { formatAddress, parseAddress, resolveSettings, settings, variableOf } from './settings.ts';
+import { resolveSettings, variableOf } from './resolve-settings.ts';
+import { formatAddress, parseAddress, parseAddresses, parseSize, parseTime } from './setting-values.ts';
+import { type SettingName, settings } from './settings.ts';
 
 describe('settings', () => {
   let directory = '';
@@ -42,7 +44,10 @@ describe('settings', () => {
     const wrong = (flags: Record<string, unknown>, env: Record<string, string>, file?: string) => () =>
       resolveSettings(['listen', 'timeout', 'crypto'], flags, env, file);
     assert.throws(wrong({ listen: 'nowhere' }, {}), /--listen: "nowhere" is not HOST:PORT/);
-    assert.throws(wrong({}, { SKYTALE_TIMEOUT: '-1' }), /SKYTALE_TIMEOUT: "-1" is not a whole number from 1/);
+    assert.throws(
+      wrong({}, { SKYTALE_TIMEOUT: '-1' }),
+      /SKYTALE_TIMEOUT: "-1" is not a whole number from 1 to 86400/,
+    );
     assert.throws(wrong({}, {}, config('{"crypto": "rot13"}')), /"crypto" in .*: "rot13" is none of auto/);
     for (const content of ['[]', '{"lisen": 1}', '{"listen": null}', '{', '3']) {
       assert.throws(wrong({}, {}, config(content)), UsageError, content);
@@ -61,7 +66,18 @@ describe('settings', () => {
     }
   });
 
-  it('have a help text each, and a variable of their own', () => {
+  it('have sizes and times with units', () => {
+    assert.deepEqual(['10', '64K', '10GiB', '0'].map(parseSize), [10, 65_536, 10 * 2 ** 30, 0]);
+    assert.deepEqual(['1', '50ms', '10s', '2h'].map(parseTime), [1000, 50, 10_000, 7_200_000]);
+    for (const text of ['', '-1', '1X', 'K', '1.5G']) assert.throws(() => parseSize(text), /size/);
+    for (const text of ['', '0', '25h', '1d']) assert.throws(() => parseTime(text), /time/);
+    assert.deepEqual(parseAddresses('off'), []);
+    assert.deepEqual(parseAddresses('[::1]:1, a:2').map(formatAddress), ['[::1]:1', 'a:2']);
+  });
+
+  it('have a help text each, a variable of their own, and a default that they accept', () => {
+    const names = Object.keys(settings) as SettingName[];
+    assert.deepEqual(Object.keys(resolveSettings(names, {}, {}, undefined)), names);
     const variables = Object.keys(settings).map(variableOf);
     assert.equal(new Set(variables).size, variables.length);
     for (const setting of Object.values(settings)) assert.ok(setting.help.length > 5);

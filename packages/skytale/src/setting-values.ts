@@ -1,0 +1,72 @@
+/** The values that settings can have: each parser takes a text and throws an Error that says what it must be. */
+
+export type Address = { readonly host: string; readonly port: number };
+
+const addressPattern = /^(?:(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]*):)?(\d{1,5})$/;
+
+/** HOST:PORT, with an IPv6 host in brackets; PORT or :PORT alone means this machine only. */
+export function parseAddress(text: string): Address {
+  const match = addressPattern.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port > 65_535) throw new Error('is not HOST:PORT, like 127.0.0.1:7000 or [::1]:7000');
+  return { host: (match[1] || '127.0.0.1').replace(/^\[|\]$/g, ''), port };
+}
+
+/** Addresses with commas between them, or `off`. */
+export function parseAddresses(text: string): Address[] {
+  return text === 'off' ? [] : text.split(',').map((part) => parseAddress(part.trim()));
+}
+
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function parseText(text: string): string {
+  if (text === '') throw new Error('is empty');
+  return text;
+}
+
+export const parseList = (text: string): string[] => text.split(',').map((part) => parseText(part.trim()));
+
+export function parseSwitch(text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off|)$/i.test(text)) return false;
+  throw new Error('is neither true nor false');
+}
+
+export const integer =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of ${least} or more`;
+    throw new Error(`is not a whole number ${range}`);
+  };
+
+const units = ['', 'k', 'm', 'g', 't'];
+
+/** A size in bytes, like 65536, 64K or 10G (K is 1024). */
+export function parseSize(text: string): number {
+  const match = /^(\d{1,9})([kmgt]?)(?:i?b)?$/i.exec(text);
+  if (!match) throw new Error('is not a size, like 64K, 512M or 10G');
+  return Number(match[1]) * 1024 ** units.indexOf(match[2]!.toLowerCase());
+}
+
+const milliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A time, like 50ms, 10s, 5m or 2h; in milliseconds. A number alone is seconds. */
+export function parseTime(text: string): number {
+  const match = /^(\d{1,9})(ms|s|m|h)?$/i.exec(text);
+  const time = Number(match?.[1]) * milliseconds[match?.[2]?.toLowerCase() ?? 's']!;
+  if (!(time >= 1 && time <= 24 * 3_600_000))
+    throw new Error('is not a time from 1ms to 24h, like 500ms or 30s');
+  return time;
+}
+
+export const oneOf =
+  <const T extends string>(...choices: readonly T[]) =>
+  (text: string): T => {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice === undefined) throw new Error(`is none of ${choices.join(', ')}`);
+    return choice;
+  };
