@@ -12,3 +12,4 @@ export { RoomKeys } from './encryption/key-schedule.ts';
 export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';
 export * from './log/index.ts';
 export * from './protocol/index.ts';
+export * from './server/index.ts';

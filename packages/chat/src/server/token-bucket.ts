@@ -1,0 +1,37 @@
+import type { Clock } from './clock.ts';
+
+/**
+ * A rate limit that delays instead of refusing: what came is always taken, and when the bucket is
+ * overdrawn, `delay` says how long to take nothing more.
+ */
+export class TokenBucket {
+  readonly #clock: Clock;
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #filledAt: number;
+
+  /** @param perSecond tokens that come in a second; 0: no limit. @param burst tokens that it holds at most */
+  constructor(clock: Clock, perSecond: number, burst: number) {
+    this.#clock = clock;
+    this.#perMs = perSecond === 0 ? Number.POSITIVE_INFINITY : perSecond / 1000;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#filledAt = clock.now();
+  }
+
+  take(tokens: number): void {
+    if (this.#perMs !== Number.POSITIVE_INFINITY) this.#tokens -= tokens;
+  }
+
+  /** Milliseconds until the bucket is no longer overdrawn; 0 if it is not. */
+  delay(): number {
+    if (this.#tokens >= 0) return 0;
+    const now = this.#clock.now();
+    // A clock that was set back must not take tokens away.
+    const passed = Math.max(0, now - this.#filledAt);
+    this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perMs);
+    this.#filledAt = now;
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs);
+  }
+}
