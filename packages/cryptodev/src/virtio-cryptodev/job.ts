@@ -100,7 +100,8 @@ export class Job {
 
   /** A copy of the parts key and mac_key of the request, for the caller to wipe. */
   takeKeys(): Uint8Array {
-    const keys = new Uint8Array(this.header.keyLength + this.header.macKeyLength);
+    // Outside of V8's heap, whose collector leaves copies behind.
+    const keys = new Uint8Array(new ArrayBuffer(this.header.keyLength + this.header.macKeyLength));
     this.#readable.copyTo(requestHeaderLength, keys.length, keys);
     return keys;
   }

@@ -1,6 +1,7 @@
 /** A session (6.5): keyed objects of the engine, and the state that lives here between operations. */
 import { aeads, ciphers } from '../algorithms.ts';
 import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
+import { copyOfKey } from '../engines/keys.ts';
 import type { Limits } from './authcrypt.ts';
 import { andThen } from './completion.ts';
 import { errno } from './errno.ts';
@@ -151,7 +152,7 @@ export class SessionAead {
   constructor(engine: Engine, entry: AeadEntry, key: Uint8Array, cipher: EngineAead, tagLength: number) {
     this.#engine = engine;
     this.entry = entry;
-    this.#key = key.slice();
+    this.#key = copyOfKey(key);
     this.#cipher = cipher;
     this.#tagLength = tagLength;
   }
