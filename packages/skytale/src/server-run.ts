@@ -1,0 +1,39 @@
+/** A server from its start until a signal, for the commands that run one. */
+import { ChatServer } from '@skytale/chat';
+import { openLog } from './log.ts';
+import type { ServerValues } from './program.ts';
+import { serverSettingsOf } from './server-settings.ts';
+import { formatAddress } from './setting-values.ts';
+import { onEndSignal } from './signals.ts';
+
+/** Where a server listens, as `HOST:PORT`. */
+export type Listening = { readonly tcp: readonly string[]; readonly http: readonly string[] };
+
+/**
+ * Starts a server, says where it listens, and stops it on a signal, when everything that came in is stored.
+ * @returns the exit code
+ * @throws {CommandError | ServerError | LogError} if it cannot start, or its storage fails
+ */
+export async function runServer(
+  values: ServerValues,
+  whenListening: (listening: Listening) => Promise<void>,
+): Promise<number> {
+  const end = Promise.withResolvers<void>();
+  end.promise.catch(() => {});
+  const { logger, flush } = openLog(values['log-level']);
+  const stopListening = onEndSignal((signal) => {
+    logger.info({ signal }, 'ending');
+    end.resolve();
+  });
+  try {
+    await using server = await ChatServer.start(serverSettingsOf(values), { logger, onFailure: end.reject });
+    const { tcp, http } = server.addresses;
+    await whenListening({ tcp: tcp.map(formatAddress), http: http.map(formatAddress) });
+    await end.promise;
+    await server.close();
+    return 0;
+  } finally {
+    stopListening();
+    flush();
+  }
+}
