@@ -14,10 +14,12 @@ const EVENT_IDX = 1n << 29n;
 function create(device: VirtioDevice = new ReverseDevice([8])) {
   const driver = new RawDriver();
   const notified: string[] = [];
+  const idle: boolean[] = [];
   const state = new DeviceState(device, new GuestMemory([driver.region]), {
     usedBuffers: (index) => notified.push(`used ${index}`),
     configChanged: () => notified.push('config'),
     resetDone: () => notified.push('reset'),
+    idle: () => idle.push(state.isBusy),
   });
   const negotiate = (features = VERSION_1 | INDIRECT_DESC) => {
     state.writeStatus(1);
@@ -41,7 +43,7 @@ function create(device: VirtioDevice = new ReverseDevice([8])) {
     if (driver.usedIndex === before) return undefined;
     return [...driver.region.bytes.subarray(DATA + 16 - BASE, DATA + 20 - BASE)];
   };
-  return { device, driver, state, notified, negotiate, start, roundTrip };
+  return { device, driver, state, notified, idle, negotiate, start, roundTrip };
 }
 
 describe('DeviceState', () => {
@@ -218,8 +220,7 @@ describe('DeviceState', () => {
     assert.equal(second.roundTrip(), undefined);
     assert.equal(second.state.isBusy, true);
     failure.reject(new Error('out of ink'));
-    await failure.promise.catch(() => {});
-    await null;
+    while (second.state.isBusy) await null;
     assert.match(second.state.brokenReason!.message, /out of ink/);
     assert.deepEqual(second.notified, ['config']);
   });
@@ -241,6 +242,22 @@ describe('DeviceState', () => {
     assert.equal(state.status, 0);
     assert.deepEqual(notified, ['reset']);
     assert.equal(driver.usedIndex, 0);
+  });
+
+  it('does not wait in a reset for a request that failed', async () => {
+    const device = new ReverseDevice([8]);
+    const failure = Promise.withResolvers<void>();
+    device.handle = () => failure.promise;
+    const { state, start, roundTrip, notified } = create(device);
+    start();
+    roundTrip();
+    state.writeStatus(0);
+    assert.notEqual(state.status, 0);
+    failure.reject(new Error('too late to matter'));
+    while (state.isBusy) await null;
+    assert.equal(state.status, 0);
+    assert.equal(state.brokenReason, undefined);
+    assert.deepEqual(notified, ['reset']);
   });
 
   it('completes requests later, out of order, and notifies of each', () => {
@@ -265,6 +282,25 @@ describe('DeviceState', () => {
       ],
     );
     assert.deepEqual(notified, ['used 0', 'used 0']);
+  });
+
+  it('says when it has nothing under way any more', async () => {
+    const device = new ReverseDevice([8]);
+    const work = Promise.withResolvers<void>();
+    const reverse = device.handle.bind(device);
+    device.handle = async (index, request) => {
+      await work.promise;
+      await reverse(index, request);
+    };
+    const { start, roundTrip, state, idle, notified } = create(device);
+    start();
+    assert.equal(roundTrip(), undefined);
+    assert.equal(state.isBusy, true);
+    assert.deepEqual(idle, []);
+    work.resolve();
+    while (state.isBusy) await null;
+    assert.deepEqual(idle, [false]);
+    assert.deepEqual(notified, ['used 0']);
   });
 
   it('takes at most a queue full of requests at once', () => {

@@ -21,8 +21,8 @@ import {
 } from './features.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { isQueueSize, type QueueLayout } from './split-ring.ts';
-import { SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
-import type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
+import { SplitVirtqueue, type TakenRequest, type VirtqueueOptions } from './split-virtqueue.ts';
+import type { VirtioDevice } from './virtio-device.ts';
 import { asVirtioError, VirtioError, VirtqueueError } from './virtio-error.ts';
 
 /** What a transport carries to the driver (VIRTIO 1.3, 2.3). Called in the middle of other calls: do not call back. */
@@ -337,7 +337,7 @@ export class DeviceState {
       for (let i = 1; i <= queue.layout.size; i++) {
         const request = queue.take();
         if (request === undefined) break;
-        this.#handle(index, request);
+        this.#handle(index, queue, request);
         if (this.#queues[index] !== queue) return false;
         if (i % NOTIFY_EVERY === 0) this.#notifyUsed(index, queue);
       }
@@ -352,28 +352,28 @@ export class DeviceState {
     return queue.allowKicks();
   }
 
-  #handle(index: number, request: VirtioRequest): void {
+  #handle(index: number, queue: SplitVirtqueue, request: TakenRequest): void {
+    const { serial } = request;
+    const life = this.#life;
+    const fail = (error: unknown) => {
+      if (life === this.#life) this.#breakFailed(error);
+      queue.giveUp(request, serial);
+    };
     try {
       const result = this.device.handle(index, request);
-      if (result === undefined) return;
-      this.#follow(result);
+      if (result !== undefined) this.#follow(result, fail);
     } catch (error) {
-      this.#breakFailed(error);
+      fail(error);
     }
   }
 
-  #follow(result: Promise<void>): void {
-    const life = this.#life;
+  #follow(result: Promise<void>, fail: (error: unknown) => void): void {
     this.#unsettled += 1;
-    result.then(
-      () => {
-        this.#unsettled -= 1;
-      },
-      (error: unknown) => {
-        this.#unsettled -= 1;
-        if (life === this.#life) this.#breakFailed(error);
-      },
-    );
+    const settled = () => {
+      this.#unsettled -= 1;
+      this.#notifyIdle();
+    };
+    result.catch(fail).then(settled);
   }
 
   #guard(action: () => void): void {
@@ -393,6 +393,10 @@ export class DeviceState {
     const queue = this.#queues[index];
     if (queue === undefined || this.#runningQueue === index) return;
     this.#notifyUsed(index, queue);
+    this.#notifyIdle();
+  }
+
+  #notifyIdle(): void {
     if (!this.isBusy) this.#notify.idle?.();
   }
 
@@ -414,7 +418,7 @@ export class DeviceState {
       this.#draining -= 1;
       drained?.();
       if (this.#resetting && this.#draining === 0) this.#finishReset();
-      if (!wasIdle && !this.isBusy) this.#notify.idle?.();
+      if (!wasIdle) this.#notifyIdle();
     });
   }
 

@@ -60,6 +60,12 @@ export interface VirtqueueOptions {
   readonly onUsed?: () => void;
 }
 
+/** A request as the queue hands it out. The object serves one request after another. */
+export interface TakenRequest extends VirtioRequest {
+  /** Which of them it serves now. */
+  readonly serial: number;
+}
+
 export class SplitVirtqueue {
   readonly layout: QueueLayout;
   readonly #memory: GuestMemory;
@@ -125,7 +131,7 @@ export class SplitVirtqueue {
    * @returns undefined if there is none
    * @throws {VirtqueueError} if the driver broke a rule
    */
-  take(): VirtioRequest | undefined {
+  take(): TakenRequest | undefined {
     if (this.#stopped) return undefined;
     if (this.#resubmit.length > 0) return this.#takeChain(this.#resubmit.pop()!);
     const { size } = this.layout;
@@ -180,7 +186,7 @@ export class SplitVirtqueue {
     if (this.#inFlight === 0) drained?.();
   }
 
-  #takeChain(head: number): VirtioRequest {
+  #takeChain(head: number): TakenRequest {
     const { size } = this.layout;
     if (head >= size) {
       const message = `available ring names descriptor ${head} in a queue of ${size}`;
@@ -201,16 +207,30 @@ export class SplitVirtqueue {
     return request;
   }
 
+  /**
+   * The device failed and will not complete the request, nor touch its memory any more. For a stopped queue;
+   * nothing happens if the request was completed after all.
+   */
+  giveUp(request: TakenRequest, serial: number): void {
+    if (request.serial !== serial) return;
+    this.#release(request as ChainRequest);
+    if (this.#inFlight === 0) this.#whenDrained?.();
+  }
+
+  #release(request: ChainRequest): void {
+    this.#headInFlight[request.head] = 0;
+    this.#inFlight -= 1;
+    request.release();
+    this.#idle.push(request);
+  }
+
   #return(request: ChainRequest, written: number): void {
     const limit = request.writable.byteLength;
     if (!(Number.isInteger(written) && written >= 0 && written <= limit)) {
       throw new RangeError(`a device cannot have written ${written} bytes into ${limit}`);
     }
     const { head } = request;
-    request.release();
-    this.#headInFlight[head] = 0;
-    this.#inFlight -= 1;
-    this.#idle.push(request);
+    this.#release(request);
     if (this.#stopped) {
       if (this.#inFlight === 0) this.#whenDrained?.();
       return;
@@ -228,11 +248,12 @@ export class SplitVirtqueue {
 }
 
 /** One request; the queue uses the object again for another when this one has completed. */
-class ChainRequest implements VirtioRequest {
+class ChainRequest implements TakenRequest {
   readonly readable = new Segments();
   readonly writable = new Segments();
   /** First descriptor of the chain; negative while there is none. */
   head = -1;
+  serial = 0;
   readonly #complete: (request: ChainRequest, written: number) => void;
 
   constructor(complete: (request: ChainRequest, written: number) => void) {
@@ -246,6 +267,7 @@ class ChainRequest implements VirtioRequest {
 
   release(): void {
     this.head = -1;
+    this.serial += 1;
     this.readable.clear();
     this.writable.clear();
   }
