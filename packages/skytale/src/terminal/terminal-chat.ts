@@ -290,10 +290,10 @@ export class TerminalChat {
     this.#region.clear(
       left === 0
         ? ''
-        : this.#style(
+        : `${this.#style(
             'yellow',
             `${capital(count(left))} not sent yet. Kept here, and sent when you join again with this name.`,
-          ) + '\n',
+          )}\n`,
     );
   }
 }

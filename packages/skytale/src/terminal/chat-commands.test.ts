@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Names } from '../names.ts';
+import { answer } from './chat-commands.ts';
+
+const [me, bob, eve] = ['11', '22', '33'].map((byte) => byte.repeat(32)) as [string, string, string];
+const groups = Array.from({ length: 12 }, (_, i) => String(10_000 + i)).join(' ');
+const client = {
+  member: me,
+  present: [{ member: bob, name: 'bob', present: true }],
+  knownMembers: new Map([
+    [bob, 'bob'],
+    [eve, 'bob'],
+  ]),
+  safetyNumber: () => groups,
+};
+const names = new Names();
+names.learn(me, 'alice');
+names.learn(bob, 'bob');
+names.learn(eve, 'bob');
+const ask = (line: string) => answer(line, client, names).text.join('\n');
+
+describe('commands in the chat', () => {
+  it('say who is here', () => {
+    assert.equal(ask('/who'), 'Here, by what the server says: alice (you), bob~222222.');
+  });
+
+  it('show safety numbers of all, of a name, of one of two with the same name, or of nobody', () => {
+    assert.match(
+      ask('/verify'),
+      /you and bob~222222:\n {4}10000( \d{5}){5}\n {4}10006[^]*you and bob~333333:/,
+    );
+    assert.match(ask('/verify bob'), /222222[^]*333333/);
+    assert.doesNotMatch(ask('/verify bob~333333'), /222222/);
+    assert.match(ask('/verify \x1b[2J'), /^Nobody called \\x1b\[2J/);
+  });
+
+  it('leave, help, and say what they do not know', () => {
+    assert.equal(answer('/quit', client, names).quit, true);
+    assert.match(ask('/help'), /\/verify/);
+    assert.match(ask('/nick'), /no command \/nick/);
+  });
+});
