@@ -24,15 +24,17 @@ export interface TreeRequest {
   readonly packages: readonly string[];
   /** Which of the packages and of all that they depend on are wanted, by name; without it, all. */
   readonly only?: RegExp;
+  /** Tells trees of the same packages apart that are finished differently. */
+  readonly purpose?: string;
   /** Finishes the tree before it appears in the cache; `final` is where it will stand. */
   readonly finish?: (tree: string, final: string) => Promise<void>;
   readonly onProgress?: Progress | undefined;
 }
 
 /** A name of the request that is the same for the same request, and readable. */
-function entryName({ suite, architecture, packages, only }: TreeRequest): string {
+function entryName({ suite, architecture, packages, only, purpose = '' }: TreeRequest): string {
   const digest = createHash('sha256')
-    .update(`${packages.join(' ')}\n${only?.source ?? ''}`)
+    .update([packages.join(' '), only?.source ?? '', purpose].join('\n'))
     .digest('hex');
   return `debian/${packages[0]}-${suite}-${architecture}-${digest.slice(0, 8)}`;
 }

@@ -240,8 +240,8 @@ export class Guest implements AsyncDisposable {
 
   /** Runs a short script in the slot that is kept for this, so that it never waits for other commands. */
   control(script: string): Promise<number> {
-    const result = this.#controlQueue.then(() => {
-      if (this.#end !== undefined) throw this.#end;
+    const result = this.#controlQueue.then(async () => {
+      await this.#booted.promise;
       const child = this.#control.start(script);
       child.stdin.end();
       child.stdout.resume();

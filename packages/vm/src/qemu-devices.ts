@@ -21,7 +21,7 @@ const cryptoModules = ['virtio_pci', 'virtio_crypto', 'algif_skcipher'];
 
 /**
  * QEMU before 11 crashes, when it emulates the CPU, where a vhost crypto device interrupts by MSI-X (seen with 7.2):
- * its virtio-crypto gets none there, and interrupts by INTx.
+ * there it interrupts by INTx.
  */
 const withoutMsiX = (qemu: Qemu) => (qemu.major < 11 ? { vectors: 0 } : {});
 
@@ -35,7 +35,7 @@ function cryptoDevice(
   return {
     id,
     objects: [{ ...backend, id: name }],
-    properties: { driver: 'virtio-crypto-pci', id, cryptodev: name, ...withoutMsiX(qemu) },
+    properties: { driver: 'virtio-crypto-pci', id, cryptodev: name },
     modules: cryptoModules,
   };
 }
@@ -53,15 +53,17 @@ export function vhostUserCrypto(
 ): QemuDevice {
   const { socket, id = 'crypto0', queues = 1 } = options;
   const channel = `${id}-channel`;
+  const device = cryptoDevice(id, { 'qom-type': 'cryptodev-vhost-user', chardev: channel, queues });
   return {
-    ...cryptoDevice(qemu, id, { 'qom-type': 'cryptodev-vhost-user', chardev: channel, queues }),
+    ...device,
+    properties: { ...device.properties, ...withoutMsiX(qemu) },
     sockets: [{ id: channel, path: socket }],
   };
 }
 
 /** virtio-crypto with QEMU's own back end. */
-export function builtinCrypto(qemu: Qemu, id = 'crypto0'): QemuDevice {
-  return { ...cryptoDevice(qemu, id, { 'qom-type': 'cryptodev-backend-builtin' }), sockets: [] };
+export function builtinCrypto(id = 'crypto0'): QemuDevice {
+  return { ...cryptoDevice(id, { 'qom-type': 'cryptodev-backend-builtin' }), sockets: [] };
 }
 
 export interface VhostUserDeviceOptions extends VhostUserOptions {

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { VmError } from './vm-error.ts';
+import { VmError, type VmErrorCode } from './vm-error.ts';
 
 export interface ProgramOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: Uint8Array;
-  readonly signal?: AbortSignal;
+  /** The code of the error if it fails. Default: `fetch-failed`. */
+  readonly failure?: VmErrorCode;
 }
 
 /** The Debian packages of the programs of the host that this package runs. */
@@ -26,13 +27,13 @@ export function missingProgram(program: string): VmError {
 }
 
 /** Runs a program of the host to its end and returns its standard output. A status other than 0 rejects with
- *  `fetch-failed` and the end of its standard error. */
+ *  the end of its standard error. */
 export async function runProgram(
   program: string,
   args: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Buffer> {
-  const { input, ...rest } = options;
+  const { input, failure = 'fetch-failed', ...rest } = options;
   const child = spawn(program, args, { ...rest, stdio: 'pipe' });
   const output: Buffer[] = [];
   let errors = '';
@@ -49,6 +50,6 @@ export async function runProgram(
   child.on('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   const status = await promise;
   if (status !== 0)
-    throw new VmError('fetch-failed', `${program} ended with ${status}: ${errors.trim() || 'no message'}`);
+    throw new VmError(failure, `${program} ended with ${status}: ${errors.trim() || 'no message'}`);
   return Buffer.concat(output);
 }
