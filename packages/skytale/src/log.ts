@@ -13,6 +13,7 @@ export function openLog(level: string): Log {
     const stream = pretty({
       destination: 2,
       sync: true,
+      singleLine: true,
       colorize: process.stderr.hasColors(),
       ignore: 'pid,hostname',
       translateTime: 'SYS:HH:MM:ss',

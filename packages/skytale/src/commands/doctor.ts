@@ -42,7 +42,7 @@ function describe(report: ProbeReport, virtio: VirtioReport, style: Style): stri
       aboutEngine(engine),
     ]),
     'Crypto device': [
-      [virtio.name, virtio.works ? yes : no, virtio.missing || 'in this process; chat --crypto auto'],
+      [virtio.name, virtio.works ? yes : no, virtio.missing || 'what the chat uses unless told otherwise'],
       ...devices.map(({ name, present, missing }) => [name, present ? yes : no, missing]),
     ],
     [`Accelerator (${processor.model || processor.architecture})`]: processor.accelerators.map(

@@ -28,9 +28,9 @@ describe('commands in the chat', () => {
   it('show safety numbers of all, of a name, of one of two with the same name, or of nobody', () => {
     assert.match(
       ask('/verify'),
-      /you and bob~222222:\n {4}10000( \d{5}){5}\n {4}10006[^]*you and bob~333333:/,
+      /you and bob~222222:\n {4}10000( \d{5}){5}\n {4}10006.*you and bob~333333:/s,
     );
-    assert.match(ask('/verify bob'), /222222[^]*333333/);
+    assert.match(ask('/verify bob'), /222222.*333333/s);
     assert.doesNotMatch(ask('/verify bob~333333'), /222222/);
     assert.match(ask('/verify \x1b[2J'), /^Nobody called \\x1b\[2J/);
   });
