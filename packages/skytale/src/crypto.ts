@@ -1,13 +1,30 @@
 /** The crypto device that the setting --crypto names, and a test of it. */
 import { randomBytes } from 'node:crypto';
-import { type CryptoDevice, openEngineDevice, openVirtioCryptodev } from '@skytale/cryptodev';
+import { type CryptoDevice, CryptoError, openEngineDevice, openVirtioCryptodev } from '@skytale/cryptodev';
 import { CommandError } from './command-error.ts';
 
 export type CryptoChoice = 'auto' | 'virtio' | 'openssl' | 'node' | 'webcrypto';
 
 /** @throws {CryptoError} CRYPTO_UNAVAILABLE if it does not work here */
 export function openDevice(choice: CryptoChoice): Promise<CryptoDevice> {
-  return choice === 'auto' || choice === 'virtio' ? openVirtioCryptodev() : openEngineDevice(choice);
+  switch (choice) {
+    case 'auto':
+      return openWhateverWorks();
+    case 'virtio':
+      return openVirtioCryptodev();
+    default:
+      return openEngineDevice(choice);
+  }
+}
+
+/** The virtual device on the fastest engine; on machines where that has no FFI, on Node's own functions. */
+async function openWhateverWorks(): Promise<CryptoDevice> {
+  try {
+    return await openVirtioCryptodev();
+  } catch (error) {
+    if (!(error instanceof CryptoError && error.code === 'CRYPTO_UNAVAILABLE')) throw error;
+    return await openVirtioCryptodev({ engine: 'node' });
+  }
 }
 
 /**
