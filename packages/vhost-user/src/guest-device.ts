@@ -271,14 +271,19 @@ export class GuestDevice implements Disposable {
 
   /**
    * A ring starts when all about it is known. Whether it is enabled, and the device's status, are not waited
-   * for: QEMU's cryptodev-vhost-user tells neither.
+   * for: QEMU's cryptodev-vhost-user tells neither. One that cannot start must be kicked off anew.
    */
   #startIfComplete(ring: Vring): void {
     if (ring.layout !== undefined || !ring.isComplete || this.#memory.regions === 0) return;
-    const layout = ring.findLayout(this.#memory);
-    this.#activate();
-    this.#enableQueue(ring, layout);
-    ring.layout = layout;
+    try {
+      const layout = ring.findLayout(this.#memory);
+      this.#activate();
+      this.#enableQueue(ring, layout);
+      ring.layout = layout;
+    } catch (error) {
+      ring.setKick(undefined, this.#host.poll, () => {});
+      throw error;
+    }
     this.#ready.add(ring);
     // The last back end may have died between its last answer and the call for it.
     if (ring.base !== 0 || this.#inflight !== undefined) ring.signalCall();
