@@ -45,7 +45,7 @@ export async function debianKernel(name: KernelName, onProgress?: Progress): Pro
     suite: source.suite,
     architecture: source.architecture,
     packages: [`linux-image-${source.flavour}`],
-    only: /^linux-(image|binary|modules)-\d/,
+    only: /^linux-(image|base|binary|modules)-\d/,
     finish: (directory) => writeModulesDep(directory, onProgress),
     onProgress,
   });

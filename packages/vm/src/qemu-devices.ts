@@ -26,11 +26,7 @@ const cryptoModules = ['virtio_pci', 'virtio_crypto', 'algif_skcipher'];
 const withoutMsiX = (qemu: Qemu) => (qemu.major < 11 ? { vectors: 0 } : {});
 
 /** What every virtio-crypto device of QEMU has in common: a front for some back end `backend`. */
-function cryptoDevice(
-  qemu: Qemu,
-  id: string,
-  backend: Record<string, Property>,
-): Omit<QemuDevice, 'sockets'> {
+function cryptoDevice(id: string, backend: Record<string, Property>): Omit<QemuDevice, 'sockets'> {
   const name = `${id}-backend`;
   return {
     id,
