@@ -1,11 +1,14 @@
 export {
   ChatClient,
   type ChatClientOptions,
-  type ClientTuning,
   type SentMessage,
 } from './client/chat-client.ts';
 export { ChatError, type ChatErrorCode } from './client/chat-error.ts';
 export type * from './client/client-events.ts';
+export type { ClientTuning } from './client/client-tuning.ts';
+export { type CreateRoomOptions, createRoom } from './client/create-room.ts';
+export { defaultStateDirectory } from './client/state-directory.ts';
+export { MAX_NAME_BYTES, MAX_TEXT_BYTES } from './encryption/content.ts';
 export { createInvite, formatInvite, type Invite, openInvite, parseInvite } from './encryption/invite.ts';
 export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts';
 export { RoomKeys } from './encryption/key-schedule.ts';

@@ -1,8 +1,22 @@
 import { EventEmitter } from 'node:events';
 import type { CryptoDevice } from '@skytale/cryptodev';
+import { fromHex, toHex } from '../encryption/bytes.ts';
+import { MAX_NAME_BYTES, textBytes } from '../encryption/content.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
+import { PUBLIC_KEY_BYTES } from '../encryption/primitives.ts';
+import type { RoomCipher } from '../encryption/room-cipher.ts';
+import { safetyNumber } from '../encryption/safety-number.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
+import { SharedKeyCipher } from '../encryption/shared-key-cipher.ts';
+import { ChatError } from './chat-error.ts';
 import type { ChatClientEvents, ConnectionState, MemberId, Presence } from './client-events.ts';
+import { type ClientTuning, defaultTuning } from './client-tuning.ts';
+import { Inbox } from './inbox.ts';
+import { Outbox } from './outbox.ts';
+import { type ClientEvent, RoomReader } from './room-reader.ts';
+import { openState } from './state-directory.ts';
+import type { StateStore } from './state-store.ts';
+import { Uplink } from './uplink.ts';
 
 export type ChatClientOptions = {
   readonly server: ServerAddress;
@@ -30,23 +44,6 @@ export type ChatClientOptions = {
   readonly tuning?: Partial<ClientTuning>;
 };
 
-/** Times in milliseconds. */
-export type ClientTuning = {
-  /** Longest wait for a connection and for the answer to JOIN. */
-  readonly connectTimeout: number;
-  /** Silence after which a PING is sent; as much again without any answer, and the connection is given up. */
-  readonly idleTimeout: number;
-  /** Longest wait for an acknowledgement while something waits for one. */
-  readonly acknowledgeTimeout: number;
-  /** The wait before the first attempt to reconnect; it doubles from one to the next. */
-  readonly retryFirst: number;
-  readonly retryLongest: number;
-  /** Between 0 and 1, for the spread of the waits. */
-  readonly random: () => number;
-  /** By what messages are dated. */
-  readonly now: () => number;
-};
-
 export type SentMessage = {
   /** One's own numbering, 1, 2, 3 …, that goes on over restarts; `ack` names it. */
   readonly n: number;
@@ -62,62 +59,148 @@ export type SentMessage = {
  *     await client.flush();
  *     await client.close();
  *
- * Messages are never lost: what `send` has taken is on disk before it resolves, and is sent again, in order, after
- * any crash, until the server has it; what is received is fetched again until it is confirmed.
+ * Messages are never lost: what `send` has taken is on disk before it resolves, and is sent again, in order,
+ * after any crash, until the server has it; what is received is fetched again until it is confirmed.
  */
 export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncDisposable {
+  /** One's own id. */
+  readonly member: MemberId;
+  readonly name: string;
+  /** The file that holds this client's state, for messages to the user. */
+  readonly statePath: string;
+  readonly #keys: RoomKeys;
+  readonly #store: StateStore;
+  readonly #cipher: RoomCipher;
+  readonly #outbox: Outbox;
+  readonly #reader: RoomReader;
+  readonly #inbox: Inbox;
+  readonly #uplink: Uplink;
+  #state: ConnectionState = { phase: 'connecting', attempt: 1 };
+  #end: ChatError | undefined;
+  #stopping: Promise<unknown> | undefined;
+  #closing: Promise<void> | undefined;
+
   /**
    * Opens the state on disk: the first slot of this room and name that no other process uses, those with unsent
-   * messages first. Does not connect.
+   * messages first. Does not connect. If it throws, the keys remain the caller's.
    * @throws {ChatError} CHAT_NAME_INVALID, CHAT_STATE_…
    */
-  static open(_options: ChatClientOptions): Promise<ChatClient> {
-    throw new Error('under construction');
+  static async open(options: ChatClientOptions): Promise<ChatClient> {
+    checkName(options.name);
+    const store = openState(options.stateDirectory, options.keys.roomId, options.name);
+    try {
+      return new ChatClient(options, store);
+    } catch (error) {
+      store[Symbol.dispose]();
+      throw error;
+    }
   }
 
-  /** One's own id. */
-  readonly member: MemberId = '';
-  readonly name: string = '';
-  /** The directory entry that holds this client's state, for messages to the user. */
-  readonly statePath: string = '';
+  private constructor(options: ChatClientOptions, store: StateStore) {
+    super();
+    const { server, keys, name, device, since, autoConfirm = true, ca } = options;
+    const tuning = { ...defaultTuning, ...options.tuning };
+    const { identity } = store;
+    const member = identity.key.publicKey;
+    const saved = store.transcript();
+    const onFatal = (reason: ChatError) => this.#fail(reason);
+    this.member = identity.id;
+    this.name = name;
+    this.statePath = store.path;
+    this.#keys = keys;
+    this.#store = store;
+    this.#cipher = new SharedKeyCipher(keys, identity, device);
+    this.#outbox = new Outbox({
+      store,
+      cipher: this.#cipher,
+      name,
+      acknowledged: saved.senders.find((sender) => Buffer.compare(sender.member, member) === 0)?.n ?? 0,
+      position: () => this.#reader.transcript.position,
+      now: tuning.now,
+      onStored: () => this.#uplink.publish(),
+      onFailed: onFatal,
+    });
+    this.#reader = new RoomReader({
+      roomId: keys.roomId,
+      member,
+      name,
+      store,
+      saved,
+      outbox: this.#outbox,
+      autoConfirm,
+      since,
+      now: tuning.now,
+      emit: (event) => this.#emit(...event),
+      published: () => this.#uplink.published,
+      onAcknowledged: () => this.#uplink.publish(),
+      onBroken: (reason) => this.#uplink.abandon(reason),
+    });
+    this.#inbox = new Inbox({
+      cipher: this.#cipher,
+      reader: this.#reader,
+      onPressure: (high) => this.#uplink.hold(high),
+      onFatal,
+    });
+    this.#uplink = new Uplink({
+      server,
+      ca,
+      keys,
+      identity,
+      tuning,
+      outbox: this.#outbox,
+      reader: this.#reader,
+      inbox: this.#inbox,
+      onState: (state) => this.#setState(state),
+      onRefused: (text) =>
+        this.#emit('warning', { code: 'REFUSED', text, seq: undefined, member: undefined }),
+      onFatal,
+    });
+  }
 
   get state(): ConnectionState {
-    throw new Error('under construction');
+    return this.#state;
   }
 
   /** Who is in the room now, by what the server says; without oneself. */
   get present(): Presence[] {
-    throw new Error('under construction');
+    const names = this.knownMembers;
+    return Array.from(this.#reader.present)
+      .filter((member) => member !== this.member)
+      .map((member) => ({ member, name: names.get(member), present: true }));
+  }
+
+  /** Members of whom a message was verified, with the name of the last one. */
+  get knownMembers(): ReadonlyMap<MemberId, string> {
+    return new Map(Array.from(this.#reader.transcript.senders, ({ member, name }) => [toHex(member), name]));
   }
 
   /** Messages that the server has not acknowledged, those of earlier runs included. */
   get unacknowledged(): number {
-    throw new Error('under construction');
+    return this.#outbox.size;
   }
 
-  /** Connects, and keeps connected until `close`. Call it after the listeners are in place. */
+  /** Connects, and keeps connected until `close`. Call it once, after the listeners are in place. */
   start(): void {
-    throw new Error('under construction');
+    if (this.#end === undefined) this.#uplink.start();
   }
 
   /**
-   * Puts a message into the outbox. Calls need not wait for each other; the order of the calls is kept.
+   * Puts a message into the outbox. Calls need not wait for each other; their order is kept.
    * @param text at most `MAX_TEXT_BYTES` bytes of UTF-8; may be empty
    * @returns when the message is durable in the outbox, whether or not there is a connection. While the outbox is full
    *   (1,024 messages or 4 MiB) it waits: this is the back-pressure on whoever writes faster than the server stores.
-   * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, CHAT_STATE_UNUSABLE, CHAT_CRYPTO_FAILED,
-   *   or the error of `fatal`
+   * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`
    */
-  send(_text: string): Promise<SentMessage> {
-    throw new Error('under construction');
+  async send(text: string): Promise<SentMessage> {
+    return { n: await this.#outbox.add(text) };
   }
 
   /**
-   * Resolves when all that was given to `send` before this call is acknowledged.
+   * Resolves when all that was given to `send` before, in earlier runs too, is acknowledged.
    * @throws {ChatError} CHAT_CLOSED, or the error of `fatal`
    */
   flush(): Promise<void> {
-    throw new Error('under construction');
+    return this.#outbox.flush();
   }
 
   /**
@@ -125,32 +208,85 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
    * out, best once for all of a turn. It is on disk when the call returns.
    *
    * What was handed over and not confirmed when a process ends, is handed over again to the next one, with
-   * `again` set: so nothing is lost; and if the process was killed between writing out and confirming, `again`
+   * `again` set. So nothing is lost; and if the process was killed between writing out and confirming, `again`
    * tells which messages may have been shown. At most 1,024 messages are handed over unconfirmed.
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, which is fatal
    */
-  confirm(_seq: number): void {
-    throw new Error('under construction');
+  confirm(seq: number): void {
+    if (this.#closing !== undefined) return;
+    try {
+      this.#reader.confirm(seq);
+    } catch (error) {
+      if (error instanceof ChatError) this.#fail(error);
+      throw error;
+    }
+    this.#inbox.schedule();
   }
 
   /**
    * Sixty digits, in groups of five, to compare with `member` over another channel: equal numbers prove that the two
    * of you hold each other's true keys. `undefined` for something that is not a member id.
    */
-  safetyNumber(_member: MemberId): string | undefined {
-    throw new Error('under construction');
-  }
-
-  /** Members of whom a message was verified, with the name of the last one. */
-  get knownMembers(): ReadonlyMap<MemberId, string> {
-    throw new Error('under construction');
+  safetyNumber(member: MemberId): string | undefined {
+    const other = fromHex(member, PUBLIC_KEY_BYTES);
+    return other && safetyNumber(this.#keys, this.#store.identity.key.publicKey, other);
   }
 
   /** Hangs up, closes the state and wipes the keys. What is in the outbox stays there for the next run. */
   close(): Promise<void> {
-    throw new Error('under construction');
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.'));
+    this.#store[Symbol.dispose]();
+    await this.#cipher.close();
+    this.#keys[Symbol.dispose]();
+  }
+
+  #fail(reason: ChatError): void {
+    if (this.#end !== undefined) return;
+    void this.#stop(reason);
+    this.emit('fatal', reason);
+  }
+
+  #stop(reason: ChatError): Promise<unknown> {
+    this.#end ??= reason;
+    this.#inbox.end();
+    this.#reader.end();
+    this.#stopping ??= Promise.all([this.#uplink.end(), this.#outbox.end(this.#end)]);
+    return this.#stopping;
+  }
+
+  #setState(state: ConnectionState): void {
+    this.#state = state;
+    this.emit('state', state);
+  }
+
+  /** Its own type parameters do not carry a union of events; the arguments belong together by `ClientEvent`. */
+  #emit(...[name, argument]: ClientEvent): void {
+    (this as EventEmitter).emit(name, argument);
+  }
+}
+
+/** @throws {ChatError} CHAT_NAME_INVALID */
+function checkName(name: string): void {
+  const bytes = textBytes(name);
+  if (
+    !name.isWellFormed() ||
+    /\p{C}/u.test(name) ||
+    name.trim() !== name ||
+    bytes < 1 ||
+    bytes > MAX_NAME_BYTES
+  ) {
+    throw new ChatError(
+      'CHAT_NAME_INVALID',
+      `${JSON.stringify(name)} cannot be a name: 1 to ${MAX_NAME_BYTES} bytes, no control characters, no spaces around it.`,
+    );
   }
 }

@@ -14,6 +14,8 @@ export type ChatErrorCode =
   | 'CHAT_HUNG_UP'
   /** The server is going down, or refuses for now (too many connections …). */
   | 'CHAT_UNAVAILABLE'
+  /** The server keeps no more rooms. */
+  | 'CHAT_TOO_MANY_ROOMS'
   /** What answers is not a skytale server, or breaks the protocol. */
   | 'CHAT_PROTOCOL_VIOLATION'
   /** Server and client have no protocol version in common. */

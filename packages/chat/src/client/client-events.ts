@@ -1,4 +1,5 @@
 /** What a `ChatClient` tells its user: the events, and what they carry. */
+import type { FindingCode } from '../encryption/finding.ts';
 import type { ChatError } from './chat-error.ts';
 
 /** The events of a `ChatClient`, each with the arguments of its listeners. */
@@ -74,45 +75,23 @@ export type CaughtUp = {
   readonly seq: number;
 };
 
-/** Something noticed; `text` is a whole sentence for the user, free of control characters. */
+/**
+ * Something noticed that must not happen, `text` a whole sentence for the user, free of control characters. What it
+ * concerns was dropped unless the code says otherwise.
+ */
 export type Warning = {
   readonly code: WarningCode;
   readonly text: string;
   /** Where it was noticed, if it concerns a place in the room. */
   readonly seq: number | undefined;
-  /** Whom it concerns, if anybody; the server's claim unless the code says otherwise. */
+  /** Whom it concerns, if anybody; the server's claim unless a signature proves it. */
   readonly member: MemberId | undefined;
 };
 
 /** Stable. */
 export type WarningCode =
-  /** A message that was there before, by its number or its place, came again; dropped. */
-  | 'REPLAY'
-  /** A message came after later ones of its sender; dropped. */
-  | 'REORDERED'
-  /** Messages of a sender are missing. */
-  | 'MISSING'
-  /** The signature is not the sender's: forged, altered, or from another room; dropped. */
-  | 'FORGED'
-  /** The signature is right and the seal is not: its sender does not hold the room's secret; dropped. */
-  | 'TAMPERED'
-  /** Not in the form of an envelope; dropped. */
-  | 'MALFORMED'
-  /** Sealed in a version that this program does not know; dropped. */
-  | 'UNSUPPORTED_VERSION'
-  /** Authentic, but the content is none that this program understands; dropped. */
-  | 'MALFORMED_CONTENT'
-  /** The server hands out one's own message in another form than it was sent. */
-  | 'OWN_MESSAGE_ALTERED'
-  /** The server shows the sender another history than this client. */
-  | 'HISTORY_DIFFERS'
-  /** The room's numbering has a hole: the server left messages out. */
-  | 'LEFT_OUT'
-  /** The server deleted old messages before this client could fetch them. */
-  | 'EXPIRED'
-  /** Two members use the same name. */
-  | 'NAME_SHARED'
-  /** The server broke the protocol, or somebody between did; the connection is made anew. */
+  | FindingCode
+  /** The server acknowledged what it must not, or broke the protocol; the connection is made anew. */
   | 'PROTOCOL_VIOLATION'
-  /** The server refuses to store messages for now; they stay in the outbox. */
+  /** The server refuses to store messages for now; they stay in the outbox, and are tried again. */
   | 'REFUSED';

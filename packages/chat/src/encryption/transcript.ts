@@ -110,7 +110,9 @@ export class Transcript {
     const { seq, member, n, envelope } = delivery;
     if (seq !== this.seq + 1) throw new RangeError(`place ${seq} does not follow ${this.seq}`);
     const verdict =
-      outcome instanceof MessageError ? this.#refuse(delivery, outcome) : this.#judge(delivery, outcome);
+      outcome instanceof MessageError
+        ? { content: undefined, findings: [this.refusal(delivery, outcome)] }
+        : this.#judge(delivery, outcome);
     this.#chain.append(member, n, envelope);
     return verdict;
   }
@@ -128,9 +130,15 @@ export class Transcript {
 
   /** Accepts that the server does not hand out what is before `seq`. */
   leaveOut(seq: number): Finding {
-    const from = this.seq + 1;
+    const finding = this.hole(seq);
     this.#chain.skipTo(seq - 1);
     this.#complete = false;
+    return finding;
+  }
+
+  /** What to say of a message at `seq` that is not the next. */
+  hole(seq: number): Finding {
+    const from = this.seq + 1;
     const which = from === seq - 1 ? `message ${from}` : `the messages ${from} to ${seq - 1}`;
     return { code: 'LEFT_OUT', text: `The server left out ${which} of the room.`, seq, member: undefined };
   }
@@ -145,19 +153,14 @@ export class Transcript {
     return { code: 'EXPIRED', text, seq: first, member: undefined };
   }
 
-  #refuse(delivery: Delivery, error: MessageError): Verdict {
-    const name = this.sender(delivery.member)?.name;
-    const who = describeMember(delivery.member, name);
-    return {
-      content: undefined,
-      findings: [
-        finding(
-          delivery,
-          error.code,
-          `A message that claims to be from ${who} was dropped: ${error.message}.`,
-        ),
-      ],
-    };
+  /** What to say of a message that could not be opened. */
+  refusal(delivery: Delivery, error: MessageError): Finding {
+    const who = describeMember(delivery.member, this.sender(delivery.member)?.name);
+    return finding(
+      delivery,
+      error.code,
+      `A message that claims to be from ${who} was dropped: ${error.message}.`,
+    );
   }
 
   #judge(delivery: Delivery, { content, seen }: OpenedMessage): Verdict {

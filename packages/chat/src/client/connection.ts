@@ -1,0 +1,277 @@
+import type { Duplex } from 'node:stream';
+import type { ServerAddress } from '../encryption/server-address.ts';
+import { FrameDecoder } from '../protocol/frame-decoder.ts';
+import { encodeFrame, type Frame, PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts';
+import { ChatError } from './chat-error.ts';
+import { dial } from './dial.ts';
+import { refusal } from './refusal.ts';
+
+export type ConnectionOptions = {
+  readonly server: ServerAddress;
+  readonly ca: string | undefined;
+  /** Longest wait for the connection, and for each answer that opens it; milliseconds. */
+  readonly connectTimeout: number;
+  /** Silence before a PING, and after it before giving up; milliseconds. */
+  readonly idleTimeout: number;
+  readonly signal: AbortSignal;
+};
+
+/** Frames that a client acts on; the connection sees to the others. */
+export type ServerFrame = Extract<
+  Frame,
+  { type: 'created' | 'joined' | 'ack' | 'deliver' | 'live' | 'presence' | 'present' | 'error' }
+>;
+
+export type ConnectionListener = {
+  frame(frame: ServerFrame): void;
+  /** Called once, however the connection ends. */
+  ended(reason: ChatError): void;
+};
+
+/** Of what is written and not yet taken by the network: a server that asks and never reads is not answered for ever. */
+const MAX_UNSENT = 8 * 1024 * 1024;
+
+/**
+ * A connection to a server, from its WELCOME on: cuts the stream into frames, answers PING, notices silence and ERROR.
+ *
+ * Frames are pulled: none is read while nobody waits for one or while paused; the rest waits in the network.
+ */
+export class Connection {
+  readonly #stream: Duplex;
+  readonly #decoder = new FrameDecoder();
+  readonly #options: ConnectionOptions;
+  #maxFrame = 0;
+  #challenge: Uint8Array = new Uint8Array(0);
+  #listener: ConnectionListener | undefined;
+  #paused = false;
+  #reading = false;
+  #heard = true;
+  #pinged = false;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #drainReason: ChatError | undefined;
+  #end: ChatError | undefined;
+
+  /**
+   * Connects and reads the WELCOME.
+   * @throws {ChatError} CHAT_UNREACHABLE, CHAT_PROTOCOL_VIOLATION, CHAT_UNSUPPORTED_VERSION, CHAT_HUNG_UP, …
+   */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const { server, ca, connectTimeout: timeout, signal } = options;
+    const stream = await dial(server, { ca, timeout, signal });
+    const connection = new Connection(stream, options);
+    await connection.#readWelcome();
+    return connection;
+  }
+
+  private constructor(stream: Duplex, options: ConnectionOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    stream.on('data', (piece: Uint8Array) => this.#received(piece));
+    stream.on('error', (error) =>
+      this.#fail(new ChatError('CHAT_HUNG_UP', `The connection broke: ${error.message}.`)),
+    );
+    // A WebSocket's stream says only `end`, a socket that breaks only `close`.
+    for (const event of ['end', 'close']) stream.on(event, this.#hungUp);
+    stream.pause();
+    options.signal.addEventListener('abort', this.#abort, { once: true });
+    this.#armIdleTimer();
+  }
+
+  /** Of the WELCOME, to be signed. */
+  get challenge(): Uint8Array {
+    return this.#challenge;
+  }
+
+  /** Longest frame that the server takes, in bytes. */
+  get maxFrame(): number {
+    return this.#maxFrame;
+  }
+
+  /** Sends a frame and waits for the next one. @throws {ChatError} the server's refusal, or how the connection ended */
+  async ask(question: Frame): Promise<ServerFrame> {
+    this.send([question]);
+    const answer = await this.#next();
+    if (answer.type === 'error') throw this.#fail(refusal(answer));
+    if (answer.type === 'welcome') throw this.violation('it said WELCOME twice');
+    return answer;
+  }
+
+  /** Hands all further frames to `listener`. */
+  listen(listener: ConnectionListener): void {
+    this.#listener = listener;
+    if (this.#end === undefined) this.#read();
+    else listener.ended(this.#end);
+  }
+
+  /** Several frames go out in one write. */
+  send(frames: readonly Frame[]): void {
+    if (this.#end !== undefined) return;
+    this.#stream.cork();
+    for (const frame of frames) this.#stream.write(encodeFrame(frame));
+    this.#stream.uncork();
+    if (this.#stream.writableLength > MAX_UNSENT) this.violation('it does not read what it is sent');
+  }
+
+  /** Stops handing out frames. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#heard = true;
+    this.#read();
+  }
+
+  /** Ends the connection, because the server does what it must not. */
+  violation(what: string): ChatError {
+    return this.#fail(new ChatError('CHAT_PROTOCOL_VIOLATION', `The server breaks the protocol: ${what}.`));
+  }
+
+  /** Ends the connection for a reason of one's own. */
+  abandon(reason: ChatError): void {
+    this.#fail(reason);
+  }
+
+  /** Twice is fine. */
+  close(): void {
+    this.#fail(new ChatError('CHAT_CLOSED', 'The connection was closed.'));
+  }
+
+  async #readWelcome(): Promise<void> {
+    const welcome = await this.#next();
+    if (welcome.type === 'error') throw this.#fail(refusal(welcome));
+    if (welcome.type !== 'welcome') throw this.violation('it does not begin with a WELCOME');
+    if (welcome.lowest > PROTOCOL_VERSION || welcome.highest < PROTOCOL_VERSION) {
+      const text = `The server speaks the versions ${welcome.lowest} to ${welcome.highest}, this program ${PROTOCOL_VERSION}.`;
+      throw this.#fail(new ChatError('CHAT_UNSUPPORTED_VERSION', text));
+    }
+    this.#challenge = welcome.challenge.slice();
+    this.#maxFrame = welcome.maxFrame;
+    this.#decoder.maxFrame = welcome.maxFrame;
+  }
+
+  /** The next frame, within the time to connect. */
+  #next(): Promise<ServerFrame | Extract<Frame, { type: 'welcome' }>> {
+    const { promise, resolve, reject } = Promise.withResolvers<
+      ServerFrame | Extract<Frame, { type: 'welcome' }>
+    >();
+    const timer = setTimeout(
+      () => this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
+      this.#options.connectTimeout,
+    );
+    this.#waiting = (frame) => {
+      clearTimeout(timer);
+      this.#waiting = undefined;
+      if (frame instanceof ChatError) reject(frame);
+      else resolve(frame);
+    };
+    if (this.#end === undefined) this.#read();
+    else this.#waiting(this.#end);
+    return promise;
+  }
+
+  #waiting: ((frame: ServerFrame | Extract<Frame, { type: 'welcome' }> | ChatError) => void) | undefined;
+
+  #received(piece: Uint8Array): void {
+    this.#heard = true;
+    this.#pinged = false;
+    this.#decoder.push(piece);
+    this.#read();
+  }
+
+  #read(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      while (this.#wanted) {
+        const frame = this.#decoder.next();
+        if (frame === undefined) break;
+        this.#dispatch(frame);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.violation(error.message.replace(/\.$/, ''));
+    } finally {
+      this.#reading = false;
+    }
+    if (this.#wanted) this.#stream.resume();
+    else this.#stream.pause();
+  }
+
+  get #wanted(): boolean {
+    const reader = this.#waiting ?? this.#listener;
+    return reader !== undefined && !this.#paused && this.#end === undefined;
+  }
+
+  #dispatch(frame: Frame): void {
+    switch (frame.type) {
+      case 'ping':
+        this.send([{ type: 'pong', token: frame.token }]);
+        return;
+      case 'pong':
+        return;
+      case 'drain':
+        this.#drainReason = new ChatError('CHAT_UNAVAILABLE', 'The server is going down.');
+        return;
+      case 'create':
+      case 'join':
+      case 'publish':
+        this.violation(`it sent a ${frame.type.toUpperCase()}`);
+        return;
+      case 'welcome':
+        if (this.#waiting === undefined) this.violation('it said WELCOME twice');
+        else this.#waiting(frame);
+        return;
+      default:
+        this.#hand(frame);
+    }
+  }
+
+  #hand(frame: ServerFrame): void {
+    if (this.#waiting !== undefined) this.#waiting(frame);
+    else if (frame.type === 'error' && protocolErrorCode(frame.code) !== 'STORAGE_FULL')
+      this.#fail(refusal(frame));
+    else this.#listener?.frame(frame);
+  }
+
+  #fail(reason: ChatError): ChatError {
+    if (this.#end !== undefined) return this.#end;
+    this.#end = reason;
+    clearTimeout(this.#idleTimer);
+    this.#options.signal.removeEventListener('abort', this.#abort);
+    this.#stream.destroy();
+    this.#waiting?.(reason);
+    this.#listener?.ended(reason);
+    return reason;
+  }
+
+  readonly #abort = () => this.close();
+  readonly #hungUp = () =>
+    this.#fail(this.#drainReason ?? new ChatError('CHAT_HUNG_UP', 'The server hung up.'));
+
+  #armIdleTimer(): void {
+    this.#heard = false;
+    this.#idleTimer = setTimeout(() => this.#checkIdle(), this.#options.idleTimeout);
+  }
+
+  /** While paused nothing is heard, by one's own choice. */
+  #checkIdle(): void {
+    if (!this.#heard && this.#pinged && !this.#paused) {
+      this.#fail(new ChatError('CHAT_HUNG_UP', 'The server has fallen silent.'));
+      return;
+    }
+    if (!this.#heard && this.#mayPing) {
+      this.#pinged = true;
+      this.send([{ type: 'ping', token: 0 }]);
+    }
+    this.#armIdleTimer();
+  }
+
+  /** PING is allowed after JOINED. */
+  get #mayPing(): boolean {
+    return this.#listener !== undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import { equalBytes } from '../encryption/bytes.ts';
+import { createInvite, type Invite } from '../encryption/invite.ts';
+import type { RoomKeys } from '../encryption/key-schedule.ts';
+import type { ServerAddress } from '../encryption/server-address.ts';
+import { PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { createStatement } from '../protocol/signed.ts';
+import { ChatError } from './chat-error.ts';
+import { Connection } from './connection.ts';
+
+export type CreateRoomOptions = {
+  readonly server: ServerAddress;
+  /** With it the room needs the passphrase besides the link. */
+  readonly passphrase?: string;
+  /** More authorities to trust for TLS, PEM. */
+  readonly ca?: string;
+  /** Longest wait for each answer, in milliseconds; 10,000 unless told. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Makes a new room at a server.
+ * @throws {InviteError} INVITE_PASSPHRASE_TOO_SHORT
+ * @throws {ChatError} CHAT_UNREACHABLE, CHAT_TOO_MANY_ROOMS, CHAT_UNAVAILABLE, CHAT_HUNG_UP, CHAT_PROTOCOL_VIOLATION, …
+ */
+export async function createRoom(options: CreateRoomOptions): Promise<Invite> {
+  const { server, passphrase, ca, timeout = 10_000, signal = new AbortController().signal } = options;
+  const { invite, keys } = await createInvite(server, passphrase);
+  using _ = keys;
+  const times = { connectTimeout: timeout, idleTimeout: timeout };
+  const connection = await Connection.open({ server, ca, signal, ...times });
+  try {
+    await announce(connection, keys);
+  } finally {
+    connection.close();
+  }
+  return invite;
+}
+
+async function announce(connection: Connection, keys: RoomKeys): Promise<void> {
+  const answer = await connection.ask({
+    type: 'create',
+    version: PROTOCOL_VERSION,
+    accessKey: keys.accessKey.publicKey,
+    accessSignature: keys.accessKey.sign(createStatement(connection.challenge, keys.roomId)),
+  });
+  if (answer.type !== 'created')
+    throw connection.violation(`it answered CREATE with ${answer.type.toUpperCase()}`);
+  if (!equalBytes(answer.room, keys.roomId)) {
+    throw new ChatError('CHAT_WRONG_ROOM', 'The server created another room than the one asked for.');
+  }
+}

@@ -1,0 +1,54 @@
+import { toHex } from '../encryption/bytes.ts';
+import type { MemberId } from './client-events.ts';
+
+/** Of members that are believed to be present: a server can name as many as it likes. */
+const MAX_MEMBERS = 65_536;
+
+/** Who is in the room, as the server tells it: a list after joining, in one or several frames, and changes to it. */
+export class PresenceList {
+  readonly #changed: (member: MemberId, present: boolean) => void;
+  readonly #present = new Set<MemberId>();
+  /** While a new list is being read: those of the old one who were not named yet. */
+  #unnamed: Set<MemberId> | undefined;
+
+  /** @param changed is called for each who came or went */
+  constructor(changed: (member: MemberId, present: boolean) => void) {
+    this.#changed = changed;
+  }
+
+  get members(): Iterable<MemberId> {
+    return this.#present;
+  }
+
+  /** Reads a part of a list; with `start` a new one begins. */
+  list(start: boolean, members: readonly Uint8Array[]): void {
+    if (start) {
+      this.endList();
+      this.#unnamed = new Set(this.#present);
+    }
+    for (const member of members) {
+      const id = toHex(member);
+      this.#unnamed?.delete(id);
+      this.#set(id, true);
+    }
+  }
+
+  /** The list is over, because something else follows: whoever was not named has gone. */
+  endList(): void {
+    const gone = this.#unnamed ?? [];
+    this.#unnamed = undefined;
+    for (const id of gone) this.#set(id, false);
+  }
+
+  change(member: Uint8Array, present: boolean): void {
+    this.#set(toHex(member), present);
+  }
+
+  #set(id: MemberId, present: boolean): void {
+    if (this.#present.has(id) === present) return;
+    if (present && this.#present.size >= MAX_MEMBERS) return;
+    if (present) this.#present.add(id);
+    else this.#present.delete(id);
+    this.#changed(id, present);
+  }
+}

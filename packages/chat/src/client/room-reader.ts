@@ -1,0 +1,359 @@
+import { equalBytes, toHex } from '../encryption/bytes.ts';
+import type { Content } from '../encryption/content.ts';
+import type { Finding } from '../encryption/finding.ts';
+import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
+import { type Delivery, type SavedTranscript, Transcript } from '../encryption/transcript.ts';
+import { ChatError } from './chat-error.ts';
+import type { ChatClientEvents, MemberId } from './client-events.ts';
+import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
+import type { Outbox } from './outbox.ts';
+import { PresenceList } from './presence-list.ts';
+import { Progress } from './progress.ts';
+import type { StateStore } from './state-store.ts';
+
+/** Of messages that the user has not confirmed; beyond it none is handed over. */
+export const MAX_UNCONFIRMED = 1024;
+/** Of connections made anew in a minute to ask again: a member that publishes rubbish cannot demand more. */
+const MAX_RETRIES = 10;
+const RETRY_PERIOD = 60_000;
+
+/** An event of the client and its arguments. */
+export type ClientEvent = {
+  [Name in keyof ChatClientEvents]: readonly [Name, ...ChatClientEvents[Name]];
+}[keyof ChatClientEvents];
+
+export type RoomReaderOptions = {
+  readonly roomId: Uint8Array;
+  /** One's own public key, and name. */
+  readonly member: Uint8Array;
+  readonly name: string;
+  readonly store: StateStore;
+  readonly saved: SavedTranscript;
+  readonly outbox: Outbox;
+  readonly autoConfirm: boolean;
+  /** As the user asked; see `ChatClientOptions`. */
+  readonly since: number | undefined;
+  readonly now: () => number;
+  readonly emit: (event: ClientEvent) => void;
+  /** The last message of one's own that was ever sent to the server. */
+  readonly published: () => number;
+  /** Called when messages of one's own have become acknowledged. */
+  readonly onAcknowledged: () => void;
+  /** The connection is to be given up, and made anew. */
+  readonly onBroken: (reason: ChatError) => void;
+};
+
+/** Of the answer to JOIN: the end of the room, its first message, and the last that one sent oneself. */
+export type Joined = { readonly head: number; readonly first: number; readonly lastN: number };
+
+/** Errors that damage on the way can cause, and not only the sender. */
+const damage: readonly MessageErrorCode[] = ['FORGED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
+
+/**
+ * Reads a room in its order: checks each frame against the transcript, and makes of it what the user is told.
+ *
+ * What is damaged or missing may be the network's doing. So at first the connection is made anew and the server asked
+ * again; what comes the same way twice is taken to be what the server has.
+ */
+export class RoomReader implements InboxReader {
+  readonly #options: RoomReaderOptions;
+  readonly #handedOver: number;
+  /** One's own messages up to it were sent by earlier processes. */
+  readonly #earlier: number;
+  readonly #progress: Progress;
+  readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
+  #transcript: Transcript;
+  /** Whether what was read in earlier runs is being read again. */
+  #rereading: boolean;
+  /** Whether nothing was read yet, so that the transcript's place is only what the user asked for. */
+  #untouched: boolean;
+  #events: ClientEvent[] = [];
+  #retries: number[] = [];
+  #retried = '';
+  /** Of the present connection: where the room ended when one joined, and whether messages before it are gone. */
+  #joined = { head: 0, lastN: 0, expired: false };
+  #ended = false;
+
+  constructor(options: RoomReaderOptions) {
+    const { store, saved, outbox, since = saved.seq } = options;
+    this.#options = options;
+    this.#handedOver = store.handedOver();
+    this.#earlier = outbox.last;
+    this.#progress = new Progress(store, saved.seq);
+    const start = saved.seq === 0 ? since : Math.min(since, saved.seq);
+    this.#untouched = saved.seq === 0;
+    this.#rereading = start < saved.seq;
+    this.#transcript = this.#transcriptAt(start);
+  }
+
+  get transcript(): Transcript {
+    return this.#transcript;
+  }
+
+  get present(): Iterable<MemberId> {
+    return this.#presence.members;
+  }
+
+  get blocked(): boolean {
+    return this.#ended || this.#progress.unconfirmed >= MAX_UNCONFIRMED;
+  }
+
+  /**
+   * Begins a connection that has joined with the transcript's place as `since`.
+   * @throws {ChatError} CHAT_SERVER_FORGOT, CHAT_PROTOCOL_VIOLATION
+   */
+  begin({ head, first, lastN }: Joined): void {
+    const { saved, store } = this.#options;
+    const read = Math.max(saved.seq, this.#untouched ? 0 : this.#transcript.seq);
+    if (head < read) {
+      throw new ChatError(
+        'CHAT_SERVER_FORGOT',
+        `The server has lost messages: its last one is number ${head}, and you have read up to ${read}. Its data was deleted, or is an old copy. To go on with what it has, as a new member, move ${store.path} away.`,
+      );
+    }
+    if (first > head + 1) {
+      throw new ChatError(
+        'CHAT_PROTOCOL_VIOLATION',
+        'The server breaks the protocol: JOINED contradicts itself.',
+      );
+    }
+    if (head < this.#transcript.seq) this.#transcript = this.#transcriptAt(head);
+    const expired = first > this.#transcript.seq + 1;
+    this.#joined = { head, lastN, expired };
+    if (!expired) return;
+    this.#report(this.#transcript.expire(first));
+    this.#note(this.#transcript.senders, false);
+    this.finish();
+  }
+
+  read(frame: InboxFrame, outcome: Outcome | undefined): boolean {
+    if (frame.type !== 'present') this.#presence.endList();
+    switch (frame.type) {
+      case 'present':
+        this.#presence.list(frame.start, frame.members);
+        return true;
+      case 'presence':
+        this.#presence.change(frame.member, frame.present);
+        return true;
+      case 'live':
+        return this.#becomeLive(frame.seq);
+      case 'ack':
+        return this.#acknowledged(frame.n, frame.seq);
+      case 'deliver':
+        return this.#delivered(frame, outcome!);
+    }
+  }
+
+  /** Tells the user what was read. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  finish(): void {
+    const events = this.#events.splice(0);
+    const last = events.findLast((event) => event[0] === 'message');
+    if (last?.[0] === 'message') this.#options.store.handOver(last[1].seq);
+    let shown = 0;
+    for (const event of events) {
+      if (this.#ended) break;
+      this.#options.emit(event);
+      if (event[0] === 'message') shown = event[1].seq;
+    }
+    this.#progress.confirm(this.#options.autoConfirm ? shown : 0);
+    if (events.some(([name]) => name === 'ack')) this.#options.onAcknowledged();
+  }
+
+  /** See `ChatClient.confirm`. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  confirm(seq: number): void {
+    this.#progress.confirm(seq);
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  #transcriptAt(seq: number): Transcript {
+    const { roomId, saved } = this.#options;
+    return new Transcript(roomId, seq === saved.seq ? saved : Transcript.startingAt(seq));
+  }
+
+  #becomeLive(seq: number): boolean {
+    if (seq < this.#transcript.seq || seq < this.#joined.head) {
+      return this.#breakOff(`it calls ${seq} the end of the room`);
+    }
+    if (!this.#reach(seq + 1)) return false;
+    const { outbox } = this.#options;
+    const { lastN, expired } = this.#joined;
+    if (outbox.acknowledged < Math.min(lastN, outbox.last)) {
+      if (!expired) return this.#breakOff('it keeps back messages of yours that it has');
+      outbox.acknowledge(lastN);
+      this.#note([], false);
+    }
+    this.#events.push(['caughtUp', { seq }]);
+    return true;
+  }
+
+  #acknowledged(n: number, seq: number): boolean {
+    // "Had it before": its place was, or will be, where its DELIVER is.
+    if (seq === 0) return true;
+    const { outbox, member, name, published } = this.#options;
+    if (n <= outbox.acknowledged || seq <= this.#transcript.seq) {
+      this.#report({
+        code: 'REPLAY',
+        text: `The server acknowledged your message ${n} again.`,
+        seq,
+        member: undefined,
+      });
+      return true;
+    }
+    const envelope = outbox.envelope(n);
+    if (envelope === undefined || n !== outbox.acknowledged + 1 || n > published()) {
+      return this.#breakOff(`it acknowledged message ${n}, which is not the next`);
+    }
+    if (!this.#reach(seq)) return false;
+    this.#transcript.takeOwn({ seq, member, n, envelope }, name);
+    this.#settle(n, seq);
+    this.#advanced(member, false);
+    return true;
+  }
+
+  #delivered(delivery: Delivery, outcome: Outcome): boolean {
+    const { seq, member, n } = delivery;
+    if (seq <= this.#transcript.seq) {
+      const text = `The server delivered message ${seq} of the room again; it was dropped.`;
+      this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
+      return true;
+    }
+    if (!this.#reach(seq)) return false;
+    const own = equalBytes(member, this.#options.member);
+    if (outcome instanceof MessageError) return this.#refused(delivery, outcome, own);
+    if (own) this.#checkOwn(delivery);
+    const { content, findings } = this.#transcript.take(delivery, outcome);
+    for (const finding of findings) this.#report(finding);
+    if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
+    const shown = content !== undefined && (!own || n <= this.#earlier) && seq > (this.#options.since ?? 0);
+    if (shown) this.#show(delivery, content, own);
+    this.#advanced(member, shown);
+    return true;
+  }
+
+  #refused(delivery: Delivery, error: MessageError, own: boolean): boolean {
+    const finding = own ? altered(delivery) : this.#transcript.refusal(delivery, error);
+    if (damage.includes(error.code) && this.#askAgain(finding)) return false;
+    this.#report(finding);
+    this.#transcript.take(delivery, error);
+    // The server takes it for stored, and would not take it again.
+    if (own && this.#options.outbox.envelope(delivery.n) !== undefined)
+      this.#options.outbox.acknowledge(delivery.n);
+    this.#advanced(delivery.member, false);
+    return true;
+  }
+
+  /** What one has signed oneself one must know, unless another program signs in one's name. */
+  #checkOwn({ n, envelope }: Delivery): void {
+    const { outbox, store } = this.#options;
+    const known = outbox.envelope(n);
+    if (n <= outbox.last && (known === undefined || equalBytes(known, envelope))) return;
+    throw new ChatError(
+      'CHAT_STATE_OUTDATED',
+      `The room has a message of yours that ${store.path} does not know: the file is an old copy, or is used elsewhere too. Move it away to enter the room as a new member.`,
+    );
+  }
+
+  #settle(n: number, seq: number): void {
+    this.#options.outbox.acknowledge(n);
+    this.#events.push(['ack', { n, seq }]);
+  }
+
+  #show({ seq, member }: Delivery, { name, text, at }: Content, own: boolean): void {
+    const again = seq > this.#options.saved.seq && seq <= this.#handedOver;
+    this.#events.push([
+      'message',
+      { seq, from: name, member: toHex(member), text, at: new Date(at), own, again },
+    ]);
+  }
+
+  /** Makes sure that the next place is `seq`. @returns false if the server is asked again instead */
+  #reach(seq: number): boolean {
+    if (seq === this.#transcript.seq + 1) return true;
+    const hole = this.#transcript.hole(seq);
+    if (this.#askAgain(hole)) return false;
+    this.#report(hole);
+    this.#transcript.leaveOut(seq);
+    this.#note([], false);
+    return true;
+  }
+
+  /** After the transcript took a message of `member`. */
+  #advanced(member: Uint8Array, confirm: boolean): void {
+    const sender = this.#transcript.sender(member);
+    this.#untouched = false;
+    this.#note(sender === undefined ? [] : [sender], confirm);
+  }
+
+  #note(senders: Iterable<Parameters<Transcript['learn']>[0]>, confirm: boolean): void {
+    if (this.#rereading && this.#transcript.seq >= this.#options.saved.seq) this.#endRereading();
+    this.#progress.note(this.#transcript, senders, this.#options.outbox.acknowledged, confirm);
+  }
+
+  /** Where one had come to before, what one read again must be what one read then. */
+  #endRereading(): void {
+    this.#rereading = false;
+    const { saved, roomId } = this.#options;
+    if (this.#transcript.seq !== saved.seq) {
+      for (const sender of saved.senders) {
+        if (this.#transcript.sender(sender.member) === undefined)
+          this.#transcript.learn({ ...sender, mayJump: true });
+      }
+      return;
+    }
+    if (differs(this.#transcript, saved)) {
+      const text = 'The server shows another history of this room than before. Do not trust this server.';
+      this.#report({ code: 'HISTORY_DIFFERS', text, seq: saved.seq, member: undefined });
+    }
+    this.#transcript = new Transcript(roomId, saved);
+  }
+
+  /** @returns false if one has asked already, or too often */
+  #askAgain(finding: Finding): boolean {
+    const what = this.#retryName(finding);
+    const now = this.#options.now();
+    this.#retries = this.#retries.filter((time) => time > now - RETRY_PERIOD);
+    if (what === this.#retried || this.#retries.length >= MAX_RETRIES) return false;
+    this.#report(finding);
+    this.#retried = what;
+    this.#retries.push(now);
+    this.#options.onBroken(
+      new ChatError('CHAT_PROTOCOL_VIOLATION', 'What the server sent was damaged; asking it again.'),
+    );
+    return true;
+  }
+
+  #breakOff(what: string): false {
+    const text = `The server breaks the protocol: ${what}.`;
+    this.#events.push(['warning', { code: 'PROTOCOL_VIOLATION', text, seq: undefined, member: undefined }]);
+    this.#options.onBroken(new ChatError('CHAT_PROTOCOL_VIOLATION', text));
+    return false;
+  }
+
+  #retryName({ code }: Finding): string {
+    return `${code} after ${this.#transcript.seq}`;
+  }
+
+  #report(finding: Finding): void {
+    // Told already, when the server was asked again.
+    if (this.#retryName(finding) !== this.#retried) this.#events.push(['warning', finding]);
+  }
+
+  #presenceChanged(member: MemberId, present: boolean): void {
+    if (member === toHex(this.#options.member)) return;
+    const name = this.#transcript.sender(Buffer.from(member, 'hex'))?.name;
+    this.#events.push(['presence', { member, name, present }]);
+  }
+}
+
+function altered({ seq, member, n }: Delivery): Finding {
+  const text = `The server has your message ${n} in another form than you sent it; nobody accepts it.`;
+  return { code: 'OWN_MESSAGE_ALTERED', text, seq, member: toHex(member) };
+}
+
+function differs(read: Transcript, saved: SavedTranscript): boolean {
+  if (read.hash !== undefined && saved.hash !== undefined && !equalBytes(read.hash, saved.hash)) return true;
+  return saved.senders.some(({ member, n }) => (read.sender(member)?.n ?? n) !== n);
+}
