@@ -419,7 +419,7 @@ describe('requests in flight', () => {
     // The second is answered, the others are lost with their back end.
     first.device.held.splice(1, 1)[0]!.complete(0);
     assert.deepEqual(guest.receive(), ['']);
-    await first.backend[Symbol.asyncDispose]();
+    await first.stop();
     guest.send('four');
 
     using again = new Guest(second);

@@ -33,6 +33,7 @@ export class TestBackend implements AsyncDisposable {
   readonly backend: VhostUserBackend;
   readonly events: BackendEvent[] = [];
   readonly socket: string;
+  #stopped = false;
   readonly #directory = mkdtempSync(join(tmpdir(), 'vhost-user-'));
 
   constructor(options: AttachmentOptions = {}, device = new EchoDevice()) {
@@ -47,6 +48,7 @@ export class TestBackend implements AsyncDisposable {
 
   /** Lets the back end do all that there is to do. */
   readonly settle = (): void => {
+    if (this.#stopped) return;
     for (let i = 0; i < 20; i++) this.backend.step(0);
   };
 
@@ -58,8 +60,14 @@ export class TestBackend implements AsyncDisposable {
     return this.events.findLast((candidate) => candidate.event === event);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends the back end as the death of its process would. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
     await this.backend[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#stopped) await this.stop();
     rmSync(this.#directory, { recursive: true });
   }
 }
