@@ -15,6 +15,7 @@ import type { Counters } from './counters.ts';
 export class ClientWriter {
   readonly #stream: Duplex;
   readonly #counters: Counters;
+  readonly #onDrain: () => void;
   #turn: Uint8Array[] = [];
   #turnBytes = 0;
   #ended = false;
@@ -23,6 +24,7 @@ export class ClientWriter {
   constructor(stream: Duplex, counters: Counters, onDrain: () => void) {
     this.#stream = stream;
     this.#counters = counters;
+    this.#onDrain = onDrain;
     stream.on('drain', () => {
       this.#congestedSince = undefined;
       onDrain();
@@ -59,12 +61,15 @@ export class ClientWriter {
   #flush(): void {
     const buffers = this.#turn;
     if (buffers.length === 0) return;
+    const full = this.#turnBytes >= this.#stream.writableHighWaterMark;
     this.#counters.bytesOut += this.#turnBytes;
     this.#turn = [];
     this.#turnBytes = 0;
     if (this.#stream.destroyed) return;
     if (buffers.length === 1) this.#stream.write(buffers[0]);
     else this.#writeMany(buffers);
+    // What the system took at once was never waited for by the stream: no 'drain' comes.
+    if (full && !this.#stream.writableNeedDrain) this.#onDrain();
   }
 
   #writeMany(buffers: readonly Uint8Array[]): void {

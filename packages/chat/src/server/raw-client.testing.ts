@@ -95,7 +95,11 @@ export class RawClient implements AsyncDisposable {
 
   /** Publishes with the next n, which it returns. */
   publish(...envelopes: Uint8Array[]): number {
-    this.send(...envelopes.map((envelope): Frame => ({ type: 'publish', n: (this.n += 1), envelope })));
+    const first = this.n + 1;
+    this.n += envelopes.length;
+    this.send(
+      ...envelopes.map((envelope, index): Frame => ({ type: 'publish', n: first + index, envelope })),
+    );
     return this.n;
   }
 
