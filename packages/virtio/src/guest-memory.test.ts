@@ -49,6 +49,8 @@ describe('GuestMemory', () => {
           const range = translate(memory, address, length);
           assert.equal(range !== undefined, inside(address, length));
           if (range !== undefined) assert.equal(range.byteLength, length);
+          const crosses = address < 2 * PAGE && address + length > 2 * PAGE;
+          assert.equal(memory.find(address, length) !== undefined, inside(address, length) && !crosses);
         },
       ),
     );

@@ -66,11 +66,12 @@ describe('LoopbackTransport', () => {
   });
 
   it('keeps the order of the calls when some must wait', async () => {
-    const device = new SlowDevice([2]);
+    const device = new SlowDevice([8]);
     await using transport = new LoopbackTransport(device, { memorySize: 16_384 });
     await transport.start();
     const order: number[] = [];
-    const sizes = [4000, 1, 4000, 1, 4000, 1, 1, 1];
+    // There is memory for one of the large ones at a time, and for the small ones always.
+    const sizes = [8000, 1, 8000, 1, 8000, 1, 1, 1];
     const done = sizes.map(async (size, i) => {
       await transport.queues[0]!.request(new Uint8Array(size).fill(i), 1);
     });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { GuestMemory } from './guest-memory.ts';
 import { SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
 import { BASE, DATA, END, INDIRECT, NEXT, RawDriver, VIOLATIONS, WRITE } from './testing/raw-driver.ts';
@@ -101,6 +102,46 @@ describe('SplitVirtqueue', () => {
       assert.equal(driver.usedIndex, 0, 'nothing was answered');
     });
   }
+
+  it('makes of any bytes in the rings either sound requests or an error', () => {
+    const descriptor = fc.record({
+      address: fc.oneof(fc.integer({ min: BASE - 64, max: END + 64 }), fc.bigInt(0n, 2n ** 64n - 1n)),
+      length: fc.oneof(fc.nat(64), fc.constantFrom(16, 32, 48), fc.nat(2 ** 32 - 1)),
+      flags: fc.oneof(fc.integer({ min: 0, max: 7 }), fc.constantFrom(0, NEXT, INDIRECT)),
+      next: fc.oneof({ weight: 5, arbitrary: fc.nat(8) }, { weight: 1, arbitrary: fc.nat(65535) }),
+    });
+    const outcomes = { sound: 0, refused: 0 };
+    fc.assert(
+      fc.property(
+        fc.array(descriptor, { minLength: 16, maxLength: 16 }),
+        fc.array(fc.nat(8), { maxLength: 9 }),
+        (descriptors, heads) => {
+          const driver = new RawDriver();
+          // Behind the queue's own descriptors lie those that an indirect table may be taken from.
+          for (const [i, each] of descriptors.entries()) driver.descriptor(i, each);
+          driver.offer(...heads);
+          const queue = create(driver);
+          try {
+            for (let request = queue.take(); request !== undefined; request = queue.take()) {
+              outcomes.sound += 1;
+              for (const { byteLength, count, memory, offset, length } of [
+                request.readable,
+                request.writable,
+              ]) {
+                assert.ok(byteLength < 2 ** 32 && count <= 8);
+                for (let i = 0; i < count; i++) assert.ok(offset[i]! + length[i]! <= memory[i]!.length);
+              }
+            }
+          } catch (error) {
+            assert.ok(error instanceof VirtqueueError);
+            outcomes.refused += 1;
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    assert.ok(outcomes.sound > 100 && outcomes.refused > 100, 'both happen');
+  });
 
   it('refuses a chain of 2^32 bytes', () => {
     const driver = new RawDriver(32);
