@@ -2,7 +2,7 @@ import { toHex } from './bytes.ts';
 import { Chain } from './chain.ts';
 import type { Content } from './content.ts';
 import type { ChainPosition } from './envelope.ts';
-import { countMessages, describeMember, type Finding, type FindingCode, harmless } from './finding.ts';
+import { countMessages, describeMember, type Finding, type FindingCode } from './finding.ts';
 import { MessageError } from './message-error.ts';
 import type { OpenedMessage } from './room-cipher.ts';
 
@@ -248,5 +248,5 @@ function sameName(one: string, other: string): boolean {
 }
 
 function fold(name: string): string {
-  return harmless(name).normalize('NFKC').replaceAll(/\s/gu, '').toLowerCase();
+  return name.normalize('NFKC').replaceAll(/[\p{C}\p{Z}]/gu, '').toLowerCase();
 }

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { encode } from 'cborg';
+import fc from 'fast-check';
+import { type Content, decodeContent, encodeContent, MAX_TEXT_BYTES } from './content.ts';
+
+const message: Content = { kind: 'text', name: 'alice', text: 'hello', at: 1 };
+const refused = { code: 'MALFORMED_CONTENT' };
+
+describe('content', () => {
+  it('is read back, whatever the text', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 300 });
+    const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(text, name, fc.nat(), (text, name, at) => {
+        const content: Content = { kind: 'text', name, text, at };
+        assert.deepEqual(decodeContent(encodeContent(content)), content);
+      }),
+    );
+  });
+
+  it('takes a text of the greatest length and no more', () => {
+    const longest = { ...message, text: 'x'.repeat(MAX_TEXT_BYTES) };
+    assert.deepEqual(decodeContent(encodeContent(longest)), longest);
+    assert.throws(() => encodeContent({ ...message, text: `${longest.text}x` }), RangeError);
+    assert.throws(() => encodeContent({ ...message, text: 'é'.repeat(MAX_TEXT_BYTES / 2 + 1) }), RangeError);
+  });
+
+  it('ignores fields of later versions', () => {
+    assert.deepEqual(decodeContent(encode({ ...message, colour: 'red' })), message);
+  });
+
+  for (const [what, bytes] of Object.entries({
+    'another kind': encode({ ...message, kind: 'poll' }),
+    'no name': encode({ ...message, name: '' }),
+    'a name too long': encode({ ...message, name: 'n'.repeat(65) }),
+    'a number for a text': encode({ ...message, text: 5 }),
+    'a time that is not whole': encode({ ...message, at: 1.5 }),
+    'a time beyond all dates': encode({ ...message, at: 2 ** 53 - 1 }),
+    'a list': encode([message]),
+    'a key twice': Uint8Array.of(0xa2, 0x61, 0x61, 0x01, 0x61, 0x61, 0x02),
+    'bytes behind it': Uint8Array.of(...encode(message), 0),
+    'an indefinite length': Uint8Array.of(0xbf, 0xff),
+    nothing: new Uint8Array(0),
+    'nesting without end': new Uint8Array(60_000).fill(0x81),
+    'too many bytes': new Uint8Array(100_000),
+  })) {
+    it(`refuses ${what}`, () => {
+      assert.throws(() => decodeContent(bytes), refused);
+    });
+  }
+
+  it('never breaks on arbitrary bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        try {
+          decodeContent(bytes);
+        } catch (error) {
+          assert.equal((error as { code?: string }).code, 'MALFORMED_CONTENT');
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { createInvite, formatInvite, openInvite, parseInvite } from './invite.ts';
+import { InviteError, type InviteErrorCode } from './invite-error.ts';
+import { formatServerAddress, parseServerAddress } from './server-address.ts';
+
+const server = parseServerAddress('chat.example.org:7000');
+const PASSPHRASE = 'correct horse battery';
+const link = formatInvite((await createInvite(server)).invite);
+const withPassphrase = formatInvite((await createInvite(server, PASSPHRASE)).invite);
+
+function codeOf(action: () => unknown): InviteErrorCode {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof InviteError) return error.code;
+    throw error;
+  }
+  throw new assert.AssertionError({ message: 'no error' });
+}
+
+/** Where ROOM#SECRET begins in a link. */
+function startOfRoom(text: string): number {
+  return text.indexOf('/', 'skytale://'.length) + 1;
+}
+
+describe('an invite', () => {
+  for (const address of [
+    'chat.example.org:7000',
+    '127.0.0.1:1',
+    '[2001:db8::1]:65535',
+    'ws://chat.example.org:80',
+    'wss://chat.example.org:443/team/ws',
+  ]) {
+    it(`is read back with the server ${address}`, async () => {
+      const { invite } = await createInvite(parseServerAddress(address));
+      assert.deepEqual(parseInvite(formatInvite(invite)), invite);
+      assert.equal(formatServerAddress(invite.server), address);
+    });
+  }
+
+  it('is read back with a TLS server', async () => {
+    const { invite } = await createInvite(parseServerAddress('chat.example.org:7000', 'tls'));
+    assert.match(formatInvite(invite), /^skytales:\/\//);
+    assert.deepEqual(parseInvite(formatInvite(invite)), invite);
+  });
+
+  it('may stand between white space', () => {
+    assert.deepEqual(parseInvite(`\n  ${link}\n`), parseInvite(link));
+  });
+
+  it('gives everybody the same keys', async () => {
+    using one = await openInvite(parseInvite(link));
+    using other = await openInvite(parseInvite(link));
+    assert.deepEqual(one.accessKey.publicKey, other.accessKey.publicKey);
+    assert.deepEqual(
+      one.senderKey(new Uint8Array(16), new Uint8Array(32)),
+      other.senderKey(new Uint8Array(16), new Uint8Array(32)),
+    );
+  });
+
+  for (const [kind, text] of [
+    ['random', link],
+    ['passphrase', withPassphrase],
+  ] as const) {
+    const start = startOfRoom(text);
+    const place = fc.integer({ min: start, max: text.length - 1 });
+    const character = fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code));
+
+    it(`with a ${kind} secret is refused after any change of one character of room or secret`, () => {
+      fc.assert(
+        fc.property(place, character, (at, other) => {
+          fc.pre(text[at] !== other);
+          codeOf(() => parseInvite(text.slice(0, at) + other + text.slice(at + 1)));
+        }),
+        { numRuns: 500 },
+      );
+    });
+
+    it(`with a ${kind} secret is refused after any loss or doubling of one character of room or secret`, () => {
+      for (let at = start; at < text.length; at += 1) {
+        codeOf(() => parseInvite(text.slice(0, at) + text.slice(at + 1)));
+        codeOf(() => parseInvite(text.slice(0, at) + text[at] + text.slice(at)));
+      }
+    });
+
+    it(`with a ${kind} secret that was cut short says so, wherever it was cut`, () => {
+      for (let end = start; end < text.length; end += 1) {
+        assert.equal(
+          codeOf(() => parseInvite(text.slice(0, end))),
+          'INVITE_CUT_SHORT',
+          text.slice(0, end),
+        );
+      }
+    });
+  }
+
+  it('with the room of another is refused', async () => {
+    const other = formatInvite((await createInvite(server)).invite);
+    const mixed = other.slice(0, other.indexOf('#')) + link.slice(link.indexOf('#'));
+    assert.equal(
+      codeOf(() => parseInvite(mixed)),
+      'INVITE_CHANGED',
+    );
+  });
+
+  it('is told apart from other texts, newer versions and bad addresses', () => {
+    assert.equal(
+      codeOf(() => parseInvite('')),
+      'INVITE_NOT_AN_INVITE',
+    );
+    assert.equal(
+      codeOf(() => parseInvite('https://example.org/')),
+      'INVITE_NOT_AN_INVITE',
+    );
+    assert.equal(
+      codeOf(() => parseInvite(`${link}${'A'.repeat(5000)}`)),
+      'INVITE_NOT_AN_INVITE',
+    );
+    assert.equal(
+      codeOf(() => parseInvite(link.replace('#', '#q.'))),
+      'INVITE_NEWER_VERSION',
+    );
+    assert.equal(
+      codeOf(() => parseInvite(link.replace(':7000', ''))),
+      'INVITE_BAD_ADDRESS',
+    );
+    assert.equal(
+      codeOf(() => parseInvite(link.replace(':7000', ':70000'))),
+      'INVITE_BAD_ADDRESS',
+    );
+  });
+
+  it('never shows its secret in an error', () => {
+    const secret = link.slice(link.indexOf('#') + 1);
+    for (const text of [link.replace('#', '#x.'), link.replace(':7000', ''), `${link}A`]) {
+      assert.throws(
+        () => parseInvite(text),
+        (error: Error) => !error.message.includes(secret.slice(0, 8)),
+      );
+    }
+  });
+
+  it('never breaks on arbitrary text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        codeOf(() => parseInvite(`skytale://h:1/${text}`));
+        codeOf(() => parseInvite(text));
+      }),
+    );
+  });
+});
+
+describe('a passphrase', () => {
+  it('opens its room, whatever form its accents have', async () => {
+    const { invite, keys } = await createInvite(server, 'caf\u00e9 au lait');
+    using again = await openInvite(invite, 'cafe\u0301 au lait');
+    assert.deepEqual(again.roomId, keys.roomId);
+  });
+
+  it('that is wrong is found out without a server', async () => {
+    const invite = parseInvite(withPassphrase);
+    await assert.rejects(openInvite(invite, 'correct horse Battery'), { code: 'INVITE_WRONG_PASSPHRASE' });
+    await assert.rejects(openInvite(invite), { code: 'INVITE_PASSPHRASE_NEEDED' });
+    (await openInvite(invite, PASSPHRASE))[Symbol.dispose]();
+  });
+
+  it('that is short is not taken for a new room', async () => {
+    await assert.rejects(createInvite(server, '1234567'), { code: 'INVITE_PASSPHRASE_TOO_SHORT' });
+  });
+
+  it('is not in the link', () => {
+    assert.doesNotMatch(withPassphrase, /horse/);
+  });
+});
+
+describe('room keys', () => {
+  it('cannot be used after they were wiped', async () => {
+    const keys = await openInvite(parseInvite(link));
+    keys[Symbol.dispose]();
+    assert.throws(() => keys.senderKey(new Uint8Array(16), new Uint8Array(32)), /wiped/);
+  });
+});
