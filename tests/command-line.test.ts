@@ -197,11 +197,18 @@ describe('an invite', { timeout: 60_000 }, () => {
     );
   });
 
-  it('cannot be made where no server is', async () => {
+  it('cannot be made, nor used, where no server is', async () => {
+    using directory = new TemporaryDirectory();
     const listener = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => listener.once('listening', resolve));
     const { port } = listener.address() as { port: number };
     await new Promise((resolve) => listener.close(resolve));
+    const nobody = `skytale://127.0.0.1:${port}/`;
+    await using server = await Server.start(directory.join('data'));
+    const link = (await invite(server.address)).replace(/^.*?:\d+\//, nobody);
+    const unanswered = await run(['chat', link, '--timeout', '1', '--state', directory.join('state')]);
+    assert.equal(unanswered.code, 1);
+    assert.match(unanswered.stderr, /^skytale: The server 127\.0\.0\.1:\d+ cannot be reached/m);
     await fails(['invite', '--server', `127.0.0.1:${port}`], 1, new RegExp(`127\\.0\\.0\\.1:${port}`));
     await fails(['invite', '--server', 'nowhere'], 2, /nowhere/);
   });

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../packages/skytale/src/main.ts', import.meta.url));
 
+/** Of compiled modules; shared by all runs, as a user's is. */
+const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
+
 export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to standard input, which is then closed. Without it standard input stays open. */
@@ -21,7 +24,7 @@ function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(SKYTALE_|XDG_|NO_COLOR|FORCE_COLOR|NODE_)/.test(name),
   );
-  return { ...Object.fromEntries(inherited), ...extra };
+  return { ...Object.fromEntries(inherited), XDG_CACHE_HOME: cache, ...extra };
 }
 
 /** A running `skytale`. Disposing of it kills what still runs. */

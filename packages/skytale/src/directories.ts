@@ -16,6 +16,10 @@ export const dataDirectory = (env: Environment): string =>
 export const stateDirectory = (env: Environment): string =>
   join(base(env.XDG_STATE_HOME, '.local/state'), 'skytale');
 
+/** What can be made again at any time: the modules in compiled form. */
+export const cacheDirectory = (env: Environment): string =>
+  join(base(env.XDG_CACHE_HOME, '.cache'), 'skytale');
+
 /** The login name; where the user has none (some containers), `me`. */
 export function loginName(env: Environment): string {
   if (env.USER) return env.USER;

@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 /** The `skytale` command: runs it, and says in one line what went wrong. */
+import { enableCompileCache } from 'node:module';
+import { cacheDirectory } from './directories.ts';
 import { exitCodeFor, explain } from './explain.ts';
 import { runProgram } from './program.ts';
 import { styleFor } from './style.ts';
+
+// Commands are loaded when they run. Stripping and compiling them anew took two thirds of that time.
+enableCompileCache(cacheDirectory(process.env));
 
 function fail(error: unknown): void {
   const style = styleFor(process.stderr);

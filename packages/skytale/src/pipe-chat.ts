@@ -25,7 +25,7 @@ export async function pipeChat(options: PipeChatOptions): Promise<number> {
   const end = Promise.withResolvers<number>();
   const caughtUp = Promise.withResolvers<void>();
   const printer = new Printer(client, options.format);
-  const patience = new Patience(options.timeout, () => end.reject(new CommandError('Server hung up.')));
+  const patience = new Patience(options.timeout, end.reject);
   client
     .on('message', (message) => printer.add(message).catch(end.reject))
     .on('caughtUp', () => caughtUp.resolve())
@@ -123,11 +123,14 @@ class Printer {
 /** Says when the server goes and comes, and gives up on it after a while. */
 class Patience {
   readonly #milliseconds: number;
-  readonly #giveUp: () => void;
+  readonly #giveUp: (reason: CommandError) => void;
   #timer: NodeJS.Timeout | undefined;
   #saidSo = false;
+  /** What to say at the end; before the first connection, why there is none. */
+  #lastWords = 'The server does not answer.';
+  #wasOnline = false;
 
-  constructor(seconds: number, giveUp: () => void) {
+  constructor(seconds: number, giveUp: (reason: CommandError) => void) {
     this.#milliseconds = seconds * 1000;
     this.#giveUp = giveUp;
     this.#wait();
@@ -136,17 +139,21 @@ class Patience {
   stateChanged(state: ConnectionState): void {
     if (state.phase === 'online') {
       this.stop();
+      this.#wasOnline = true;
+      this.#lastWords = 'Server hung up.';
       if (this.#saidSo) note('Connected again.');
       this.#saidSo = false;
     } else if (state.phase === 'offline') {
       this.#wait();
-      if (!this.#saidSo) note(`${displayText(state.reason.message)} Trying again …`);
+      const reason = displayText(state.reason.message);
+      if (!this.#wasOnline) this.#lastWords = reason;
+      if (!this.#saidSo) note(`${reason} Trying again …`);
       this.#saidSo = true;
     }
   }
 
   #wait(): void {
-    this.#timer ??= setTimeout(this.#giveUp, this.#milliseconds);
+    this.#timer ??= setTimeout(() => this.#giveUp(new CommandError(this.#lastWords)), this.#milliseconds);
   }
 
   stop(): void {
