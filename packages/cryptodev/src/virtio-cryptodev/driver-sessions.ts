@@ -93,15 +93,19 @@ export class DriverCipherSession extends DriverSession implements CipherSession 
     return this.#crypt('decrypt', data, iv);
   }
 
-  async #crypt(direction: Direction, data: Uint8Array, iv: Uint8Array | undefined): Promise<Bytes> {
-    this.assertOpen();
-    const given = checkCipherOperation(this.#cipher, data, iv);
-    checkLength('data', data, this.host.maxDataLength);
-    const header = this.#header;
-    header.op = direction === 'encrypt' ? COP_ENCRYPT : COP_DECRYPT;
-    header.dataLength = data.length;
-    header.ivLength = given.length;
-    return this.place.port.operate(header, given, [data], data.length);
+  #crypt(direction: Direction, data: Uint8Array, iv: Uint8Array | undefined): Promise<Bytes> {
+    try {
+      this.assertOpen();
+      const given = checkCipherOperation(this.#cipher, data, iv);
+      checkLength('data', data, this.host.maxDataLength);
+      const header = this.#header;
+      header.op = direction === 'encrypt' ? COP_ENCRYPT : COP_DECRYPT;
+      header.dataLength = data.length;
+      header.ivLength = given.length;
+      return this.place.port.send(header, [given], data, { dataLength: data.length }).then(dataOf);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }
 
@@ -124,28 +128,32 @@ export class DriverAeadSession extends DriverSession implements AeadSession {
     return this.#crypt('decrypt', data, nonce, associatedData);
   }
 
-  async #crypt(
+  #crypt(
     direction: Direction,
     data: Uint8Array,
     nonce: Uint8Array,
     associatedData: Uint8Array = none,
   ): Promise<Bytes> {
-    this.assertOpen();
-    const tagLength = this.#tagLength;
-    checkAeadOperation(this.#aead, tagLength, direction, data, nonce, associatedData);
-    checkLength('data', data, this.host.maxDataLength);
-    checkLength('associated data', associatedData, this.host.maxAuthLength);
-    const header = this.#header;
-    fillAeadHeader(header, direction, tagLength, data, associatedData);
-    const iv = aeadIv(this.#aead, nonce);
-    header.ivLength = iv.length;
-    return this.place.port.operate(
-      header,
-      iv,
-      [associatedData, data],
-      aeadLength(direction, tagLength, data),
-    );
+    try {
+      this.assertOpen();
+      const tagLength = this.#tagLength;
+      checkAeadOperation(this.#aead, tagLength, direction, data, nonce, associatedData);
+      checkLength('data', data, this.host.maxDataLength);
+      checkLength('associated data', associatedData, this.host.maxAuthLength);
+      const header = this.#header;
+      fillAeadHeader(header, direction, tagLength, data, associatedData);
+      const iv = aeadIv(this.#aead, nonce);
+      header.ivLength = iv.length;
+      const dataLength = aeadLength(direction, tagLength, data);
+      return this.place.port.send(header, [iv, associatedData], data, { dataLength }).then(dataOf);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
+}
+
+function dataOf({ data }: Response): Bytes {
+  return data;
 }
 
 /** The fields of an AEAD operation, less the IV. */
@@ -236,7 +244,7 @@ export class DriverDigestSession extends DriverSession implements DigestSession 
     header.flags = flags;
     header.dataLength = data.length;
     header.macLength = expected.macLength ?? 0;
-    return this.place.port.request(header, [data], expected);
+    return this.place.port.send(header, [], data, expected);
   }
 }
 

@@ -31,6 +31,7 @@ import type {
 } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
 import { copyOfKey } from '../engines/keys.ts';
+import { BounceMemory } from './bounce-memory.ts';
 import {
   aeadIv,
   aeadLength,
@@ -44,7 +45,7 @@ import {
   type SessionPlace,
 } from './driver-sessions.ts';
 import { numberOf } from './numbers.ts';
-import { asCryptoError, failed, RequestPort } from './request-port.ts';
+import { asCryptoError, type Expected, failed, RequestPort } from './request-port.ts';
 import {
   COP_DECRYPT,
   COP_ENCRYPT,
@@ -118,7 +119,8 @@ export class VirtioCryptodevDriver implements CryptoDevice {
         const message = `the device has version ${config.version} and ${queues} queues`;
         throw new CryptoError('CRYPTO_UNAVAILABLE', message);
       }
-      const ports = transport.queues.slice(0, queues).map((queue) => new RequestPort(queue));
+      const memory = new BounceMemory(transport.memory);
+      const ports = transport.queues.slice(0, queues).map((queue) => new RequestPort(queue, memory));
       const { id } = await ports[0]!.control({ type: requestType.open });
       return new VirtioCryptodevDriver(transport, config, id, ports, place);
     } catch (error) {
@@ -202,7 +204,7 @@ export class VirtioCryptodevDriver implements CryptoDevice {
         ioctl: ioctl.CIOCGSESSION,
         handle: this.#handle,
       };
-      const { id } = await port.control(header, [key], true);
+      const { id } = await port.send(header, [key], none, {}, true);
       const session = this.#enter(options, key, { port, handle: this.#handle, session: id });
       this.#open.add(session);
       return session;
@@ -259,8 +261,8 @@ export class VirtioCryptodevDriver implements CryptoDevice {
     if (!this.#has('oneShot') || long) return this.#oneByOne(options, operation);
     const key = await this.#deviceKey(options);
     try {
-      const { header, parts, macLength, dataLength } = this.#oneShotRequest(options, operation, key);
-      const response = await this.#takePort().request(header, parts, { macLength, dataLength }, true);
+      const { header, parts, expected } = this.#oneShotRequest(options, operation, key);
+      const response = await this.#takePort().send(header, parts, data, expected, true);
       return operation.operation === 'digest' ? response.mac : response.data;
     } finally {
       key.fill(0);
@@ -271,7 +273,7 @@ export class VirtioCryptodevDriver implements CryptoDevice {
     options: SessionOptions,
     operation: Operation,
     key: Uint8Array,
-  ): { header: RequestHeader; parts: Uint8Array[]; macLength: number; dataLength: number } {
+  ): { header: RequestHeader; parts: Uint8Array[]; expected: Expected } {
     const { data } = operation;
     const header: RequestHeader = {
       ...emptyRequestHeader(),
@@ -282,7 +284,7 @@ export class VirtioCryptodevDriver implements CryptoDevice {
     };
     if (operation.operation === 'digest') {
       header.macLength = digestLengthOf(options as DigestOptions);
-      return { header, parts: [key, data], macLength: header.macLength, dataLength: 0 };
+      return { header, parts: [key], expected: { macLength: header.macLength } };
     }
     checkLength('data', data, this.#config.maxDataLength);
     if (isAeadOperation(operation)) {
@@ -293,13 +295,13 @@ export class VirtioCryptodevDriver implements CryptoDevice {
       fillAeadHeader(header, direction, tagLength, data, associatedData);
       const iv = aeadIv(aead, nonce);
       header.ivLength = iv.length;
-      const dataLength = aeadLength(direction, tagLength, data);
-      return { header, parts: [key, iv, associatedData, data], macLength: 0, dataLength };
+      const expected = { dataLength: aeadLength(direction, tagLength, data) };
+      return { header, parts: [key, iv, associatedData], expected };
     }
     const iv = checkCipherOperation((options as CipherOptions).cipher, data, operation.iv);
     header.op = operation.operation === 'encrypt' ? COP_ENCRYPT : COP_DECRYPT;
     header.ivLength = iv.length;
-    return { header, parts: [key, iv, data], macLength: 0, dataLength: data.length };
+    return { header, parts: [key, iv], expected: { dataLength: data.length } };
   }
 
   /** For a device without one-shot requests, and for data that is too long for one. */

@@ -4,6 +4,7 @@
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
 import { errno } from './errno.ts';
+import { HeaderBytes } from './header-bytes.ts';
 import {
   COP_DECRYPT,
   decodeRequestHeader,
@@ -48,18 +49,16 @@ export class Job {
   #request: VirtioRequest | undefined;
   #readable = noSegments;
   #writable = noSegments;
-  readonly #prefix = new Uint8Array(prefixLength);
-  readonly #prefixView = new DataView(this.#prefix.buffer);
-  readonly #response = new Uint8Array(responseHeaderLength);
-  readonly #responseView = new DataView(this.#response.buffer);
-  readonly #responseIv = this.#response.subarray(responseIvOffset);
+  readonly #prefix = new HeaderBytes(prefixLength);
+  readonly #response = new HeaderBytes(responseHeaderLength);
+  readonly #responseIv = this.#response.bytes.subarray(responseIvOffset);
   #ivLength = 0;
   /** Whether the last 16 bytes of the response header say something, or did when the job was last used. */
   #ivMeant = false;
   #ivStale = false;
 
   constructor() {
-    this.iv = this.#prefix.subarray(requestHeaderLength);
+    this.iv = this.#prefix.bytes.subarray(requestHeaderLength);
   }
 
   /**
@@ -75,7 +74,7 @@ export class Job {
     const available = request.readable.byteLength;
     if (available < requestHeaderLength) return errno.EPROTO;
     copyPrefix(request.readable, this.#prefix, Math.min(prefixLength, available));
-    decodeRequestHeader(this.#prefixView, this.header);
+    decodeRequestHeader(this.#prefix.view, this.header);
     return this.#locate(available, maxDataLength);
   }
 
@@ -135,7 +134,7 @@ export class Job {
       this.#ivStale = false;
     }
     encodeResponseHeader(
-      this.#responseView,
+      this.#response.view,
       status,
       succeeded ? this.id : 0,
       this.dataLength,
@@ -209,24 +208,14 @@ export class Job {
   }
 }
 
-// Copies as short as a header are done byte by byte: `Uint8Array.set` wants a view of the range, which costs more.
-
-function copyPrefix(readable: Segments, target: Uint8Array, length: number): void {
-  if (readable.length[0]! < length) {
-    readable.copyTo(0, length, target);
-    return;
-  }
-  const memory = readable.memory[0]!;
-  const offset = readable.offset[0]!;
-  for (let i = 0; i < length; i++) target[i] = memory[offset + i]!;
+function copyPrefix(readable: Segments, target: HeaderBytes, length: number): void {
+  if (length === prefixLength && readable.length[0]! >= length) {
+    target.copyFrom(readable.memory[0]!, readable.offset[0]!);
+  } else readable.copyTo(0, length, target.bytes);
 }
 
-function copyResponse(header: Uint8Array, writable: Segments): void {
-  if (writable.length[0]! < responseHeaderLength) {
-    writable.copyFrom(0, responseHeaderLength, header);
-    return;
-  }
-  const memory = writable.memory[0]!;
-  const offset = writable.offset[0]!;
-  for (let i = 0; i < responseHeaderLength; i++) memory[offset + i] = header[i]!;
+function copyResponse(header: HeaderBytes, writable: Segments): void {
+  if (writable.length[0]! >= responseHeaderLength) {
+    header.copyTo(writable.memory[0]!, writable.offset[0]!);
+  } else writable.copyFrom(0, responseHeaderLength, header.bytes);
 }

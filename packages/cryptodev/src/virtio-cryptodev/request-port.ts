@@ -2,119 +2,166 @@
 import { type RequestQueue, VirtioError } from '@skytale/virtio';
 import type { Bytes } from '../crypto-device.ts';
 import { CryptoError, type CryptoErrorCode } from '../crypto-error.ts';
+import type { BounceMemory } from './bounce-memory.ts';
 import { errno, errnoName } from './errno.ts';
 import {
   decodeResponseHeader,
   emptyRequestHeader,
   encodeRequestHeader,
-  maxIvLength,
   type RequestHeader,
-  type ResponseHeader,
   requestHeaderLength,
   responseHeaderLength,
 } from './wire.ts';
 
-/** A response whose status is 0, and whose lengths are what was asked for. */
-export type Response = {
-  readonly id: number;
-  readonly mac: Bytes;
-  readonly data: Bytes;
-};
-
-/** What the response must have, in bytes. */
+/** What a request asks for, in bytes. */
 export type Expected = { readonly macLength?: number; readonly dataLength?: number };
 
-/** The parts that follow the header and the IV. */
-export type Parts = readonly Uint8Array[];
+/** A response whose status is 0, and whose lengths are what was asked for. */
+export type Response = { readonly id: number; readonly mac: Bytes; readonly data: Bytes };
+
+/** Where a request lies in the shared memory, by offsets in it. */
+type Layout = {
+  readonly block: number;
+  readonly request: number;
+  readonly requestLength: number;
+  readonly response: number;
+  /** Length of the response up to its data. */
+  readonly room: number;
+  readonly macLength: number;
+  readonly dataLength: number;
+  /** How many bytes of the block to overwrite when it is done. */
+  readonly wipe: number;
+};
 
 const none = new Uint8Array(0);
+/** Where source and destination data lie: at the start of a cache line. */
+const alignment = 64;
 
 export class RequestPort {
   readonly #queue: RequestQueue;
-  /** The header, and behind it the IV: one part of the request for both. The queue copies it at once. */
-  readonly #prefix = new Uint8Array(requestHeaderLength + maxIvLength);
-  readonly #prefixView = new DataView(this.#prefix.buffer);
-  readonly #headerOnly = this.#prefix.subarray(0, requestHeaderLength);
+  readonly #memory: BounceMemory;
+  readonly #view: DataView;
 
-  constructor(queue: RequestQueue) {
+  constructor(queue: RequestQueue, memory: BounceMemory) {
     this.#queue = queue;
-  }
-
-  /** A request other than an operation on data. */
-  async control(header: Partial<RequestHeader>, parts: Parts = [], wipe = false): Promise<Response> {
-    encodeRequestHeader(this.#prefixView, { ...emptyRequestHeader(), ...header });
-    const answer = await this.#send([this.#headerOnly, ...parts], responseHeaderLength, wipe);
-    return checked(answer, 0, 0);
+    this.#memory = memory;
+    this.#view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, memory.bytes.length);
   }
 
   /**
-   * An operation on an existing session.
-   * @param header complete; it is encoded at once, so it may be used again
-   * @returns the destination data
+   * Makes a request. Its parts and data must not change until it has been answered; the header may.
+   * @param parts what stands between the header and the data
+   * @param wipe overwrite the request in shared memory when it is done: it has a key in it
+   * @throws {CryptoError} what the status says; CRYPTO_DEVICE_FAILED, CRYPTO_CLOSED, CRYPTO_LIMIT
    */
-  async operate(header: RequestHeader, iv: Uint8Array, parts: Parts, expected: number): Promise<Bytes> {
-    encodeRequestHeader(this.#prefixView, header);
-    const prefix = this.#withIv(iv);
-    const answer = await this.#send([prefix, ...parts], responseHeaderLength + expected, false);
-    return checked(answer, 0, expected).data;
-  }
-
-  /** An operation that gives a digest, or one that brings its keys with it. */
-  async request(
+  send(
     header: RequestHeader,
-    parts: Parts,
+    parts: readonly Uint8Array[],
+    data: Uint8Array,
     { macLength = 0, dataLength = 0 }: Expected,
     wipe = false,
   ): Promise<Response> {
-    encodeRequestHeader(this.#prefixView, header);
-    const length = responseHeaderLength + header.macLength + dataLength;
-    const answer = await this.#send([this.#headerOnly, ...parts], length, wipe);
-    return checked(answer, macLength, dataLength);
-  }
-
-  #withIv(iv: Uint8Array): Uint8Array {
-    if (iv.length === 0) return this.#headerOnly;
-    this.#prefix.set(iv, requestHeaderLength);
-    return iv.length === maxIvLength
-      ? this.#prefix
-      : this.#prefix.subarray(0, requestHeaderLength + iv.length);
-  }
-
-  async #send(parts: Parts, writableLength: number, wipe: boolean): Promise<Bytes> {
+    let prefixLength = requestHeaderLength;
+    for (const part of parts) prefixLength += part.length;
+    const room = responseHeaderLength + header.macLength;
+    // The response ends where the data begins, over the header and the parts: the device has read them (6).
+    const before = Math.ceil(Math.max(prefixLength, room) / alignment) * alignment;
+    const length = before + Math.max(data.length, dataLength);
+    const layoutAt = (block: number): Layout => ({
+      block,
+      request: block + before - prefixLength,
+      requestLength: prefixLength + data.length,
+      response: block + before - room,
+      room,
+      macLength,
+      dataLength,
+      wipe: wipe ? length : 0,
+    });
+    // Without async functions: at a million requests a second each promise counts.
     try {
-      return await this.#queue.request(parts, writableLength, { wipe });
+      const block = this.#memory.take(length);
+      if (block !== undefined) return this.#submit(header, parts, data, layoutAt(block));
     } catch (error) {
-      throw asCryptoError(error);
+      return Promise.reject(asCryptoError(error));
     }
+    const kept = { ...header };
+    return this.#memory.wait(length).then(
+      (block) => this.#submit(kept, parts, data, layoutAt(block)),
+      (error) => Promise.reject(asCryptoError(error)),
+    );
   }
-}
 
-/**
- * The device is not trusted to keep to the document: a response must be exactly what was asked for.
- * @throws {CryptoError} what the status says; CRYPTO_DEVICE_FAILED for a response that must not be
- */
-function checked(answer: Bytes, macLength: number, dataLength: number): Response {
-  if (answer.length < responseHeaderLength) {
-    throw failed(`the device wrote ${answer.length} bytes, less than a response header`);
+  /** A request that is a header and no more. */
+  control(header: Partial<RequestHeader>): Promise<Response> {
+    return this.send({ ...emptyRequestHeader(), ...header }, [], none, {});
   }
-  const header = decodeResponseHeader(new DataView(answer.buffer, answer.byteOffset));
-  if (header.status !== 0) throw statusError(header.status);
-  checkLengths(header, answer.length, macLength, dataLength);
-  const dataStart = answer.length - dataLength;
-  return {
-    id: header.id,
-    mac: macLength === 0 ? none : answer.subarray(responseHeaderLength, responseHeaderLength + macLength),
-    data: answer.subarray(dataStart),
-  };
-}
 
-function checkLengths(header: ResponseHeader, length: number, macLength: number, dataLength: number): void {
-  const enough = length >= responseHeaderLength + macLength + dataLength;
-  if (enough && header.dataLength === dataLength && header.macLength >= macLength) return;
-  throw failed(
-    `the device gave ${header.dataLength} bytes of data and ${header.macLength} of digest in ${length} bytes; ` +
-      `${dataLength} and ${macLength} were due`,
-  );
+  #submit(
+    header: RequestHeader,
+    parts: readonly Uint8Array[],
+    data: Uint8Array,
+    layout: Layout,
+  ): Promise<Response> {
+    this.#encode(header, parts, data, layout.request);
+    const { base } = this.#memory;
+    const readable = { address: base + layout.request, length: layout.requestLength };
+    const writable = { address: base + layout.response, length: layout.room + layout.dataLength };
+    return this.#queue.submit([readable], [writable]).then(
+      (written) => {
+        try {
+          return this.#decode(layout, written);
+        } finally {
+          this.#memory.give(layout.block, layout.wipe);
+        }
+      },
+      (error) => {
+        // The block may still be the device's: it comes back with a reset, and until then nothing else works.
+        this.#memory.refuse(error);
+        throw asCryptoError(error);
+      },
+    );
+  }
+
+  #encode(header: RequestHeader, parts: readonly Uint8Array[], data: Uint8Array, start: number): void {
+    const { bytes } = this.#memory;
+    encodeRequestHeader(this.#view, header, start);
+    let at = start + requestHeaderLength;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    bytes.set(data, at);
+  }
+
+  /**
+   * The device is not trusted to keep to the document: a response must be exactly what was asked for.
+   * @throws {CryptoError} what the status says; CRYPTO_DEVICE_FAILED for a response that must not be
+   */
+  #decode({ response: start, room, macLength, dataLength }: Layout, written: number): Response {
+    if (written < responseHeaderLength) {
+      throw failed(`the device wrote ${written} bytes, less than a response header`);
+    }
+    const { status, id, ...given } = decodeResponseHeader(this.#view, start);
+    if (status !== 0) throw statusError(status);
+    const whole = written >= room + dataLength;
+    if (!whole || given.dataLength !== dataLength || given.macLength < macLength) {
+      throw failed(
+        `the device gave ${given.dataLength} bytes of data and ${given.macLength} of digest in ${written} bytes; ` +
+          `${dataLength} and ${macLength} were due`,
+      );
+    }
+    return {
+      id,
+      mac: macLength === 0 ? none : this.#copy(start + responseHeaderLength, macLength),
+      data: dataLength === 0 ? none : this.#copy(start + room, dataLength),
+    };
+  }
+
+  #copy(start: number, length: number): Bytes {
+    const copy = new Uint8Array(length);
+    copy.set(this.#memory.bytes.subarray(start, start + length));
+    return copy;
+  }
 }
 
 const codes = new Map<number, CryptoErrorCode>([
