@@ -180,11 +180,21 @@ export interface EventLoopWatch extends Disposable {
 
 /** Calls `onReadable` from the event loop as long as `fd` is readable. Dispose of it before `fd` is closed. */
 export function watchInEventLoop(fd: number, onReadable: () => void): EventLoopWatch {
-  const handle = koffi.node.poll(fd, { readable: true }, onReadable);
+  let isClosed = false;
+  // koffi calls us without telling Node, which would not run what our promises have set free until something
+  // else happens. An immediate runs in the same turn of the loop, and is seen.
+  const handle = koffi.node.poll(fd, { readable: true }, () => {
+    setImmediate(() => {
+      if (!isClosed) onReadable();
+    });
+  });
   return {
     ref: () => handle.ref(),
     unref: () => handle.unref(),
-    [Symbol.dispose]: () => handle.close(),
+    [Symbol.dispose]: () => {
+      isClosed = true;
+      handle.close();
+    },
   };
 }
 
