@@ -1,0 +1,130 @@
+/**
+ * The chat server beside NATS core: 256-byte messages, the same load generator for both, on the same machine
+ * in the same run. Our server stores every message durably before it passes it on; NATS core stores none.
+ */
+import {
+  LoadProcess,
+  NatsProcess,
+  residentBytes,
+  type ServerProcess,
+  SkytaleProcess,
+} from './chat/processes.ts';
+import { type BenchOptions, median, type Row } from './row.ts';
+
+const SENDERS = 4;
+/** Messages under way, of all senders together. */
+const WINDOW = 2048;
+const CLIENTS = [10, 100, 500, 900];
+const PEER = 'nats-server core, no log';
+
+type Plan = { runs: number; warmMs: number; ms: number; paceMs: number; idle: number; growMs: number };
+const full: Plan = { runs: 5, warmMs: 700, ms: 1500, paceMs: 4000, idle: 2000, growMs: 8000 };
+const quick: Plan = { runs: 1, warmMs: 300, ms: 700, paceMs: 1000, idle: 500, growMs: 1000 };
+
+type Kind = 'skytale' | 'nats';
+type Sample = { perSecond?: number; p50?: number; p99?: number };
+
+const start = (kind: Kind): Promise<ServerProcess> =>
+  kind === 'skytale' ? SkytaleProcess.start() : NatsProcess.start();
+
+export async function run({ quick: short, progress }: BenchOptions): Promise<Row[]> {
+  const plan = short ? quick : full;
+  const rows: Row[] = [];
+  for (const clients of CLIENTS) {
+    progress(`chat: 4 senders flat out, ${clients} clients`);
+    const figures = await sideBySide(plan, clients, (load) =>
+      load.ask({ do: 'flood', senders: SENDERS, window: WINDOW, warmMs: plan.warmMs, ms: plan.ms }),
+    );
+    const name = `4 senders flat out, ${clients} clients`;
+    rows.push(
+      row(
+        name,
+        'deliveries/s',
+        figures.skytale.map(({ perSecond }) => perSecond!),
+        figures.nats.map(({ perSecond }) => perSecond!),
+      ),
+    );
+  }
+  progress('chat: paced load, 100 clients');
+  const paced = await sideBySide(plan, 100, (load) =>
+    load.ask({ do: 'pace', senders: SENDERS, perSecond: 100, ms: plan.paceMs }),
+  );
+  for (const quantile of ['p50', 'p99'] as const) {
+    const values = (kind: Kind) => paced[kind].map((sample) => sample[quantile]!);
+    rows.push(row(`4 x 100 messages/s to 100 clients, ${quantile}`, 'ms', values('skytale'), values('nats')));
+  }
+  progress(`chat: memory of ${plan.idle} idle connections`);
+  rows.push(
+    row(
+      'memory of an idle connection',
+      'KiB',
+      [await idleKiB('skytale', plan)],
+      [await idleKiB('nats', plan)],
+    ),
+  );
+  progress('chat: growth of memory under load with clients that do not read');
+  rows.push(...(await growth(plan)));
+  return rows;
+}
+
+function row(name: string, unit: string, values: readonly number[], limits: readonly number[]): Row {
+  const value = median(values);
+  const limit = median(limits);
+  return { bench: 'chat', case: name, value, unit, peer: PEER, limit, ratio: value / limit };
+}
+
+/** Several runs of both servers, in turn, so that what else the machine does hits both. */
+async function sideBySide(
+  plan: Plan,
+  clients: number,
+  measure: (load: LoadProcess) => Promise<Sample & { lost?: number }>,
+): Promise<Record<Kind, Sample[]>> {
+  const samples: Record<Kind, Sample[]> = { skytale: [], nats: [] };
+  for (let count = 0; count < plan.runs; count += 1) {
+    for (const kind of ['skytale', 'nats'] as const) {
+      await using server = await start(kind);
+      await using load = new LoadProcess();
+      await load.ask({ do: 'connect', wire: kind, address: server.address, clients });
+      const sample = await measure(load);
+      if (sample.lost !== 0) throw new Error(`${kind} lost ${sample.lost} deliveries to ${clients} clients`);
+      samples[kind].push(sample);
+    }
+  }
+  return samples;
+}
+
+async function idleKiB(kind: Kind, plan: Plan): Promise<number> {
+  await using server = await start(kind);
+  await using load = new LoadProcess();
+  const connect = (clients: number) =>
+    load.ask({ do: 'connect', wire: kind, address: server.address, clients });
+  await connect(10);
+  const before = residentBytes(server.pid);
+  await connect(plan.idle);
+  return (residentBytes(server.pid) - before) / plan.idle / 1024;
+}
+
+/** Reachable memory after one and after five times the load, half of the clients not reading. */
+async function growth(plan: Plan): Promise<Row[]> {
+  await using server = await SkytaleProcess.start();
+  await using load = new LoadProcess();
+  await load.ask({ do: 'connect', wire: 'skytale', address: server.address, clients: 40 });
+  await load.ask({ do: 'stall', clients: 15 });
+  const flood = (ms: number) => load.ask({ do: 'flood', senders: SENDERS, window: WINDOW, warmMs: 0, ms });
+  await flood(plan.growMs / 4);
+  const early = await server.memory();
+  await flood(plan.growMs);
+  const late = await server.memory();
+  const mebibytes = (bytes: number) => bytes / 1024 / 1024;
+  const peer = 'a fifth of that load';
+  const grown = (name: string, value: number, limit: number): Row => ({
+    bench: 'chat',
+    case: `${name} after flat-out load, 15 of 40 clients not reading`,
+    value: mebibytes(value),
+    unit: 'MiB',
+    peer,
+    limit: mebibytes(limit),
+    ratio: value / limit,
+  });
+  return [grown('reachable memory', late.used, early.used), grown('resident memory', late.rss, early.rss)];
+}

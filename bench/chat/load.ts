@@ -1,0 +1,205 @@
+/**
+ * The load generator, a process of its own, the same for both servers: clients that do nothing but count,
+ * senders among them. It is asked by messages from its parent, and answers each with one.
+ */
+import type { Socket } from 'node:net';
+import { natsWire } from './nats-wire.ts';
+import { skytaleWire } from './skytale-wire.ts';
+import type { Address, Opened, Sender, Wire } from './wire.ts';
+
+export type LoadRequest =
+  | {
+      readonly do: 'connect';
+      readonly wire: 'nats' | 'skytale';
+      readonly address: Address;
+      readonly clients: number;
+    }
+  /** Clients that stop reading, from the last one on. */
+  | { readonly do: 'stall'; readonly clients: number }
+  /** Senders that send as fast as the clients take it, with at most `window` messages under way. */
+  | {
+      readonly do: 'flood';
+      readonly senders: number;
+      readonly window: number;
+      readonly warmMs: number;
+      readonly ms: number;
+    }
+  /** Senders that send `perSecond` messages each. */
+  | { readonly do: 'pace'; readonly senders: number; readonly perSecond: number; readonly ms: number };
+
+export type LoadAnswer =
+  | { readonly error: string }
+  | { readonly perSecond?: number; readonly p50?: number; readonly p99?: number; readonly lost?: number };
+
+const wires = { nats: natsWire, skytale: skytaleWire };
+const clients: LoadClient[] = [];
+/** Deliveries to all clients together. */
+let delivered = 0;
+let onDelivered: () => void = () => undefined;
+let latencies: number[] | undefined;
+
+class LoadClient implements Sender {
+  readonly socket: Socket;
+  readonly #wire: Wire;
+  readonly #self: number;
+  sent = 0;
+  stalled = false;
+  /** Bytes of the frame at hand that are still to come. */
+  #left = 0;
+  /** The begin of a frame, too short to know its length. */
+  #cut: Buffer | undefined;
+
+  constructor({ socket, rest, self }: Opened, wire: Wire) {
+    this.socket = socket;
+    this.#wire = wire;
+    this.#self = self;
+    this.#received(rest);
+    socket.on('data', (piece: Buffer) => this.#received(piece));
+    socket.on('close', () => fail(new Error('the server hung up on a client')));
+    socket.resume();
+  }
+
+  publish(count: number): void {
+    this.socket.write(this.#wire.encode(this, count, performance.now()));
+  }
+
+  #received(piece: Buffer): void {
+    const wire = this.#wire;
+    const bytes = this.#cut === undefined ? piece : Buffer.concat([this.#cut, piece]);
+    this.#cut = undefined;
+    let at = this.#left;
+    let messages = 0;
+    while (at + wire.headerBytes <= bytes.length) {
+      if (wire.isMessage(bytes, at, this.#self)) {
+        messages += 1;
+        if (latencies !== undefined) note(bytes, at + wire.payloadAt);
+      }
+      at += wire.frameBytes(bytes, at);
+    }
+    if (at < bytes.length) {
+      this.#cut = bytes.subarray(at);
+      this.#left = 0;
+    } else {
+      this.#left = at - bytes.length;
+    }
+    if (messages > 0) {
+      delivered += messages;
+      onDelivered();
+    }
+  }
+}
+
+function note(bytes: Buffer, at: number): void {
+  if (at + 8 <= bytes.length) latencies!.push(performance.now() - bytes.readDoubleBE(at));
+}
+
+async function connectAll(wire: Wire, address: Address, count: number): Promise<void> {
+  for (const client of clients.splice(0)) client.socket.removeAllListeners('close').destroy();
+  delivered = 0;
+  while (clients.length < count) {
+    const group = Math.min(50, count - clients.length);
+    const opened = await Promise.all(Array.from({ length: group }, () => wire.open(address)));
+    for (const one of opened) clients.push(new LoadClient(one, wire));
+  }
+  await sleep(300);
+}
+
+function stall(count: number): void {
+  for (const client of clients.slice(clients.length - count)) {
+    client.stalled = true;
+    client.socket.pause();
+  }
+}
+
+/** Clients that get each message. */
+const audience = () => clients.filter(({ stalled }) => !stalled).length - 1;
+
+async function flood(count: number, window: number, warmMs: number, ms: number): Promise<LoadAnswer> {
+  const senders = clients.slice(0, count);
+  const hearers = audience();
+  const deliveredBefore = delivered;
+  let sent = 0;
+  let scheduled = false;
+  const topUp = () => {
+    scheduled = false;
+    const underWay = sent - (delivered - deliveredBefore) / hearers;
+    const share = Math.floor((window - underWay) / senders.length);
+    if (share < window / senders.length / 8) return;
+    for (const sender of senders) sender.publish(share);
+    sent += share * senders.length;
+  };
+  onDelivered = () => {
+    if (!scheduled) setImmediate(topUp);
+    scheduled = true;
+  };
+  topUp();
+  await sleep(warmMs);
+  const from = { at: performance.now(), delivered };
+  await sleep(ms);
+  const perSecond = ((delivered - from.delivered) / (performance.now() - from.at)) * 1000;
+  onDelivered = () => undefined;
+  return { perSecond, lost: await missing(() => sent * hearers - (delivered - deliveredBefore)) };
+}
+
+async function pace(count: number, perSecond: number, ms: number): Promise<LoadAnswer> {
+  const senders = clients.slice(0, count);
+  const deliveredBefore = delivered;
+  latencies = [];
+  const interval = 1000 / perSecond / senders.length;
+  const begin = performance.now();
+  let sent = 0;
+  while (performance.now() - begin < ms) {
+    // The senders take turns; a timer that fires late is made up for.
+    while (sent * interval <= performance.now() - begin) {
+      senders[sent % senders.length]!.publish(1);
+      sent += 1;
+    }
+    await sleep(Math.max(0, sent * interval - (performance.now() - begin)));
+  }
+  const lost = await missing(() => sent * audience() - (delivered - deliveredBefore));
+  const sorted = Float64Array.from(latencies).sort();
+  latencies = undefined;
+  return {
+    p50: sorted[Math.floor(sorted.length / 2)]!,
+    p99: sorted[Math.floor(sorted.length * 0.99)]!,
+    lost,
+  };
+}
+
+/** What is still missing when nothing has come for a second. */
+async function missing(count: () => number): Promise<number> {
+  for (let last = Number.NaN; count() !== 0 && count() !== last; ) {
+    last = count();
+    await sleep(1000);
+  }
+  return count();
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function fail(error: unknown): void {
+  process.send?.({ error: String(error) } satisfies LoadAnswer);
+  process.exit(1);
+}
+
+async function perform(request: LoadRequest): Promise<LoadAnswer> {
+  switch (request.do) {
+    case 'connect':
+      await connectAll(wires[request.wire], request.address, request.clients);
+      return {};
+    case 'stall':
+      stall(request.clients);
+      return {};
+    case 'flood':
+      return flood(request.senders, request.window, request.warmMs, request.ms);
+    case 'pace':
+      return pace(request.senders, request.perSecond, request.ms);
+  }
+}
+
+process.on('message', (request: LoadRequest) => {
+  perform(request).then((answer) => process.send?.(answer), fail);
+});
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,25 @@
+/** A chat server as `skytale serve` runs it, without limits on rates and connections. Its parent talks to it by messages. */
+import { ChatServer } from '../../packages/chat/src/server/index.ts';
+
+const [data] = process.argv.slice(2);
+const server = await ChatServer.start({
+  tcp: [{ host: '127.0.0.1', port: 0 }],
+  http: [],
+  data: data!,
+  durability: 'full',
+  maxConnections: 0,
+  maxConnectionsPerAddress: 0,
+  maxRoomBytes: 0,
+  maxStorageBytes: 0,
+  framesPerSecond: 0,
+  bytesPerSecond: 0,
+});
+process.send?.(server.addresses.tcp[0]);
+
+process.on('message', (request) => {
+  if (request !== 'memory') return;
+  globalThis.gc?.();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  process.send?.({ used: heapUsed + external, rss, counters: server.counters });
+});
+process.on('disconnect', () => process.exit(0));

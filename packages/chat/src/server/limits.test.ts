@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { encodeFrame, maxEnvelope } from '../protocol/frames.ts';
+import { ConnectionLimits, networkOf } from './connection-limits.ts';
+import { newKeyPair, RawClient, text } from './raw-client.testing.ts';
+import { addressOf, GatedLog, joined, live, ManualClock, startServer, until } from './server.testing.ts';
+import { serverSettings } from './settings.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+const room = newKeyPair();
+
+describe('time-outs', () => {
+  /** A server with its clock; the clock goes on by itself when the server is closed. */
+  async function timed() {
+    const clock = new ManualClock();
+    const server = await startServer({ helloTimeoutMs: 10_000, idleTimeoutMs: 90_000 }, { clock });
+    return {
+      clock,
+      server,
+      async [Symbol.asyncDispose]() {
+        const closed = server.close();
+        for (const step of [1, 2, 3]) {
+          await new Promise((resolve) => setTimeout(resolve, step));
+          clock.advance(1000);
+        }
+        await closed;
+      },
+    };
+  }
+  const wait = async (clock: ManualClock, ms: number) => {
+    for (let passed = 0; passed < ms; passed += 1000) clock.advance(1000);
+  };
+
+  test('a connection that says nothing is closed, and one that has joined is not', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using silent = await RawClient.connect(addressOf(server));
+    await using good = await live(server, room);
+    await wait(clock, 11_000);
+    assert.equal(await silent.fatalError(), 'IDLE');
+    good.publish(text('m'));
+    await good.next('ack');
+  });
+
+  test('a frame that is begun must be finished, however busily the client says other things before', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using slow = await live(server, room);
+    await using good = await live(server, room);
+    const frame = encodeFrame({ type: 'publish', n: 1, envelope: new Uint8Array(100) });
+    for (let at = 0; at < 20; at += 1) {
+      const before = server.counters.bytesIn;
+      slow.stream.write(frame.subarray(at, at + 1));
+      await until(() => server.counters.bytesIn > before);
+      clock.advance(1000);
+      if (at === 5) {
+        good.publish(text('m'));
+        await good.next('ack');
+      }
+    }
+    await slow.next('deliver');
+    assert.equal(await slow.fatalError(), 'IDLE');
+  });
+
+  test('a client that is silent is asked, and closed if it does not answer', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using dead = await live(server, room);
+    await using alive = await live(server, room);
+    await wait(clock, 31_000);
+    const { token } = await alive.next('ping');
+    alive.send({ type: 'pong', token });
+    await dead.next('ping');
+    const heard = server.counters.bytesIn;
+    await until(() => server.counters.bytesIn > heard || server.counters.bytesIn > 0);
+    alive.send({ type: 'ping', token: 5 });
+    await alive.next('pong');
+    await wait(clock, 60_000);
+    assert.equal(await dead.fatalError(), 'IDLE');
+    alive.send({ type: 'ping', token: 6 });
+    await alive.next('pong');
+  });
+
+  test('a client that takes nothing is closed, and holds up nobody', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using stuck = await live(server, room);
+    await using good = await live(server, room);
+    await using other = await live(server, room);
+    stuck.stream.pause();
+    // More than the system's buffers of one connection hold.
+    for (let n = 1; n <= 120; n += 1) {
+      good.publish(new Uint8Array(200_000));
+      await Promise.all([good.next('ack'), other.next('deliver')]);
+    }
+    assert.equal(server.counters.connections, 3);
+    await wait(clock, 62_000);
+    await until(() => server.counters.connections < 3);
+    await Promise.all([good.nextOfAny(), other.nextOfAny()]);
+  });
+});
+
+describe('sizes and rates', () => {
+  test('a frame, and an envelope, may be as large as the settings say', async () => {
+    await using server = await startServer({ maxFrameBytes: 2048 });
+    await using a = await live(server, room);
+    await using b = await live(server, room);
+    a.publish(new Uint8Array(maxEnvelope(2048)));
+    assert.equal((await b.next('deliver')).envelope.length, maxEnvelope(2048));
+    await a.next('ack');
+    a.publish(new Uint8Array(maxEnvelope(2048) + 1));
+    assert.equal(await a.fatalError(), 'FRAME_TOO_LARGE');
+    b.publish(new Uint8Array(2048));
+    assert.equal(await b.fatalError(), 'FRAME_TOO_LARGE');
+  });
+
+  test('who sends too fast is read more slowly, and loses nothing', async () => {
+    const clock = new ManualClock();
+    const log = new GatedLog();
+    const server = await startServer({ framesPerSecond: 10, framesBurst: 20 }, { clock, log });
+    await using a = await joined(server, room);
+    await a.next('live');
+    for (let count = 0; count < 60; count += 1) a.publish(text('m'));
+    let acked = 0;
+    while (acked < 15) acked = (await a.next('ack')).n;
+    assert(server.counters.messagesIn < 25, `${server.counters.messagesIn}`);
+    while (acked < 60) {
+      clock.advance(500);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (server.counters.messagesIn > acked) acked = (await a.next('ack')).n;
+    }
+    assert(clock.now() - 1_000_000 >= 3000);
+    await a.close();
+    await server.close();
+  });
+
+  test('a token bucket never gives more than its rate and its burst', () => {
+    const steps = fc.array(fc.tuple(fc.nat(500), fc.nat(50)), { maxLength: 50 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1000 }),
+        fc.integer({ min: 1, max: 100 }),
+        steps,
+        (rate, burst, all) => {
+          const clock = new ManualClock();
+          const bucket = new TokenBucket(clock, rate, burst);
+          let taken = 0;
+          let largest = 0;
+          for (const [ms, tokens] of all) {
+            clock.advance(ms);
+            if (bucket.delay() > 0) continue;
+            bucket.take(tokens);
+            taken += tokens;
+            largest = Math.max(largest, tokens);
+          }
+          assert(taken <= burst + largest + ((clock.now() - 1_000_000) / 1000) * rate + 1e-6);
+          clock.advance(bucket.delay());
+          assert.equal(bucket.delay(), 0);
+        },
+      ),
+    );
+  });
+});
+
+describe('how many', () => {
+  test('connections, in total and of one address', async () => {
+    await using server = await startServer({ maxConnections: 3, maxConnectionsPerAddress: 2 });
+    await using first = await live(server, room);
+    const second = await live(server, room);
+    const refused = new RawClient((await import('node:net')).connect(addressOf(server)));
+    assert.equal(await refused.fatalError(), 'TOO_MANY_CONNECTIONS');
+    assert.equal(server.counters.refused, 1);
+    await second.close();
+    await until(() => server.counters.connections === 1);
+    await using third = await live(server, room);
+    third.publish(text('m'));
+    await first.next('deliver');
+  });
+
+  test('places are counted by network and given back', () => {
+    const limits = new ConnectionLimits(3, 2);
+    const places = ['10.0.0.1', '::ffff:10.0.0.1'].map((peer) => limits.take(peer));
+    assert.match(limits.take('10.0.0.1') as string, /your address/);
+    assert.equal(typeof limits.take('10.0.0.2'), 'function');
+    assert.match(limits.take('10.0.0.3') as string, /This server has 3/);
+    (places[0] as () => void)();
+    assert.equal(typeof limits.take('10.0.0.1'), 'function');
+  });
+
+  test('an IPv6 site is one network', () => {
+    assert.equal(networkOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2');
+    assert.equal(networkOf('2001:db8:1:2::7'), networkOf('2001:db8:1:2:ffff::'));
+    assert.notEqual(networkOf('2001:db8:1:3::7'), networkOf('2001:db8:1:2::7'));
+    assert.equal(networkOf('::1'), '0:0:0:0');
+    assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0');
+    assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0');
+    assert.equal(networkOf('::ffff:192.0.2.1'), '192.0.2.1');
+  });
+
+  test('rooms', async () => {
+    await using server = await startServer({ maxRooms: 1 });
+    await using a = await live(server, room);
+    await using b = await RawClient.connect(addressOf(server));
+    b.create(newKeyPair());
+    assert.equal(await b.fatalError(), 'TOO_MANY_ROOMS');
+    await using c = await live(server, room);
+    c.publish(text('m'));
+    await a.next('deliver');
+  });
+});
+
+describe('storage', () => {
+  test('when the log is full publishers are told, reading goes on, and what was refused can be sent again', async () => {
+    const log = new GatedLog();
+    await using server = await startServer({}, { log });
+    await using a = await live(server, room);
+    a.publish(text('kept'));
+    await a.next('ack');
+    log.failing = 'LOG_FULL';
+    a.publish(text('refused'), text('under way'), text('under way'));
+    assert.equal(await a.error(), 'STORAGE_FULL');
+    a.send({ type: 'publish', n: 5, envelope: text('under way still') }, { type: 'ping', token: 1 });
+    await a.next('pong');
+    await using reader = await joined(server, room);
+    await reader.deliveries(1);
+    await reader.next('live');
+    a.send({ type: 'publish', n: 2, envelope: text('still no room') });
+    assert.equal(await a.error(), 'STORAGE_FULL');
+    log.failing = undefined;
+    a.send({ type: 'publish', n: 2, envelope: text('there is room') });
+    a.send({ type: 'publish', n: 3, envelope: text('again') });
+    assert.equal((await a.next('ack')).seq, 2);
+    assert.equal((await a.next('ack')).seq, 3);
+    assert.equal(Buffer.from((await reader.deliveries(1))[0]!.envelope).toString(), 'there is room');
+  });
+
+  test('a room has a limit of its own', async () => {
+    await using server = await startServer({ maxRoomBytes: 1000 });
+    await using a = await live(server, room);
+    await using b = await live(server, newKeyPair());
+    a.publish(new Uint8Array(500));
+    await a.next('ack');
+    a.publish(new Uint8Array(500));
+    assert.equal(await a.error(), 'STORAGE_FULL');
+    b.publish(new Uint8Array(500));
+    await b.next('ack');
+  });
+
+  test('any other failure of the log closes those whose messages it were', async () => {
+    const log = new GatedLog();
+    await using server = await startServer({}, { log });
+    await using a = await live(server, room);
+    await using b = await live(server, room);
+    log.failing = 'LOG_FAILED';
+    a.publish(text('m'));
+    assert.equal(await a.fatalError(), 'SERVER_FAILURE');
+    log.failing = undefined;
+    b.publish(text('m'));
+    assert.equal((await b.next('ack')).seq, 1);
+  });
+
+  test('old messages are deleted if the settings say so', async () => {
+    const clock = new ManualClock();
+    const server = await startServer({ retentionDays: 1 }, { clock });
+    await using a = await live(server, room);
+    a.publish(text('old'));
+    await a.next('ack');
+    clock.advance(23 * 3600 * 1000);
+    await using b = await live(server, room);
+    b.publish(text('new'));
+    await b.next('ack');
+    clock.advance(2 * 3600 * 1000);
+    await using c = await RawClient.connect(addressOf(server));
+    const { head, first } = await c.join(room, newKeyPair());
+    assert.deepEqual({ head, first }, { head: 2, first: 2 });
+    assert.equal((await c.next('deliver')).seq, 2);
+    await Promise.all([a.close(), b.close(), c.close()]);
+    await server.close();
+  });
+});
+
+describe('settings', () => {
+  test('have defaults, and what is wrong is named', () => {
+    assert.deepEqual(serverSettings({}).tcp, [{ host: '127.0.0.1', port: 7000 }]);
+    const wrong = (input: object, path: RegExp) =>
+      assert.throws(() => serverSettings(input), { code: 'SERVER_INVALID_SETTING', message: path });
+    wrong({ maxFrameBytes: 10 }, /maxFrameBytes/);
+    wrong({ tcp: [{ host: 'a', port: 70_000 }] }, /tcp\.0\.port/);
+    wrong({ durability: 'none' }, /durability/);
+    wrong({ maxRoms: 1 }, /maxRoms/);
+  });
+});

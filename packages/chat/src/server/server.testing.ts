@@ -1,0 +1,108 @@
+/** What the server's tests share: a server without a disk, time turned by hand, a log that can be held up. */
+import { LogError, type LogErrorCode } from '../log/log-error.ts';
+import { MemoryLog } from '../log/memory-log.ts';
+import type { Batch } from '../log/message-log.ts';
+import { ChatServer, type ServerParts } from './chat-server.ts';
+import type { Clock } from './clock.ts';
+import { type KeyPair, newKeyPair, RawClient } from './raw-client.testing.ts';
+import type { Address, ServerSettingsInput } from './settings.ts';
+
+const anyPort = [{ host: '127.0.0.1', port: 0 }];
+
+/** Starts a server on a free port, with a log in memory unless the parts have another. */
+export function startServer(
+  settings: ServerSettingsInput = {},
+  parts: ServerParts = {},
+): Promise<ChatServer> {
+  return ChatServer.start(
+    { tcp: anyPort, http: [], presenceDelayMs: 1, closeTimeoutMs: 200, ...settings },
+    { log: new MemoryLog(), ...parts },
+  );
+}
+
+export const addressOf = (server: ChatServer): Address => server.addresses.tcp[0]!;
+
+/** A client that has created the room if need be, has joined it, and is up to date. */
+export async function joined(
+  server: ChatServer,
+  access: KeyPair,
+  member: KeyPair = newKeyPair(),
+  since = 0,
+): Promise<RawClient> {
+  const client = await RawClient.connect(addressOf(server));
+  client.create(access);
+  await client.next('created');
+  await client.join(access, member, since);
+  return client;
+}
+
+/** The same, of a room in which nothing is to be caught up with. */
+export async function live(server: ChatServer, access: KeyPair, member?: KeyPair): Promise<RawClient> {
+  const client = await joined(server, access, member);
+  await client.next('live');
+  return client;
+}
+
+/** Waits until `condition` holds; the test's own time-out is the limit. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A clock that stands still until it is turned. */
+export class ManualClock implements Clock {
+  #now = 1_000_000;
+  #timers: { at: number; work: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, work: () => void): Disposable {
+    const timer = { at: this.#now + ms, work };
+    this.#timers.push(timer);
+    return {
+      [Symbol.dispose]: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
+  }
+
+  /** Turns the clock, and does what is due on the way, in order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const [next] = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (next === undefined) break;
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      this.#now = Math.max(this.#now, next.at);
+      next.work();
+    }
+    this.#now = end;
+  }
+}
+
+/** A log whose appends wait while it is held, and fail while it is set to. */
+export class GatedLog extends MemoryLog {
+  readonly appended: Batch[] = [];
+  failing: LogErrorCode | undefined;
+  waiting = 0;
+  #gate: PromiseWithResolvers<void> | undefined;
+
+  hold(): void {
+    this.#gate = Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#gate?.resolve();
+    this.#gate = undefined;
+  }
+
+  override async append(batches: readonly Batch[]): Promise<void> {
+    this.waiting += 1;
+    await this.#gate?.promise;
+    this.waiting -= 1;
+    if (this.failing !== undefined) throw new LogError(this.failing, 'made to fail');
+    await super.append(batches);
+    this.appended.push(...batches);
+  }
+}
