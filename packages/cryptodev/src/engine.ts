@@ -8,6 +8,7 @@
  */
 import type { Segments } from '@skytale/virtio';
 import type { AeadName, AlgorithmName, CipherName, HashName, MacName } from './algorithms.ts';
+import type { AsymmetricEngine } from './asymmetric.ts';
 import type { Direction } from './crypto-device.ts';
 
 export type Completion<T> = T | Promise<T>;
@@ -22,6 +23,8 @@ export interface Engine {
   createAead(aead: AeadName, key: Uint8Array, tagLength: number): Completion<EngineAead>;
   createHash(hash: HashName): Completion<EngineDigest>;
   createMac(mac: MacName, key: Uint8Array): Completion<EngineDigest>;
+  /** Its asymmetric keys, if it has any. */
+  readonly asymmetric?: AsymmetricEngine;
 }
 
 export interface EngineCipher {

@@ -1,13 +1,13 @@
 /**
  * Node's own OpenSSL by FFI: every native function that is called, and every pointer that is held, is in
- * this file. `koffi.load(null)` is the process itself, which exports the `EVP_*` functions Node is linked
+ * this file, or for asymmetric keys in libcrypto-pkey.ts. `koffi.load(null)` is the process itself, which exports the `EVP_*` functions Node is linked
  * with. (Another libcrypto.so must not be loaded beside them: its symbols would be bound to these.)
  *
  * Pointers are plain numbers, declared `uintptr_t`: a user-space address fits a double exactly, and a call
  * with numbers costs a third of one with pointer objects. So nothing but this file's rules keeps a number
  * from being called with after its memory is gone:
  *
- * - **Contexts** (`EVP_CIPHER_CTX` …) belong to one `NativeContext` each. Its `pointer` throws once closed,
+ * - **Contexts** (`EVP_CIPHER_CTX` …, and `EVP_PKEY`) belong to one `NativeContext` each. Its `pointer` throws once closed,
  *   and it frees what its owner forgot to close, but never during a call: finalizers run between tasks.
  * - **Algorithms** (`EVP_CIPHER` …) are fetched once and stay for the life of the process.
  * - **Memory of JavaScript** is borrowed for one synchronous call; `addressOf` checks it at each. Nothing
@@ -25,8 +25,8 @@ const library = koffi.load(null);
 
 // SAFETY: the declarations repeat the prototypes of <openssl/evp.h> 3.0, where `const` and pointer types are
 // all `uintptr_t` (p) and `size_t` is of the same size. All of them are part of OpenSSL's stable ABI 3.
-const p = 'uintptr_t';
-function native<F extends (...values: never[]) => unknown>(
+export const p = 'uintptr_t';
+export function native<F extends (...values: never[]) => unknown>(
   name: string,
   result: string,
   ...values: string[]
@@ -115,6 +115,7 @@ const EVP_MD_CTX_free = native<(ctx: Pointer) => void>('EVP_MD_CTX_free', 'void'
 const EVP_MAC_CTX_new = native<(mac: Pointer) => Pointer>('EVP_MAC_CTX_new', p, p);
 const EVP_MAC_CTX_dup = native<(ctx: Pointer) => Pointer>('EVP_MAC_CTX_dup', p, p);
 const EVP_MAC_CTX_free = native<(ctx: Pointer) => void>('EVP_MAC_CTX_free', 'void', p);
+const EVP_PKEY_free = native<(key: Pointer) => void>('EVP_PKEY_free', 'void', p);
 
 type Fetch = (libctx: Pointer, name: string, properties: Pointer) => Pointer;
 const EVP_CIPHER_fetch = native<Fetch>('EVP_CIPHER_fetch', p, p, 'const char *', p);
@@ -198,7 +199,8 @@ export class Scratch {
 /** Where OpenSSL may write a length that nobody reads. */
 export const ignoredLength = new Scratch(8).address;
 
-type ContextKind = 'cipher' | 'digest' | 'mac';
+type AlgorithmKind = 'cipher' | 'digest' | 'mac';
+type ContextKind = AlgorithmKind | 'pkey';
 type Held = { readonly kind: ContextKind; readonly pointer: Pointer };
 
 // SAFETY: each of these clears the memory it frees, with the key schedule in it.
@@ -206,6 +208,7 @@ const free: Record<ContextKind, (ctx: Pointer) => void> = {
   cipher: EVP_CIPHER_CTX_free,
   digest: EVP_MD_CTX_free,
   mac: EVP_MAC_CTX_free,
+  pkey: EVP_PKEY_free,
 };
 let live = 0;
 
@@ -244,6 +247,11 @@ export class NativeContext {
     return new NativeContext('mac', EVP_MAC_CTX_new(fetched('mac', 'HMAC')));
   }
 
+  /** Takes over an `EVP_PKEY` that was made for the caller. */
+  static pkey(pointer: Pointer): NativeContext {
+    return new NativeContext('pkey', pointer);
+  }
+
   /** A second context with a copy of the state of this one, which must be of a MAC. */
   duplicateMac(): NativeContext {
     return new NativeContext('mac', EVP_MAC_CTX_dup(this.pointer));
@@ -264,7 +272,7 @@ export class NativeContext {
   }
 }
 
-const fetchers: Record<ContextKind, Fetch> = {
+const fetchers: Record<AlgorithmKind, Fetch> = {
   cipher: EVP_CIPHER_fetch,
   digest: EVP_MD_fetch,
   mac: EVP_MAC_fetch,
@@ -272,7 +280,7 @@ const fetchers: Record<ContextKind, Fetch> = {
 const algorithms = new Map<string, Pointer>();
 
 /** The algorithm object that OpenSSL has under this name, for the life of the process; 0 if it has none. */
-export function fetched(kind: ContextKind, name: string): Pointer {
+export function fetched(kind: AlgorithmKind, name: string): Pointer {
   const key = `${kind} ${name}`;
   let pointer = algorithms.get(key);
   if (pointer === undefined) {

@@ -11,6 +11,7 @@ import { fetched } from './libcrypto.ts';
 import { OpensslAead } from './openssl-aead.ts';
 import { OpensslCipher } from './openssl-cipher.ts';
 import { OpensslHash, OpensslMac } from './openssl-digest.ts';
+import { OpensslAsymmetric } from './openssl-key.ts';
 
 /** OpenSSL's names for ciphers (openssl-ciphers(7)), by ours and the length of the key in bytes. */
 function cipherNames(family: string, mode: string): Record<number, string> {
@@ -41,6 +42,7 @@ const digestNames: Record<HashName, string> = {
 
 export class OpensslEngine implements Engine {
   readonly name = 'openssl';
+  readonly asymmetric = new OpensslAsymmetric();
 
   supports(algorithm: AlgorithmName): boolean {
     if (Object.hasOwn(names, algorithm)) {
