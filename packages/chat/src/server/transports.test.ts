@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { createWebSocketStream, WebSocket } from 'ws';
+import { encodeFrame } from '../protocol/frames.ts';
+import { type KeyPair, newKeyPair, RawClient, text } from './raw-client.testing.ts';
+import { addressOf, live, startServer } from './server.testing.ts';
+import { mayConnect } from './web-socket.ts';
+
+const room = newKeyPair();
+const loopback = [{ host: '127.0.0.1', port: 0 }];
+const withHttp = { tcp: loopback, http: loopback };
+
+async function enter(client: RawClient, access: KeyPair): Promise<RawClient> {
+  await client.welcomed();
+  client.create(access);
+  await client.next('created');
+  await client.join(access, newKeyPair());
+  await client.next('live');
+  return client;
+}
+
+/** A message there and one back. */
+async function talk(a: RawClient, b: RawClient): Promise<void> {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.publish(text('m'), new Uint8Array(100_000));
+    assert.equal((await to.deliveries(2))[1]?.envelope.length, 100_000);
+    await from.next('ack');
+    await from.next('ack');
+  }
+}
+
+describe('WebSocket', () => {
+  const open = async (url: string, options = {}) => {
+    const socket = new WebSocket(url, options);
+    const client = new RawClient(createWebSocketStream(socket));
+    return { socket, client };
+  };
+
+  test('carries the same as TCP, however the frames are cut into messages', async () => {
+    await using server = await startServer(withHttp);
+    const { socket, client } = await open(`ws://127.0.0.1:${server.addresses.http[0]!.port}/ws`);
+    await using a = await enter(client, room);
+    await using b = await live(server, room);
+    await talk(a, b);
+    const frames = Buffer.concat(
+      [3, 4].map((n) => Buffer.from(encodeFrame({ type: 'publish', n, envelope: text(`m${n}`) }))),
+    );
+    socket.send(frames.subarray(0, 1));
+    socket.send(frames.subarray(1, 15));
+    socket.send(frames.subarray(15));
+    assert.deepEqual(
+      (await b.deliveries(2)).map(({ n }) => n),
+      [3, 4],
+    );
+  });
+
+  test('is closed for text messages, for messages too large, and when the server stops', async () => {
+    const server = await startServer(withHttp);
+    const url = `ws://127.0.0.1:${server.addresses.http[0]!.port}/ws`;
+    for (const [message, code] of [
+      ['text', 1003],
+      [Buffer.alloc(server.settings.maxFrameBytes + 5), 1009],
+    ] as const) {
+      const socket = new WebSocket(url);
+      await once(socket, 'open');
+      socket.send(message);
+      assert.equal((await once(socket, 'close'))[0], code);
+    }
+    const { client } = await open(url);
+    await enter(client, room);
+    const closed = server.close();
+    await client.next('drain');
+    assert.equal(await client.nextOfAny(), undefined);
+    await closed;
+  });
+
+  test('is refused elsewhere than at /ws, and to pages of other sites', async () => {
+    await using server = await startServer({ ...withHttp, origins: ['https://friend.example'] });
+    const { port } = server.addresses.http[0]!;
+    const refused = async (path: string, origin: string) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { origin });
+      const [error] = await once(socket, 'error').catch((reason) => [reason]);
+      return /\d{3}/.exec((error as Error).message)?.[0];
+    };
+    assert.equal(await refused('/', 'https://friend.example'), '404');
+    assert.equal(await refused('/ws', 'https://evil.example'), '403');
+    for (const origin of ['https://friend.example', `http://127.0.0.1:${port}`]) {
+      const { client } = await open(`ws://127.0.0.1:${port}/ws`, { origin });
+      await client.welcomed();
+      await client.close();
+    }
+  });
+
+  test('which origins may connect', () => {
+    assert(mayConnect(undefined, 'chat.example', []));
+    assert(mayConnect('https://chat.example', 'chat.example', []));
+    assert(mayConnect('https://any.example', 'chat.example', ['*']));
+    assert(!mayConnect('https://chat.example.evil', 'chat.example', []));
+    assert(!mayConnect('null', 'chat.example', []));
+    assert(!mayConnect('http://chat.example:81', 'chat.example', []));
+    assert(!mayConnect('http://chat.example', undefined, []));
+  });
+});
+
+describe('HTTP', () => {
+  test('says what this is, and how it is', async () => {
+    await using server = await startServer(withHttp);
+    const base = `http://127.0.0.1:${server.addresses.http[0]!.port}`;
+    const get = async (path: string, method = 'GET') => {
+      const response = await fetch(base + path, { method, headers: { connection: 'close' } });
+      return [response.status, await response.text()] as const;
+    };
+    assert.match((await get('/'))[1], /cannot read/);
+    assert.deepEqual(await get('/healthz'), [200, 'ok\n']);
+    assert.deepEqual(await get('/healthz?x', 'HEAD'), [200, '']);
+    assert.equal((await get('/ws'))[0], 426);
+    assert.equal((await get('/etc/passwd'))[0], 404);
+    assert.equal((await get('/', 'POST'))[0], 405);
+  });
+});
+
+describe('TLS', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'skytale-tls-'));
+  after(() => rmSync(directory, { recursive: true }));
+  const [keyPath, certPath] = [join(directory, 'key'), join(directory, 'cert')];
+  const command =
+    'req -x509 -newkey ed25519 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost';
+  execFileSync('openssl', [...command.split(' '), '-keyout', keyPath, '-out', certPath], { stdio: 'ignore' });
+  const tls = { key: readFileSync(keyPath, 'utf8'), cert: readFileSync(certPath, 'utf8') };
+  const trust = { ca: tls.cert, servername: 'localhost' };
+
+  test('carries the same as TCP, as does WebSocket over it', async () => {
+    await using server = await startServer({ ...withHttp, tls });
+    await using a = await enter(new RawClient(connectTls({ ...addressOf(server), ...trust })), room);
+    const socket = new WebSocket(`wss://127.0.0.1:${server.addresses.http[0]!.port}/ws`, trust);
+    await using b = await enter(new RawClient(createWebSocketStream(socket)), room);
+    await talk(a, b);
+  });
+
+  test('a client without it is refused, and others do not notice', async () => {
+    await using server = await startServer({ tcp: loopback, tls });
+    await using a = await enter(new RawClient(connectTls({ ...addressOf(server), ...trust })), room);
+    const plain = new RawClient((await import('node:net')).connect(addressOf(server)));
+    plain.send({ type: 'ping', token: 1 });
+    // What comes is a TLS alert, which is no frame; or nothing.
+    await assert.rejects(plain.welcomed());
+    await plain.close();
+    a.publish(text('m'));
+    await a.next('ack');
+  });
+
+  test('a certificate that is none is refused at the start', async () => {
+    const bad = { cert: 'none', key: tls.key };
+    await assert.rejects(startServer({ tls: bad }), { code: 'SERVER_INVALID_CERTIFICATE' });
+  });
+});
+
+describe('addresses', () => {
+  test('IPv4 and IPv6 at once', async () => {
+    await using server = await startServer({ tcp: [...loopback, { host: '::1', port: 0 }] });
+    const [four, six] = server.addresses.tcp;
+    assert.equal(six?.host, '::1');
+    await using a = await enter(new RawClient((await import('node:net')).connect(four!)), room);
+    await using b = await enter(new RawClient((await import('node:net')).connect(six!)), room);
+    await talk(a, b);
+  });
+
+  test('a port that is taken, an address of another machine, no address at all', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const at = (host: string) => startServer({ tcp: [...loopback, { host, port }] });
+    await assert.rejects(at('127.0.0.1'), {
+      code: 'SERVER_PORT_TAKEN',
+      message: new RegExp(`127.0.0.1:${port}`),
+    });
+    await assert.rejects(at('192.0.2.1'), { code: 'SERVER_ADDRESS_UNAVAILABLE' });
+    await assert.rejects(at('no address'), { name: 'ServerError' });
+    other.close();
+    await once(other, 'close');
+  });
+});
