@@ -4,13 +4,17 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import {
+  attach,
+  buildModules,
+  buildTree,
   builtinCrypto,
   busybox,
   type DebianQemuMajor,
@@ -19,13 +23,19 @@ import {
   Guest,
   type Kernel,
   type Qemu,
+  type Streams,
   VmError,
 } from '@skytale/vm';
 
 /** Why guests cannot be had on this machine, or undefined. */
 async function obstacle(): Promise<string | undefined> {
   try {
-    await Promise.all([findQemu(7), findQemu(11), debianKernel('6.1'), busybox('amd64')]);
+    await Promise.all([
+      findQemu(7),
+      findQemu(11),
+      busybox('amd64'),
+      debianKernel('6.1').then((kernel) => buildTree(kernel)),
+    ]);
     return undefined;
   } catch (error) {
     if (error instanceof VmError) return `no guest can be had: ${error.message}`;
@@ -55,6 +65,7 @@ for (const major of [7, 11] as const satisfies DebianQemuMajor[]) {
       assert.deepEqual(result, { status: 3, stdout: 'hello', stderr: "O'Neill $x in /usr\n" });
       assert.deepEqual((await guest.run(['printf', '%s|', 'a b', '$HOME', "'"])).stdout, "a b|$HOME|'|");
       assert.equal((await guest.run('kill -TERM $$')).status, 128 + 15);
+      assert.equal((await guest.run('kill -INT $$')).status, 128 + 2);
       assert.equal((await guest.run(['no-such-program'])).status, 127);
       await assert.rejects(guest.check('echo oh >&2; false'), code('command-failed'));
     });
@@ -167,6 +178,60 @@ describe('a guest without the host tree', { skip }, () => {
     assert.ok(!isRunning(guest.pid));
     await assert.rejects(waiting, code('guest-gone'));
     await assert.rejects(guest.run('true'), code('guest-gone'));
+  });
+
+  it('loads a module that was built for its kernel', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'skytale-vm-'));
+    try {
+      const source = `#include <linux/module.h>
+        static int __init hello(void) { pr_info("hello from a module\\n"); return 0; }
+        module_init(hello);
+        MODULE_LICENSE("GPL");
+        MODULE_DESCRIPTION("says hello");`;
+      await writeFile(join(directory, 'Kbuild'), 'obj-m := hello.o\n');
+      await writeFile(join(directory, 'hello.c'), source);
+      await buildModules(kernel, directory, { make: ['W=1', 'modules'] });
+      await using guest = await launch();
+      const input = await readFile(join(directory, 'hello.ko'));
+      await guest.check('cat >/tmp/hello.ko && insmod /tmp/hello.ko', { input });
+      assert.match(await guest.kernelLog(), /hello from a module/);
+      await writeFile(join(directory, 'hello.c'), '#error "no module"\n');
+      await assert.rejects(buildModules(kernel, directory), code('command-failed'));
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it('lends a command the streams of a program, or its terminal', async () => {
+    await using guest = await launch();
+    const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
+    streams.stdin.end('b\na\n');
+    const status = await attach(guest, ['sh', '-c', 'sort; echo oh >&2; exit 5'], streams);
+    assert.equal(status, 5);
+    streams.stdout.end();
+    streams.stderr.end();
+    assert.deepEqual([await text(streams.stdout), await text(streams.stderr)], ['a\nb\n', 'oh\n']);
+
+    const modes: boolean[] = [];
+    const keys = Object.assign(new PassThrough(), {
+      isTTY: true,
+      isRaw: false,
+      setRawMode: (raw: boolean) => modes.push(raw),
+    });
+    const screen = Object.assign(new PassThrough(), { isTTY: true, rows: 31, columns: 97 });
+    let seen = '';
+    screen.on('data', (bytes) => {
+      // Typed when asked for; Ctrl-C ends what runs in front, as on any terminal.
+      seen += bytes;
+      if (seen.endsWith('name? ')) keys.write('me\r');
+      if (seen.endsWith('waiting')) keys.write('\x03');
+    });
+    const script =
+      'stty size; printf "name? "; read -r n; trap "echo; echo bye $n; exit 6" INT; printf waiting; sleep 1000';
+    const terminal = { stdin: keys, stdout: screen, stderr: screen } as unknown as Streams;
+    assert.equal(await attach(guest, ['sh', '-c', script], terminal), 6);
+    assert.match(seen, /^31 97\r\nname\? me\r\nwaiting\^C\r\nbye me\r\n$/);
+    assert.deepEqual(modes, [true, false]);
   });
 
   it('is gone when its kernel panics, and says why', async () => {

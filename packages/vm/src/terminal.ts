@@ -59,8 +59,8 @@ async function attachTerminal(
   const { terminal } = guest;
   const shell = 'if [ -x /bin/bash ]; then exec /bin/bash; else exec sh; fi';
   const run = command.length === 0 ? shell : program(guest, command, 'sh');
-  const resize = () =>
-    guest.control(`stty rows ${output.rows} cols ${output.columns} </dev/hvc0`).catch(() => {});
+  const size = () => `stty rows ${output.rows} cols ${output.columns}`;
+  const resize = () => guest.control(`${size()} </dev/hvc0`).catch(() => {});
   const onKeys = (keys: Buffer) => terminal.write(keys);
   const screen = new MarkedReader();
   const onScreen = (bytes: Buffer) => screen.push(bytes);
@@ -74,11 +74,10 @@ async function attachTerminal(
   terminal.on('data', onScreen);
   output.on('resize', resize);
   try {
-    await resize();
     // Whoever leads a session and opens a terminal has it as controlling terminal.
     const env = { TERM: process.env.TERM ?? 'linux', ...options.env };
     const child = await guest.spawn(
-      shellScript(`exec <>/dev/hvc0 >&0 2>&0\nstty sane\n${run}`, { ...options, env }),
+      shellScript(`exec <>/dev/hvc0 >&0 2>&0\nstty sane\n${size()}\n${run}`, { ...options, env }),
     );
     child.stdin.end();
     const status = await child.exited;

@@ -60,7 +60,7 @@ execute() {
 
 # serve SLOT PORT ERROR_PORT
 serve() {
-  exec 3<>"$2" 4<>"$3" </dev/null
+  exec 3<>"$2" 4<>"$3" </dev/null >/dev/console
   directory=$state/$1
   mkdir "$directory"
   read -r boot </proc/sys/kernel/random/boot_id
@@ -80,10 +80,18 @@ port() {
   echo "$2"
 }
 
-slot=1
-while [ $slot -le "$slots" ]; do
-  serve $slot "$(port $((2 * slot - 1)))" "$(port $((2 * slot)))" &
-  slot=$((slot + 1))
-done
-wait
+# All slots are the members of one pipeline: commands in the background would have SIGINT ignored for ever.
+serve_from() {
+  if [ "$1" -lt "$slots" ]; then
+    serve_slot "$1" | serve_from $(($1 + 1))
+  else
+    serve_slot "$1"
+  fi
+}
+
+serve_slot() {
+  serve "$1" "$(port $((2 * $1 - 1)))" "$(port $((2 * $1)))"
+}
+
+serve_from 1
 poweroff -f
