@@ -37,12 +37,14 @@ export class VhostUserBackend implements AsyncDisposable {
 
   /**
    * Listens. The device belongs to the back end, which closes it in the end.
+   * @throws {RangeError} if the device cannot be served
    * @throws {SystemError} if it cannot listen at that path
    */
   constructor(device: ServableDevice, options: BackendOptions) {
     this.#options = options;
     this.counters = options.counters ?? new Counters();
     this.#device = new ServedDevice(device, this.counters);
+    this.#device.check();
     this.#listener = new UnixListener(options.socket);
     this.#watches = [
       this.#poll.watch(this.#listener.descriptor, 'edge', () => {
@@ -88,6 +90,7 @@ export class VhostUserBackend implements AsyncDisposable {
     for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#listener[Symbol.dispose]();
     this.#poll[Symbol.dispose]();
+    // Memory of requests that the device does not complete even now stays mapped: better than to be wrong.
     await this.#device.close();
   }
 
@@ -112,7 +115,14 @@ export class VhostUserBackend implements AsyncDisposable {
       emit: (event: BackendEvent) => this.#emit(event),
       wake: () => this.#onWake(),
     };
-    this.#attachment = new Attachment(++this.#connections, this.#device, socket, host, this.#options);
+    this.#connections += 1;
+    try {
+      this.#attachment = new Attachment(this.#connections, this.#device, socket, host, this.#options);
+    } catch (error) {
+      // The kernel has no room for one more.
+      socket[Symbol.dispose]();
+      this.#reportDetached(error as Error);
+    }
   }
 
   #detach(error: Error & { code?: string }): void {
@@ -122,6 +132,10 @@ export class VhostUserBackend implements AsyncDisposable {
     if (attachment.isBusy) this.#draining.add(attachment);
     // The next one may have come while this one was here.
     this.#mayAccept = true;
+    this.#reportDetached(error);
+  }
+
+  #reportDetached(error: Error & { code?: string }): void {
     if (error.code === 'VHOST_USER_BAD_MESSAGE') this.counters.add('protocolErrors');
     const code = error.code === 'VHOST_USER_DISCONNECTED' ? undefined : error.code;
     this.#emit({ event: 'detached', connection: this.#connections, reason: error.message, code });

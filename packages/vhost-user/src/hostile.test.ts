@@ -9,7 +9,7 @@ import { RING_FEATURES } from '@skytale/virtio';
 import { EventFd } from './ffi/event-fd.ts';
 import { closeAll, type FileDescriptor } from './ffi/file-descriptor.ts';
 import { pinnedBuffer } from './ffi/libc.ts';
-import { createSharedMemory, createUnsealedMemory, resize } from './ffi/shared-memory.ts';
+import { createSharedMemory, createUnsealedMemory, resize, SharedMapping } from './ffi/shared-memory.ts';
 import type { FrontEnd } from './frontend.ts';
 import { FLAG_NEED_REPLY, FLAG_REPLY, REQUEST, type RequestName } from './index.ts';
 import { encodeMessage } from './message.ts';
@@ -387,6 +387,73 @@ describe('rings', () => {
       ring.kick.signal();
       guest.backend.settle();
       assert.match(JSON.stringify(guest.backend.last('broken')), /VIRTQUEUE_AVAILABLE_JUMP/);
+    }));
+});
+
+describe('an in-flight area', () => {
+  const HEADER = 16;
+
+  function areaFrom(guest: Guest, change: (view: DataView) => void): void {
+    const { area, file } = guest.front.getInflight(1, 64);
+    using _file = file;
+    using mapping = new SharedMapping(file, 0, area.mmapSize);
+    change(new DataView(mapping.bytes.buffer));
+    guest.front.setInflight(file, area);
+  }
+
+  function claimValid(view: DataView): void {
+    view.setUint16(8, 1, true);
+    view.setUint16(10, 64, true);
+  }
+
+  it('full of noise is taken for a new one', () =>
+    survive((guest) => {
+      areaFrom(guest, (view) => {
+        for (let i = 0; i < view.byteLength; i++) view.setUint8(i, 255);
+      });
+      guest.start();
+      guest.send('fine');
+      assert.deepEqual(guest.receive(), ['fine']);
+    }));
+
+  it('that claims requests which never were breaks its own ring', () =>
+    survive((guest, backend) => {
+      areaFrom(guest, (view) => {
+        claimValid(view);
+        for (let head = 0; head < 64; head++) view.setUint8(HEADER + 16 * head, 1);
+      });
+      guest.start();
+      backend.settle();
+      assert.match(JSON.stringify(backend.last('broken')), /VIRTQUEUE_EMPTY_DESCRIPTOR/);
+    }));
+
+  it('whose list of the last batch loops, or leads out of it, ends', () =>
+    survive((guest) => {
+      areaFrom(guest, (view) => {
+        claimValid(view);
+        view.setUint16(12, 5, true);
+        view.setUint16(14, 1, true);
+        view.setUint16(HEADER + 16 * 5 + 6, 5, true);
+        view.setUint16(HEADER + 16 * 6 + 6, 65535, true);
+      });
+      guest.start();
+      guest.send('fine');
+      assert.deepEqual(guest.receive(), ['fine']);
+    }));
+
+  it('that changes while it is used harms nobody', () =>
+    survive((guest, backend) => {
+      const { area, file } = guest.front.getInflight(2, 64);
+      using _file = file;
+      guest.front.setInflight(file, area);
+      guest.start();
+      using mapping = new SharedMapping(file, 0, area.mmapSize);
+      for (let i = 0; i < 20; i++) {
+        mapping.bytes.fill(i * 13);
+        guest.send(`${i}`);
+        assert.deepEqual(guest.receive(), [`${i}`]);
+      }
+      assert.equal(backend.last('broken'), undefined);
     }));
 });
 

@@ -1,5 +1,9 @@
-import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import { DeviceState, GuestMemory, type VirtioDevice, type VirtioRequest } from '@skytale/virtio';
 import type { Counters } from './backend-events.ts';
+import { CONFIG_SPACE_MAX } from './protocol.ts';
+
+/** Messages about a ring's eventfds have 8 bits for its index. */
+const QUEUES_MAX = 256;
 
 /**
  * What a device may offer to a front end that keeps the crypto control queue to itself and sends sessions
@@ -32,6 +36,17 @@ export class ServedDevice implements VirtioDevice {
     this.features = inner.features;
     this.queueSizes = inner.queueSizes;
     this.#counters = counters;
+  }
+
+  /** @throws {RangeError} if it cannot be served: better now than when the first guest comes */
+  check(): void {
+    new DeviceState(this, new GuestMemory([]), { usedBuffers: () => {}, configChanged: () => {} });
+    const { length } = this.queueSizes;
+    if (length < 1 || length > QUEUES_MAX)
+      throw new RangeError(`a device has 1 to ${QUEUES_MAX} queues, not ${length}`);
+    if (this.config.length > CONFIG_SPACE_MAX) {
+      throw new RangeError(`${this.config.length} bytes of configuration are more than ${CONFIG_SPACE_MAX}`);
+    }
   }
 
   get config(): Uint8Array {
