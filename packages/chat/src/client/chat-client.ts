@@ -179,6 +179,11 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
     return this.#outbox.size;
   }
 
+  /** The number of the last message that is durable, of earlier runs too; 0 for none. What has none was never sent. */
+  get lastSent(): number {
+    return this.#outbox.last;
+  }
+
   /** Connects, and keeps connected until `close`. Call it once, after the listeners are in place. */
   start(): void {
     if (this.#end === undefined) this.#uplink.start();

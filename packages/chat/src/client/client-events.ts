@@ -45,7 +45,10 @@ export type ChatMessage = {
   readonly text: string;
   /** When the sender wrote it, by the sender's clock; signed by the sender. */
   readonly at: Date;
-  /** Whether one wrote it oneself; so only in history, as one's own live messages come as `ack`. */
+  /**
+   * Whether one wrote it oneself, in an earlier run: what is sent in this one comes as `ack` only. Those who do not
+   * show it confirm it all the same.
+   */
   readonly own: boolean;
   /**
    * Whether it was handed over before, by a process that ended before it confirmed: it may have been shown.

@@ -35,10 +35,12 @@ const SCHEMA = `
   CREATE TABLE outbox (n INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
 `;
 
-/** SQLite's result codes. */
+/** SQLite's result codes; the first is what a statement fails with when a table is missing. */
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
+const damaged = [SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB];
 
 /**
  * One member's state on disk: identity, outbox, and how far it has read, in a SQLite database that belongs to this
@@ -216,13 +218,13 @@ function pragma(database: DatabaseSync, name: string): unknown {
 
 function integer(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw new Error(`${value} is no number`);
+    throw new RangeError(`a field is ${value}, no number`);
   return value;
 }
 
 function bytes(value: unknown, length?: number): Uint8Array {
   if (value instanceof Uint8Array && (length === undefined || value.length === length)) return value;
-  throw new Error('a field has a wrong length');
+  throw new RangeError('a field has a wrong length');
 }
 
 function sqliteCode(error: unknown): number | undefined {
@@ -241,6 +243,6 @@ function stateError(path: string, error: unknown): ChatError {
   if (error instanceof ChatError) return error;
   const code = sqliteCode(error);
   const reason = error instanceof Error ? error.message : String(error);
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return corrupt(path, reason);
+  if (error instanceof RangeError || damaged.includes(code ?? 0)) return corrupt(path, reason);
   return new ChatError('CHAT_STATE_UNUSABLE', `${path} cannot be used: ${reason}.`, { cause: error });
 }

@@ -1,0 +1,506 @@
+/** What a hostile server, or somebody on the way to an honest one, can do: all of it is noticed, and none of it shown. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { encodeFrame, type Frame } from '../protocol/frames.ts';
+import { type Deliver, RoomFixture } from './testing/room-fixture.ts';
+import { ScriptedServer } from './testing/scripted-server.ts';
+
+async function arena() {
+  const stack = new AsyncDisposableStack();
+  const server = stack.use(await ScriptedServer.listen());
+  const room = stack.use(await RoomFixture.open());
+  const bob = await room.client(server.address);
+  const alice = room.member();
+  return { server, room, bob, alice, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+type Arena = Awaited<ReturnType<typeof arena>>;
+
+/** Lets the client in, and sends it what is in the room after its place. */
+async function serve(
+  { server, room }: Arena,
+  log: readonly Deliver[],
+  joined: { head?: number; lastN?: number } = {},
+) {
+  const connection = await server.acceptJoin();
+  const head = joined.head ?? log.length;
+  connection.send({ type: 'joined', room: room.roomId, head, first: 1, lastN: joined.lastN ?? 0 });
+  connection.send(...log.filter(({ seq }) => seq > connection.join.since), { type: 'live', seq: head });
+  return connection;
+}
+
+/** The messages that alice says, in order. */
+async function sayAll({ alice }: Arena, ...texts: string[]): Promise<Deliver[]> {
+  const log: Deliver[] = [];
+  for (const text of texts) log.push(await alice.say(text));
+  return log;
+}
+
+function flip(deliver: Deliver, at: number): Deliver {
+  return { ...deliver, envelope: deliver.envelope.with(at, deliver.envelope[at]! ^ 1) };
+}
+
+describe('a client of a server', () => {
+  it('shows what an honest one delivers', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    await serve(all, await sayAll(all, 'one', 'two', 'three'));
+    await bob.until(() => bob.texts.length === 3);
+    assert.deepEqual(bob.texts, ['one', 'two', 'three']);
+    assert.deepEqual(bob.codes, []);
+  });
+
+  it('asks again for a message that was damaged on the way, and shows it once', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const log = await sayAll(all, 'one', 'two', 'three');
+    bob.client.start();
+    const damaged = await serve(all, [log[0]!, flip(log[1]!, 100), log[2]!]);
+    await damaged.closed;
+    const again = await serve(all, log);
+    assert.equal(again.join.since, 1);
+    await bob.until(() => bob.texts.length === 3);
+    assert.deepEqual(bob.texts, ['one', 'two', 'three']);
+    assert.deepEqual(bob.codes, ['FORGED']);
+  });
+
+  it('drops a message that remains damaged, wherever a bit was flipped, and goes on', async () => {
+    for (const [at, code] of [
+      [0, 'UNSUPPORTED_VERSION'],
+      [1, 'MALFORMED'],
+      [5, 'FORGED'],
+      [20, 'FORGED'],
+      [40, 'FORGED'],
+      [200, 'FORGED'],
+      [-1, 'FORGED'],
+    ] as const) {
+      await using all = await arena();
+      const { bob } = all;
+      const [one, two, three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
+      const log = [one, flip(two, at < 0 ? two.envelope.length + at : at), three];
+      bob.client.start();
+      await serve(all, log);
+      await serve(all, log);
+      await bob.until(() => bob.texts.length === 2);
+      assert.deepEqual(bob.texts, ['one', 'three']);
+      // Bob's history has the damaged message, alice's the true one; and hers is missing.
+      assert.deepEqual(bob.codes, [code, 'MISSING', 'HISTORY_DIFFERS'], `bit flipped at ${at}`);
+    }
+  });
+
+  it('drops what is not its sender’s: another number, another sender, a stranger', async () => {
+    await using all = await arena();
+    const { bob, room } = all;
+    const [one] = (await sayAll(all, 'one')) as [Deliver];
+    const stranger = await RoomFixture.open();
+    const [mallory, carol] = [stranger.member('alice'), room.member('carol')];
+    const forgeries: Deliver[] = [
+      { ...one, n: 2 },
+      { ...one, member: carol.cipher.member },
+      await mallory.say('a lie'),
+      { ...(await mallory.say('another')), member: one.member, n: 1 },
+    ].map((deliver, index) => ({ ...deliver, seq: index + 1 }));
+    bob.client.start();
+    for (let round = 1; round <= forgeries.length; round += 1) await (await serve(all, forgeries)).closed;
+    await serve(all, forgeries);
+    await bob.until(() => bob.codes.length === forgeries.length);
+    assert.deepEqual(
+      bob.codes,
+      forgeries.map(() => 'FORGED'),
+    );
+    assert.deepEqual(bob.texts, []);
+    await stranger[Symbol.asyncDispose]();
+  });
+
+  it('drops what is played again, at its old place or at a new one', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const [one, two] = (await sayAll(all, 'one', 'two')) as [Deliver, Deliver];
+    bob.client.start();
+    const connection = await serve(all, [one, two]);
+    connection.send(one, two, { ...one, seq: 3 }, { ...two, seq: 4 });
+    await bob.until(() => bob.codes.length === 4);
+    assert.deepEqual(bob.codes, ['REPLAY', 'REPLAY', 'REPLAY', 'REPLAY']);
+    assert.deepEqual(bob.texts, ['one', 'two']);
+  });
+
+  it('fetches what was dropped or swapped on the way, and shows all in order', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const log = await sayAll(all, 'one', 'two', 'three', 'four');
+    const [one, two, three, four] = log as [Deliver, Deliver, Deliver, Deliver];
+    bob.client.start();
+    await (await serve(all, [one, three, four])).closed;
+    await (await serve(all, [two, four, three])).closed;
+    await serve(all, log);
+    await bob.until(() => bob.texts.length === 4);
+    assert.deepEqual(bob.texts, ['one', 'two', 'three', 'four']);
+    assert.deepEqual(bob.codes, ['LEFT_OUT', 'LEFT_OUT']);
+  });
+
+  it('says what a server keeps back for good', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const [one, , three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
+    bob.client.start();
+    await serve(all, [one, three], { head: 3 });
+    await serve(all, [one, three], { head: 3 });
+    await bob.until(() => bob.texts.length === 2);
+    assert.deepEqual(bob.texts, ['one', 'three']);
+    assert.deepEqual(bob.codes, ['LEFT_OUT', 'MISSING']);
+  });
+
+  it('notices a hole that the numbering hides', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const [one, , three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
+    bob.client.start();
+    await serve(all, [one, { ...three, seq: 2 }]);
+    await bob.until(() => bob.texts.length === 2);
+    assert.deepEqual(bob.codes, ['MISSING', 'HISTORY_DIFFERS']);
+  });
+
+  it('notices messages of one sender in the wrong order', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const [one, two] = (await sayAll(all, 'one', 'two')) as [Deliver, Deliver];
+    bob.client.start();
+    await serve(all, [
+      { ...two, seq: 1 },
+      { ...one, seq: 2 },
+    ]);
+    await bob.until(() => bob.codes.length === 3);
+    assert.deepEqual(bob.texts, ['two']);
+    assert.deepEqual(bob.codes, ['MISSING', 'HISTORY_DIFFERS', 'REORDERED']);
+  });
+
+  it('notices that another is shown another history', async () => {
+    await using all = await arena();
+    const { bob, alice, room } = all;
+    const carol = room.member('carol');
+    const one = await carol.say('meet at noon');
+    // Alice is shown something else at the first place.
+    const elsewhere = await room.member('dave').say('meet at midnight');
+    alice.transcript.takeOwn(elsewhere, 'dave');
+    bob.client.start();
+    await serve(all, [one, await alice.say('I will be there')]);
+    await bob.until(() => bob.texts.length === 2);
+    assert.deepEqual(bob.codes, ['HISTORY_DIFFERS']);
+    assert.match(bob.warnings[0]!.text, /“alice”/);
+  });
+
+  it('does not believe in the end of the room', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const log = await sayAll(all, 'one', 'two');
+    bob.client.start();
+    // LIVE before the room's end, then beyond it.
+    for (const seq of [1, 0]) {
+      const connection = await all.server.acceptJoin();
+      connection.send({ type: 'joined', room: all.room.roomId, head: 2, first: 1, lastN: 0 });
+      connection.send(...log.filter((deliver) => deliver.seq > connection.join.since && deliver.seq <= seq));
+      connection.send({ type: 'live', seq });
+      await connection.closed;
+    }
+    const beyond = await serve(all, log, { head: 4 });
+    await beyond.closed;
+    assert.deepEqual(bob.texts, ['one', 'two']);
+    assert.deepEqual(bob.codes, ['PROTOCOL_VIOLATION', 'PROTOCOL_VIOLATION', 'LEFT_OUT']);
+  });
+});
+
+describe('a client whose own messages a server handles', () => {
+  it('takes ACKs in order, and no other', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const acks: number[] = [];
+    bob.client.on('ack', ({ n }) => acks.push(n));
+    bob.client.start();
+    for (const text of ['one', 'two']) void bob.client.send(text);
+    const connection = await serve(all, []);
+    await connection.next('publish');
+    await connection.next('publish');
+    const ack = (n: number, seq: number): Frame => ({ type: 'ack', n, seq, time: 0 });
+    connection.send(ack(1, 1), ack(1, 1), ack(1, 2), ack(1, 0), ack(2, 2));
+    await bob.client.flush();
+    assert.deepEqual(acks, [1, 2]);
+    assert.deepEqual(bob.codes, ['REPLAY', 'REPLAY']);
+    connection.send(ack(3, 3));
+    await connection.closed;
+    assert.deepEqual(bob.codes, ['REPLAY', 'REPLAY', 'PROTOCOL_VIOLATION']);
+  });
+
+  it('sends again, in order and unchanged, what was not stored', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    for (const text of ['one', 'two', 'three']) void bob.client.send(text);
+    const first = await serve(all, []);
+    const sent = [await first.next('publish'), await first.next('publish'), await first.next('publish')];
+    first.hangUp();
+    const own: Deliver = {
+      type: 'deliver',
+      seq: 1,
+      time: 0,
+      member: Buffer.from(bob.client.member, 'hex'),
+      n: 1,
+      envelope: sent[0]!.envelope,
+    };
+    const second = await serve(all, [own], { lastN: 1 });
+    assert.deepEqual(await second.next('publish'), sent[1]);
+    assert.deepEqual(await second.next('publish'), sent[2]);
+    second.send({ type: 'ack', n: 2, seq: 2, time: 0 }, { type: 'ack', n: 3, seq: 3, time: 0 });
+    await bob.client.flush();
+    assert.deepEqual(bob.codes, []);
+    assert.deepEqual(bob.texts, []);
+  });
+
+  it('notices that its own message was altered', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    void bob.client.send('one');
+    const first = await serve(all, []);
+    const { envelope } = await first.next('publish');
+    first.hangUp();
+    const member = Buffer.from(bob.client.member, 'hex');
+    const own: Deliver = flip({ type: 'deliver', seq: 1, time: 0, member, n: 1, envelope }, 150);
+    await serve(all, [own], { lastN: 1 });
+    await serve(all, [own], { lastN: 1 });
+    await bob.until(() => bob.codes.length > 0);
+    await bob.client.flush();
+    assert.deepEqual(bob.codes, ['OWN_MESSAGE_ALTERED']);
+    assert.deepEqual(bob.texts, []);
+  });
+
+  it('notices that they are kept back', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    void bob.client.send('one');
+    const first = await serve(all, []);
+    await first.next('publish');
+    first.hangUp();
+    const second = await serve(all, [], { lastN: 1 });
+    await second.closed;
+    assert.deepEqual(bob.codes, ['PROTOCOL_VIOLATION']);
+    assert.equal(bob.client.unacknowledged, 1);
+  });
+
+  it('waits and tries again when the server is full', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    void bob.client.send('one');
+    const connection = await serve(all, []);
+    const sent = await connection.next('publish');
+    connection.send({ type: 'error', code: 12, text: 'full' });
+    assert.deepEqual(await connection.next('publish'), sent);
+    connection.send({ type: 'ack', n: 1, seq: 1, time: 0 });
+    await bob.client.flush();
+    assert.deepEqual(bob.codes, ['REFUSED']);
+  });
+});
+
+describe('a client that a server refuses', () => {
+  const refusals = [
+    [4, 'CHAT_UNSUPPORTED_VERSION'],
+    [5, 'CHAT_ACCESS_DENIED'],
+    [6, 'CHAT_NO_SUCH_ROOM'],
+    [9, 'CHAT_REPLACED'],
+  ] as const;
+  for (const [number, code] of refusals) {
+    it(`gives up with ${code} the second time, since the first may be forged`, async () => {
+      await using all = await arena();
+      const { bob, server } = all;
+      bob.client.start();
+      for (let round = 0; round < 2; round += 1) {
+        const connection = await server.acceptJoin();
+        connection.send({ type: 'error', code: number, text: 'no \u001b[2J' });
+      }
+      const reason = await bob.fatal;
+      assert.equal(reason.code, code);
+      assert.doesNotMatch(reason.message, /\p{C}/u);
+      await assert.rejects(bob.client.send('x'), { code });
+      await assert.rejects(bob.client.flush(), { code });
+      assert.equal(bob.client.state.phase, 'closed');
+    });
+  }
+
+  it('goes on when it is let in after all', async () => {
+    await using all = await arena();
+    const { bob, server } = all;
+    bob.client.start();
+    (await server.acceptJoin()).send({ type: 'error', code: 5, text: 'no' });
+    (await server.acceptJoin()).send({ type: 'error', code: 6, text: 'no' });
+    await serve(all, await sayAll(all, 'one'));
+    await bob.until(() => bob.texts.length === 1);
+  });
+
+  it('gives up when it is let into another room', async () => {
+    await using all = await arena();
+    const { bob, server } = all;
+    bob.client.start();
+    for (let round = 0; round < 2; round += 1) {
+      const connection = await server.acceptJoin();
+      connection.send({ type: 'joined', room: new Uint8Array(16), head: 0, first: 1, lastN: 0 });
+    }
+    assert.equal((await bob.fatal).code, 'CHAT_WRONG_ROOM');
+  });
+
+  it('gives up when the server has lost what it had', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    const connection = await serve(all, await sayAll(all, 'one', 'two'));
+    await bob.until(() => bob.texts.length === 2);
+    connection.hangUp();
+    await serve(all, [], { head: 1 });
+    await serve(all, [], { head: 1 });
+    const reason = await bob.fatal;
+    assert.equal(reason.code, 'CHAT_SERVER_FORGOT');
+    assert.match(reason.message, /number 1, and you have read up to 2/);
+  });
+
+  it('gives up when the server knows more of it than its own state', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    await serve(all, [], { lastN: 3 });
+    await serve(all, [], { lastN: 3 });
+    assert.equal((await bob.fatal).code, 'CHAT_STATE_OUTDATED');
+  });
+});
+
+describe('a client that is sent rubbish', () => {
+  const rubbish: Record<string, Uint8Array> = {
+    'a page': Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    zeros: new Uint8Array(100),
+    'an endless frame': Buffer.from('ffffffff', 'hex'),
+    'a client’s frame': encodeFrame({ type: 'publish', n: 1, envelope: new Uint8Array(9) }),
+    'a second WELCOME': encodeFrame({
+      type: 'welcome',
+      lowest: 1,
+      highest: 1,
+      maxFrame: 4096,
+      challenge: new Uint8Array(32),
+    }),
+    'an answer that nobody asked for': encodeFrame({ type: 'created', room: new Uint8Array(16) }),
+  };
+  for (const [what, bytes] of Object.entries(rubbish)) {
+    it(`hangs up on ${what}, before and after it has joined, and comes back`, async () => {
+      await using all = await arena();
+      const { bob, server } = all;
+      bob.client.start();
+      const early = await server.accept();
+      if (what === 'a second WELCOME') early.welcome();
+      early.sendBytes(bytes);
+      await early.closed;
+      const late = await serve(all, []);
+      await once(bob.client, 'caughtUp');
+      const offline = once(bob.client, 'state');
+      late.sendBytes(bytes);
+      await late.closed;
+      const [state] = await offline;
+      assert.equal(state.reason.code, 'CHAT_PROTOCOL_VIOLATION');
+      await serve(all, await sayAll(all, 'one'));
+      await bob.until(() => bob.texts.length === 1);
+    });
+  }
+
+  it('does not speak to a server of other versions', async () => {
+    await using all = await arena();
+    const { bob, server } = all;
+    bob.client.start();
+    for (let round = 0; round < 2; round += 1) (await server.accept()).welcome({ lowest: 2, highest: 3 });
+    assert.equal((await bob.fatal).code, 'CHAT_UNSUPPORTED_VERSION');
+  });
+
+  it('gives up on a server that says nothing, and on one that falls silent', async () => {
+    await using all = await arena();
+    const { server, room } = all;
+    const bob = await room.client(server.address, {
+      name: 'carol',
+      tuning: { connectTimeout: 20, idleTimeout: 20, retryFirst: 1 },
+    });
+    bob.client.start();
+    await (await server.accept()).closed;
+    const joined = await serve(all, []);
+    await joined.closed;
+  });
+
+  it('gives up on a server that acknowledges nothing', async () => {
+    await using all = await arena();
+    const { server, room } = all;
+    const bob = await room.client(server.address, {
+      name: 'carol',
+      tuning: { acknowledgeTimeout: 20, retryFirst: 1 },
+    });
+    bob.client.start();
+    const connection = await serve(all, []);
+    void bob.client.send('one');
+    await connection.next('publish');
+    await connection.closed;
+  });
+});
+
+type Mischief = {
+  readonly deed: 'flip' | 'drop' | 'repeat' | 'swap' | 'seq' | 'n';
+  readonly at: number;
+  readonly bit: number;
+};
+
+/** A stream with which somebody did as told. */
+function distort(log: readonly Deliver[], mischief: readonly Mischief[]): Deliver[] {
+  const stream = [...log];
+  for (const { deed, at, bit } of mischief) {
+    const index = at % stream.length;
+    const deliver = stream[index]!;
+    if (deed === 'drop' && stream.length > 1) stream.splice(index, 1);
+    if (deed === 'repeat') stream.splice(index + (bit % 3), 0, deliver);
+    if (deed === 'swap' && index > 0) stream.splice(index - 1, 2, deliver, stream[index - 1]!);
+    if (deed === 'seq') stream[index] = { ...deliver, seq: deliver.seq + 1 + (bit % 3) };
+    if (deed === 'n') stream[index] = { ...deliver, n: deliver.n + 1 + (bit % 3) };
+    if (deed === 'flip') {
+      const envelope = deliver.envelope.slice();
+      envelope[(bit >> 3) % envelope.length]! ^= 1 << (bit & 7);
+      stream[index] = { ...deliver, envelope };
+    }
+  }
+  return stream;
+}
+
+describe('a client on a hostile network', () => {
+  it('notices every change of the stream, shows nothing wrong, and in the end everything', async () => {
+    const mischief: fc.Arbitrary<Mischief> = fc.record({
+      deed: fc.constantFrom('flip', 'drop', 'repeat', 'swap', 'seq', 'n'),
+      at: fc.nat({ max: 5 }),
+      bit: fc.nat({ max: 4000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(mischief, { minLength: 1, maxLength: 4 }), async (deeds) => {
+        await using all = await arena();
+        const { bob } = all;
+        const texts = ['one', 'two', 'three', 'four', 'five', 'six'];
+        const log = await sayAll(all, ...texts);
+        const stream = distort(log, deeds);
+        bob.client.start();
+        const distorted = await all.server.acceptJoin();
+        distorted.send({ type: 'joined', room: all.room.roomId, head: log.length, first: 1, lastN: 0 });
+        distorted.send(...stream, { type: 'live', seq: log.length });
+        const over = Promise.withResolvers<void>();
+        bob.client.once('caughtUp', () => over.resolve());
+        void distorted.closed.then(() => serve(all, log));
+        await over.promise;
+        assert.deepEqual(bob.texts, texts);
+        const changed = !isDeepStrictEqual(stream, log);
+        assert.equal(bob.codes.length > 0, changed, `noticed: ${bob.codes}`);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { sha256 } from '../encryption/primitives.ts';
+import { defaultStateDirectory, openState } from './state-directory.ts';
+import { StateStore } from './state-store.ts';
+
+const room = new Uint8Array(16).fill(1);
+const alice = sha256(Buffer.from('alice'));
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'skytale-state-'));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function entry(n: number) {
+  return { n, envelope: new Uint8Array(300).fill(n) };
+}
+
+describe('a state on disk', () => {
+  it('remembers identity, outbox, place and senders', () => {
+    const senders = [{ member: alice, n: 4, name: 'alice', mayJump: true }];
+    let id: string;
+    {
+      using store = openState(root, room, 'bob');
+      id = store.identity.id;
+      assert.deepEqual(store.transcript(), { seq: 0, hash: undefined, complete: true, senders: [] });
+      store.addToOutbox([entry(1), entry(2), entry(3)]);
+      store.handOver(9);
+      store.handOver(7);
+      store.advance({ seq: 8, hash: alice, complete: false, senders, acknowledged: 1 });
+    }
+    using store = openState(root, room, 'bob');
+    assert.equal(store.identity.id, id);
+    assert.deepEqual(store.outbox(), [entry(2), entry(3)]);
+    assert.deepEqual(store.transcript(), { seq: 8, hash: alice, complete: false, senders });
+    assert.equal(store.handedOver(), 9);
+  });
+
+  it('is readable for its owner alone', () => {
+    using store = openState(root, room, 'bob');
+    store.addToOutbox([entry(1)]);
+    const directory = dirname(store.path);
+    assert.equal(statSync(directory).mode & 0o777, 0o700);
+    for (const file of readdirSync(directory)) {
+      assert.equal(statSync(join(directory, file)).mode & 0o777, 0o600, file);
+    }
+  });
+
+  it('belongs to one process: the next takes another, with another identity', () => {
+    using one = openState(root, room, 'bob');
+    using other = openState(root, room, 'bob');
+    assert.notEqual(one.path, other.path);
+    assert.notEqual(one.identity.id, other.identity.id);
+    assert.equal(StateStore.open(one.path, room), undefined);
+  });
+
+  it('is another one for another name, and for another room', () => {
+    const paths = new Set<string>();
+    const names = ['bob', 'Bob', 'bob!', '../bob', 'b\u00f6b', '\u{1f389}', '', 'x'.repeat(64)];
+    for (const name of names) {
+      using store = openState(root, room, name);
+      assert.equal(dirname(store.path), join(root, 'rooms', '01'.repeat(16)));
+      paths.add(store.path);
+    }
+    using elsewhere = openState(root, new Uint8Array(16), 'bob');
+    paths.add(elsewhere.path);
+    assert.equal(paths.size, names.length + 1);
+  });
+
+  it('with unsent messages is taken first', () => {
+    const one = openState(root, room, 'bob');
+    const other = openState(root, room, 'bob');
+    other.addToOutbox([entry(1)]);
+    one[Symbol.dispose]();
+    other[Symbol.dispose]();
+    using next = openState(root, room, 'bob');
+    assert.equal(next.path, other.path);
+    using third = openState(root, room, 'bob');
+    assert.equal(third.path, one.path);
+  });
+
+  it('is free again when its process was killed, with all that was durable', async () => {
+    const program = `
+      import { openState } from ${JSON.stringify(new URL('./state-directory.ts', import.meta.url).href)};
+      const store = openState(${JSON.stringify(root)}, new Uint8Array(16).fill(1), 'bob');
+      store.addToOutbox([{ n: 1, envelope: new Uint8Array(300).fill(1) }]);
+      process.stdout.write(store.identity.id);
+      setInterval(() => {}, 1000);`;
+    const child: ChildProcess = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [id] = await once(child.stdout!, 'data');
+    {
+      using second = openState(root, room, 'bob');
+      assert.notEqual(second.identity.id, String(id));
+    }
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    using store = openState(root, room, 'bob');
+    assert.equal(store.identity.id, String(id));
+    assert.deepEqual(store.outbox(), [entry(1)]);
+  });
+
+  it('keeps all of a transaction or nothing', () => {
+    using store = openState(root, room, 'bob');
+    store.addToOutbox([entry(1)]);
+    assert.throws(() => store.addToOutbox([entry(2), entry(1)]), { code: 'CHAT_STATE_UNUSABLE' });
+    assert.deepEqual(store.outbox(), [entry(1)]);
+    store.addToOutbox([entry(2)]);
+  });
+});
+
+describe('a state that cannot be used', () => {
+  function closedState(): string {
+    using store = openState(root, room, 'bob');
+    store.addToOutbox([entry(1)]);
+    return store.path;
+  }
+
+  function change(path: string, sql: string): void {
+    const database = new DatabaseSync(path);
+    database.exec(sql);
+    database.close();
+  }
+
+  it('because it is no database, is damaged', () => {
+    const path = closedState();
+    writeFileSync(path, 'rubbish '.repeat(1000));
+    assert.throws(() => openState(root, room, 'bob'), {
+      code: 'CHAT_STATE_CORRUPT',
+      message: /rooms.*Move it away/,
+    });
+  });
+
+  for (const [what, sql] of Object.entries({
+    'is of another program': 'PRAGMA application_id = 1',
+    'has lost its identity': 'DELETE FROM member',
+    'has an identity cut short': "UPDATE member SET seed = x'00'",
+    'is of another room': "UPDATE member SET room = x'00'",
+    'has lost a table': 'DROP TABLE outbox',
+    'has a sender whose id is cut short': "INSERT INTO sender VALUES (x'00', 1, 'x', 0)",
+  })) {
+    it(`because it ${what}, says so`, () => {
+      change(closedState(), sql);
+      assert.throws(
+        () => {
+          using store = openState(root, room, 'bob');
+          store.transcript();
+        },
+        { code: 'CHAT_STATE_CORRUPT' },
+      );
+    });
+  }
+
+  it('because it is of a newer version, says so', () => {
+    change(closedState(), 'PRAGMA user_version = 99');
+    assert.throws(() => openState(root, room, 'bob'), { code: 'CHAT_STATE_NEWER' });
+  });
+
+  it('because a file is in the way, says so', () => {
+    writeFileSync(join(root, 'rooms'), '');
+    assert.throws(() => openState(root, room, 'bob'), { code: 'CHAT_STATE_UNUSABLE', message: /rooms/ });
+  });
+
+  it('because a directory is in the way, says so', () => {
+    const path = closedState();
+    rmSync(path);
+    mkdirSync(path);
+    assert.throws(() => openState(root, room, 'bob'), { code: 'CHAT_STATE_UNUSABLE' });
+  });
+});
+
+describe('the usual directory of states', () => {
+  it('follows the XDG Base Directory Specification', () => {
+    assert.equal(defaultStateDirectory({}, '/home/bob'), '/home/bob/.local/state/skytale');
+    assert.equal(defaultStateDirectory({ XDG_STATE_HOME: '/s' }, '/home/bob'), '/s/skytale');
+    assert.equal(
+      defaultStateDirectory({ XDG_STATE_HOME: 's' }, '/home/bob'),
+      '/home/bob/.local/state/skytale',
+    );
+  });
+});

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CryptoDevice, openEngineDevice } from '@skytale/cryptodev';
+import type { ChainPosition } from '../../encryption/envelope.ts';
+import { Identity } from '../../encryption/identity.ts';
+import { RoomKeys } from '../../encryption/key-schedule.ts';
+import type { ServerAddress } from '../../encryption/server-address.ts';
+import { SharedKeyCipher } from '../../encryption/shared-key-cipher.ts';
+import { Transcript } from '../../encryption/transcript.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import { ChatClient, type ChatClientOptions } from '../chat-client.ts';
+import type { ChatError } from '../chat-error.ts';
+import type { ChatMessage, Warning, WarningCode } from '../client-events.ts';
+import type { ClientTuning } from '../client-tuning.ts';
+
+export type Deliver = Extract<Frame, { type: 'deliver' }>;
+
+/** Short waits, so that tests need none of their own. */
+export const quick: Partial<ClientTuning> = { retryFirst: 5, retryLongest: 20, refusedPause: 5 };
+
+/** A room: its secret, a crypto device, a directory for states; and whatever is opened in it, closed at its end. */
+export class RoomFixture implements AsyncDisposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'skytale-chat-'));
+  readonly device: CryptoDevice;
+  readonly #secret: Uint8Array;
+  readonly #opened: AsyncDisposable[] = [];
+
+  static async open(secret = Identity.newSeed()): Promise<RoomFixture> {
+    return new RoomFixture(await openEngineDevice('node'), secret);
+  }
+
+  private constructor(device: CryptoDevice, secret: Uint8Array) {
+    this.device = device;
+    this.#secret = secret;
+  }
+
+  get keys(): RoomKeys {
+    return new RoomKeys(this.#secret);
+  }
+
+  get roomId(): Uint8Array {
+    return this.keys.roomId;
+  }
+
+  /** A client that is not started. */
+  async client(server: ServerAddress, options: Partial<ChatClientOptions> = {}): Promise<WatchedClient> {
+    const client = await ChatClient.open({
+      server,
+      keys: this.keys,
+      name: 'bob',
+      device: this.device,
+      stateDirectory: this.directory,
+      tuning: { ...quick, ...options.tuning },
+      ...options,
+    });
+    this.#opened.push(client);
+    return new WatchedClient(client);
+  }
+
+  /** A member without a client, who writes what a test wants delivered. */
+  member(name = 'alice'): Writer {
+    const identity = new Identity(Identity.newSeed());
+    const cipher = new SharedKeyCipher(this.keys, identity, this.device);
+    this.#opened.push(cipher);
+    return new Writer(name, cipher, new Transcript(this.roomId));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const opened of this.#opened.reverse()) await opened[Symbol.asyncDispose]();
+    await this.device.close();
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** Seals messages, numbered and with a history of their own. */
+export class Writer {
+  readonly name: string;
+  readonly cipher: SharedKeyCipher;
+  /** What this member has seen of the room. */
+  readonly transcript: Transcript;
+  #n = 0;
+
+  constructor(name: string, cipher: SharedKeyCipher, transcript: Transcript) {
+    this.name = name;
+    this.cipher = cipher;
+    this.transcript = transcript;
+  }
+
+  /** The DELIVER of the next message, at the next place of this member's history. */
+  async say(text: string, seen: ChainPosition = this.transcript.position): Promise<Deliver> {
+    this.#n += 1;
+    const n = this.#n;
+    const content = { kind: 'text', name: this.name, text, at: 0 } as const;
+    const envelope = await this.cipher.seal(n, content, seen);
+    const { member } = this.cipher;
+    const seq = this.transcript.seq + 1;
+    this.transcript.takeOwn({ seq, member, n, envelope }, this.name);
+    return { type: 'deliver', seq, time: 0, member, n, envelope };
+  }
+}
+
+/** A client and all that it told. */
+export class WatchedClient {
+  readonly client: ChatClient;
+  readonly messages: ChatMessage[] = [];
+  readonly warnings: Warning[] = [];
+  readonly fatal: Promise<ChatError>;
+
+  constructor(client: ChatClient) {
+    this.client = client;
+    client.on('message', (message) => this.messages.push(message));
+    client.on('warning', (warning) => this.warnings.push(warning));
+    this.fatal = new Promise((resolve) => client.once('fatal', resolve));
+  }
+
+  get texts(): string[] {
+    return this.messages.map(({ text }) => text);
+  }
+
+  get codes(): WarningCode[] {
+    return this.warnings.map(({ code }) => code);
+  }
+
+  /** Resolves when a condition on what it told holds. */
+  async until(condition: () => boolean): Promise<void> {
+    const events = ['message', 'warning', 'ack', 'caughtUp', 'presence', 'state'] as const;
+    if (condition()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const check = () => {
+      if (condition()) resolve();
+    };
+    for (const event of events) this.client.on(event, check);
+    await promise;
+    for (const event of events) this.client.off(event, check);
+  }
+}
