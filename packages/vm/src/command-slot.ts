@@ -12,7 +12,8 @@ export interface GuestProcess {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** The status with which it ended, 128 + n after signal n, once all its output was read from the guest.
+  /** The status with which it ended, 128 + n after signal n, once all its output has come: what it leaves in the
+   *  background must have its output redirected.
    *  Rejects with `guest-reset`, `guest-panic` or `guest-gone` where there is no status to come. */
   readonly exited: Promise<number>;
   /** Sends a signal to it and its children. */

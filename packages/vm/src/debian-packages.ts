@@ -110,6 +110,7 @@ Dir::Etc::sourcelist "${root}/sources.list";
 Dir::Etc::sourceparts "-";
 Dir::Etc::preferences "-";
 Dir::Etc::preferencesparts "-";
+APT::Update::Error-Mode "any";
 APT::Architecture "${architecture}";
 APT::Architectures { "${architecture}"; };
 APT::Install-Recommends "false";

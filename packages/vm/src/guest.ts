@@ -34,7 +34,8 @@ export interface GuestOptions {
   /** Empty slots for `plug`. Default: none. */
   readonly hotplugSlots?: number;
   /** Whether the guest's root is the host's file tree (writable, but the host's files stay as they are), or,
-   *  with false, nothing but busybox. The tree must not change while the guest runs. Default: true. */
+   *  with false, nothing but busybox. The tree must not change while the guest runs. `/tmp`, `/run`, `/dev`,
+   *  `/proc` and `/sys` are the guest's own; `/host` is the host's tree as it is, its `/tmp` included. Default: true. */
   readonly hostTree?: boolean;
   /** Whether it has a network, QEMU's user-mode one. Default: false. */
   readonly network?: boolean;
@@ -230,7 +231,7 @@ export class Guest implements AsyncDisposable {
     child.exited.then(ended, ended);
     const kill = async (signal = 'KILL') => {
       // Between the start and the note of its process id there is nothing to send a signal to.
-      const script = `read -r pid </run/skytale/${slot.number}/pid && kill -${signal} -"$pid"`;
+      const script = `read -r pid </run/skytale/${slot.number}/pid && { kill -${signal} -"$pid"; true; }`;
       while (running && (await this.control(script)) !== 0);
     };
     return { ...child, kill };
@@ -289,7 +290,7 @@ export class Guest implements AsyncDisposable {
     await this.qmp.execute('device_add', { ...device.properties, bus: `hotplug${slot}` });
   }
 
-  /** Unplugs a device and resolves when the guest has let it go: five seconds, as PCI Express has it. */
+  /** Unplugs a device and resolves when the guest has let it go. */
   async unplug(device: QemuDevice, timeout = 60_000): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const unsubscribe = this.qmp.subscribe(({ event, data }) => {

@@ -24,7 +24,7 @@ hostname guest
 ip link set lo up
 echo $state/bin/modprobe >/proc/sys/kernel/modprobe
 if [ "$host_tree" = 1 ]; then
-  ln -sfn "$modules_directory" "/lib/modules/$(uname -r)"
+  ln -sfn "/host$modules_directory" "/lib/modules/$(uname -r)"
 fi
 if [ "$network" = 1 ]; then # the addresses of QEMU's user-mode network
   ip address add 10.0.2.15/24 dev eth0
