@@ -292,7 +292,7 @@ export class Attachment implements Disposable {
         guest.setEnabled(index, num !== 0);
       },
       [REQUEST.SET_CONFIG]: ({ payload }) => this.#setConfig(payload),
-      [REQUEST.CLOSE_CRYPTO_SESSION]: ({ payload }) => this.#closeCryptoSession(readU64(payload)),
+      [REQUEST.CLOSE_CRYPTO_SESSION]: (message) => this.#closeCryptoSession(message),
       [REQUEST.SET_INFLIGHT_FD]: (message) => {
         expectDescriptors(message, 1);
         guest.adoptInflightArea(message.descriptors[0]!, readInflightArea(message.payload));
@@ -365,12 +365,14 @@ export class Attachment implements Disposable {
     return cryptoSessions;
   }
 
-  #closeCryptoSession(id: bigint): void {
+  /** To close what is not open does no harm: QEMU goes on doing so after its guest was reset. */
+  #closeCryptoSession(message: Message): void {
     const sessions = this.#cryptoSessions;
+    const id = readU64(message.payload);
     try {
       sessions.closeSession(id);
     } catch (error) {
-      throw refused(`session ${id} is not closed: ${(error as Error).message}`, { cause: error });
+      this.#reportRefusal(message, refused(`session ${id} is not closed: ${(error as Error).message}`));
     }
   }
 }

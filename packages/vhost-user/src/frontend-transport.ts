@@ -131,7 +131,7 @@ export class VhostUserTransport extends TransportBase {
 
   #agreeOnFeatures(): boolean {
     try {
-      this.#frontEnd.setFeatures(this.#accepted | VHOST_USER_F_PROTOCOL_FEATURES);
+      this.#frontEnd.setFeatures(this.#accepted);
       return true;
     } catch (error) {
       if (error instanceof VhostUserError && error.code === 'VHOST_USER_REFUSED') return false;

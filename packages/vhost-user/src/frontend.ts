@@ -91,6 +91,7 @@ export class FrontEnd implements Disposable {
   readonly #reader: MessageReader;
   readonly #timeout: number;
   readonly #idle: (() => void) | undefined;
+  #hasProtocolFeatures = false;
   #protocolFeatures = 0n;
   #memory: readonly MemoryRegion[] = [];
 
@@ -114,7 +115,8 @@ export class FrontEnd implements Disposable {
   /** Agrees on as many of these protocol features as the back end offers, and becomes its owner. */
   negotiate(wanted: bigint): { features: bigint; queues: number } {
     const features = this.getFeatures();
-    if ((features & VHOST_USER_F_PROTOCOL_FEATURES) !== 0n) {
+    this.#hasProtocolFeatures = (features & VHOST_USER_F_PROTOCOL_FEATURES) !== 0n;
+    if (this.#hasProtocolFeatures) {
       const agreed = readU64(this.#ask('GET_PROTOCOL_FEATURES').payload) & wanted;
       this.send('SET_PROTOCOL_FEATURES', writeU64(agreed));
       this.#protocolFeatures = agreed;
@@ -128,8 +130,10 @@ export class FrontEnd implements Disposable {
     return readU64(this.#ask('GET_FEATURES').payload);
   }
 
+  /** Passes on what the driver accepts; the protocol's own bit is added. */
   setFeatures(features: bigint): void {
-    this.order('SET_FEATURES', writeU64(features));
+    const ours = this.#hasProtocolFeatures ? VHOST_USER_F_PROTOCOL_FEATURES : 0n;
+    this.order('SET_FEATURES', writeU64(features | ours));
   }
 
   /** Shares these pieces of memory, at most 8, in place of all others. They stay the caller's. */
@@ -171,7 +175,7 @@ export class FrontEnd implements Disposable {
       this.order('SET_VRING_CALL', payload, [ring.call.descriptor]);
       this.order('SET_VRING_ERR', payload, [ring.error.descriptor]);
       this.order('SET_VRING_KICK', payload, [ring.kick.descriptor]);
-      if (this.#protocolFeatures !== 0n) this.order('SET_VRING_ENABLE', writeVringState({ index, num: 1 }));
+      if (this.#hasProtocolFeatures) this.order('SET_VRING_ENABLE', writeVringState({ index, num: 1 }));
       return ring;
     } catch (error) {
       ring[Symbol.dispose]();

@@ -59,6 +59,7 @@ export class GuestDevice implements Disposable {
   readonly #ready = new Set<Vring>();
   #features = 0n;
   #inflight: InflightMemory | undefined;
+  #inflightUsed = false;
   #resetting = false;
   #disposed = false;
 
@@ -123,6 +124,7 @@ export class GuestDevice implements Disposable {
     const ring = this.#stoppedRing(index);
     if (base > QUEUE_INDEX_MAX) throw refused(`ring ${index} cannot go on at ${base}, which has not 16 bits`);
     ring.base = base;
+    if (ring.stoppedAt !== undefined && ring.stoppedAt !== base) this.#beginAnew();
   }
 
   setRingAddress(address: VringAddress): void {
@@ -171,6 +173,7 @@ export class GuestDevice implements Disposable {
     if (ring.layout === undefined) return ring.base;
     ring.layout = undefined;
     ring.base = this.#state.disableQueue(index)?.availableIndex ?? ring.base;
+    ring.stoppedAt = ring.base;
     this.#host.emit({ event: 'ring-stopped', ring: index, size: ring.size });
     // What broke does not come back with the next start.
     if (this.isBroken && this.#rings.every(({ layout }) => layout === undefined)) this.reset();
@@ -210,6 +213,7 @@ export class GuestDevice implements Disposable {
     const adopted = InflightMemory.adopt(file, area, this.#options);
     this.#inflight?.[Symbol.dispose]();
     this.#inflight = adopted;
+    this.#inflightUsed = false;
   }
 
   /** Stops all rings and resets the device, at once or when the requests under way are done. */
@@ -221,11 +225,14 @@ export class GuestDevice implements Disposable {
       ring.layout = undefined;
       ring.address = undefined;
       ring.base = 0;
+      ring.stoppedAt = undefined;
       ring.setKick(undefined, this.#host.poll, () => {});
     }
     // What was in flight is of no interest to the driver that comes.
-    this.#inflight?.[Symbol.dispose]();
-    this.#inflight = undefined;
+    if (this.#inflightUsed) {
+      this.#inflight?.[Symbol.dispose]();
+      this.#inflight = undefined;
+    }
     this.#host.emit({ event: 'reset' });
     this.#state.reset();
   }
@@ -294,6 +301,7 @@ export class GuestDevice implements Disposable {
     const usedIndex = Vring.usedIndex(this.#memory.guest, layout);
     const tracker = this.#inflight?.queue(ring.index, ring.size);
     const resubmit = tracker?.resume(usedIndex);
+    this.#inflightUsed = true;
     this.#state.enableQueue(ring.index, layout, {
       usedIndex,
       availableIndex: resubmit === undefined ? ring.base : usedIndex + resubmit.length,
@@ -319,6 +327,20 @@ export class GuestDevice implements Disposable {
       throw refused(`features 0x${features} are not enough: only drivers that accept VERSION_1 are served`);
     }
     this.#state.writeStatus(accepting | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
+  }
+
+  /**
+   * A ring goes on elsewhere than it stopped: it belongs to another driver, of whom the front end tells us
+   * nothing else (QEMU 7.2, when a guest reboots or loads its driver anew).
+   */
+  #beginAnew(): void {
+    for (const ring of this.#rings) {
+      if (ring.layout !== undefined) return;
+      ring.stoppedAt = undefined;
+    }
+    this.#resetting = true;
+    this.#host.emit({ event: 'reset' });
+    this.#state.reset();
   }
 
   #onMemoryChange(): void {

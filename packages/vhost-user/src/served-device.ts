@@ -16,7 +16,7 @@ export interface CryptoSessionHandler {
    * field that the layout has for it. It is wiped afterwards. If this throws, the connection ends.
    */
   createSession(message: Uint8Array): void;
-  /** CLOSE_CRYPTO_SESSION. An id that is not open is to be ignored, or thrown at: then the request is refused. */
+  /** CLOSE_CRYPTO_SESSION. If this throws, as for an id that is not open, that is reported and nothing more. */
   closeSession(id: bigint): void;
 }
 

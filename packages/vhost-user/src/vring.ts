@@ -12,6 +12,8 @@ export class Vring implements Disposable {
   size = 0;
   /** Where to go on in the available ring. */
   base = 0;
+  /** Where it stopped, if it did. */
+  stoppedAt: number | undefined;
   address: VringAddress | undefined;
   /** Some front ends never say so (QEMU's cryptodev-vhost-user), others begin with saying no. */
   enabled = true;
