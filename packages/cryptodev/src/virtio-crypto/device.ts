@@ -1,0 +1,350 @@
+/**
+ * The standard's crypto device (VIRTIO 1.3, section 5.9): sessions by the control queue, operations by the data
+ * queues, done by an engine in the driver's memory. The driver is hostile: whatever it sends is answered with
+ * a status, unless there is no byte for one, and never throws.
+ */
+import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import type { Completion, Engine } from '../engine.ts';
+import { andThen } from '../virtio-cryptodev/completion.ts';
+import { ControlRequest, type KeyLimits } from './control-request.ts';
+import { DataRequest } from './data-request.ts';
+import { makeSession, statusOf } from './make-session.ts';
+import type { Session } from './session.ts';
+import { type Offer, offerOf, type SessionPlan } from './session-plan.ts';
+import { SessionTable } from './session-table.ts';
+import { takePlan } from './stateless.ts';
+import { answerMessage, planOfMessage } from './vhost-user-session.ts';
+import {
+  aeadData,
+  akcipherData,
+  createdSession,
+  data,
+  deviceId,
+  encodeConfig,
+  featureBit,
+  flagSessionMode,
+  hardwareReady,
+  hashData,
+  legacyDataFields,
+  maxDataLength,
+  type ServiceName,
+  type ServiceNumber,
+  service,
+  serviceNames,
+  status,
+  symData,
+} from './wire.ts';
+
+export type VirtioCryptoOptions = {
+  /** Number of data queues, 1 unless told. */
+  readonly dataQueues?: number;
+  /** Largest size of each queue, a power of two; 1024 unless told, as QEMU has it. */
+  readonly queueSize?: number;
+  /** Whether there is a control queue. Without one, sessions come by `createSession`. */
+  readonly controlQueue?: boolean;
+  /** At most 65,536. */
+  readonly maxSessions?: number;
+  /** Largest content of one request, source and destination both counted, in bytes. */
+  readonly maxSize?: number;
+};
+
+const defaults = {
+  dataQueues: 1,
+  queueSize: 1024,
+  controlQueue: true,
+  maxSessions: 16_384,
+  maxSize: 64 * 1024 * 1024,
+} as const satisfies Required<VirtioCryptoOptions>;
+
+/** QEMU's own. */
+const keyLimits: KeyLimits = {
+  maxCipherKeyLength: 64,
+  maxAuthKeyLength: 512,
+  maxAkcipherKeyLength: 8192,
+};
+
+/** The fixed-length fields of requests in session mode, once VIRTIO_CRYPTO_F_REVISION_1 is negotiated. */
+const fieldLengths: Record<ServiceNumber, number> = {
+  [service.CIPHER]: symData.length,
+  [service.HASH]: hashData.length,
+  [service.MAC]: hashData.length,
+  [service.AEAD]: aeadData.length,
+  [service.AKCIPHER]: akcipherData.length,
+};
+
+/** Counted since the device was made; `sessions` are those open now. */
+export type Statistics = {
+  requests: number;
+  /** Requests answered with a status other than OK, or not answerable. */
+  errors: number;
+  /** Source data of operations that succeeded. */
+  bytes: number;
+  sessions: number;
+};
+
+export class VirtioCryptoDevice implements VirtioDevice {
+  readonly deviceId = deviceId;
+  readonly features: bigint;
+  readonly queueSizes: readonly number[];
+  readonly config: Uint8Array;
+  readonly #counts = { requests: 0, errors: 0, bytes: 0 };
+  readonly #engine: Engine;
+  readonly #offer: Offer;
+  readonly #maxSize: number;
+  readonly #controlQueue: number;
+  readonly #sessions: SessionTable<Session>;
+  /** Sessions that an engine is still making. */
+  #making = 0;
+  /** Counts resets: what is made for an earlier life is not wanted. */
+  #life = 0;
+  readonly #control = new ControlRequest(keyLimits);
+  readonly #created = new Uint8Array(createdSession.length);
+  readonly #createdView = new DataView(this.#created.buffer);
+  readonly #idle: DataRequest[] = [];
+  #negotiated = 0n;
+  #isRevision1 = false;
+  #headerLength = data.fields + legacyDataFields;
+
+  constructor(engine: Engine, options: VirtioCryptoOptions = {}) {
+    const { dataQueues, queueSize, controlQueue, maxSessions, maxSize } = { ...defaults, ...options };
+    if (!(Number.isInteger(dataQueues) && dataQueues >= 1 && dataQueues <= 0xffff)) {
+      throw new RangeError(`a crypto device has 1 to 65535 data queues, not ${dataQueues}`);
+    }
+    this.#engine = engine;
+    this.#offer = offerOf(engine);
+    this.#maxSize = maxSize;
+    this.#controlQueue = controlQueue ? dataQueues : -1;
+    this.#sessions = new SessionTable(maxSessions);
+    this.queueSizes = new Array<number>(dataQueues + (controlQueue ? 1 : 0)).fill(queueSize);
+    const { ciphers, hashes, macs, aeads, akciphers } = this.#offer;
+    const services = servicesOf(this.#offer);
+    this.features = featuresOf(services);
+    this.config = encodeConfig({
+      status: hardwareReady,
+      maxDataQueues: dataQueues,
+      services: services.map((name) => service[name]),
+      ciphers: [...ciphers.keys()],
+      hashes: [...hashes.keys()],
+      macs: [...macs.keys()],
+      aeads: [...aeads.keys()],
+      akciphers: [...akciphers.keys()],
+      maxCipherKeyLength: keyLimits.maxCipherKeyLength,
+      maxAuthKeyLength: keyLimits.maxAuthKeyLength,
+      maxSize,
+    });
+  }
+
+  get statistics(): Statistics {
+    return { ...this.#counts, sessions: this.#sessions.size };
+  }
+
+  activate(features: bigint): void {
+    this.#isRevision1 = hasBit(features, featureBit.REVISION_1);
+    // Stateless mode requires REVISION_1 (5.9.3.1).
+    this.#negotiated = this.#isRevision1 ? features & this.features : 0n;
+    this.#headerLength = this.#isRevision1 ? maxDataLength : data.fields + legacyDataFields;
+  }
+
+  handle(queueIndex: number, request: VirtioRequest): void | Promise<void> {
+    this.#counts.requests += 1;
+    if (request.writable.byteLength === 0) {
+      this.#counts.errors += 1;
+      request.complete(0);
+      return;
+    }
+    return queueIndex === this.#controlQueue ? this.#handleControl(request) : this.#handleData(request);
+  }
+
+  reset(): void {
+    this.#life += 1;
+    this.activate(0n);
+    for (const session of this.#sessions.removeAll()) session.abandon();
+    // Their lists point into memory that may go away.
+    this.#idle.length = 0;
+  }
+
+  close(): void {
+    this.reset();
+  }
+
+  /**
+   * Answers CREATE_CRYPTO_SESSION of vhost-user in place: for a VMM that keeps the control queue to itself. There
+   * is no session with an engine that answers later.
+   * @param message the payload, in one of the forms of vhost-user-session.ts
+   */
+  createSession(message: Uint8Array): void {
+    const plan = planOfMessage(message, this.#offer);
+    const made = typeof plan === 'number' ? plan : this.#make(plan);
+    if (made instanceof Promise) void made.then((session) => typeof session !== 'number' && session.close());
+    const session = made instanceof Promise || typeof made === 'number' ? undefined : made;
+    answerMessage(message, session && this.#sessions.add(session));
+    if (session === undefined) this.#counts.errors += 1;
+  }
+
+  /** Carries out CLOSE_CRYPTO_SESSION of vhost-user. @throws {RangeError} if no session has that id */
+  closeSession(id: bigint): void {
+    const session = this.#sessions.remove(Number(id & 0xffff_ffffn), Number(id >> 32n));
+    if (session === undefined) throw new RangeError(`there is no session ${id}`);
+    session.close();
+  }
+
+  #handleControl(request: VirtioRequest): void | Promise<void> {
+    const control = this.#control;
+    const { readable, writable } = request;
+    if (!control.begin(readable, this.#isRevision1)) return this.#refuse(request, status.ERR);
+    if (control.destroyedService !== undefined) return this.#answerDestroyed(request, this.#destroy());
+    if (writable.byteLength < createdSession.length) return this.#refuse(request, status.ERR);
+    const plan = control.plan(this.#offer);
+    const made = typeof plan === 'number' ? plan : this.#make(plan);
+    control.end();
+    if (!(made instanceof Promise)) return this.#answerCreated(request, made);
+    const life = this.#life;
+    return made.then((session) => {
+      if (life === this.#life || typeof session === 'number') this.#answerCreated(request, session);
+      else this.#discard(request, session);
+    });
+  }
+
+  /** @returns a session, or the status that says why there is none */
+  #make(plan: SessionPlan): Completion<Session | number> {
+    if (this.#sessions.size + this.#making >= this.#sessions.limit) {
+      return this.#isRevision1 ? status.NOSPC : status.ERR;
+    }
+    const made = makeSession(this.#engine, plan);
+    if (!(made instanceof Promise)) return made;
+    this.#making += 1;
+    return made.finally(() => {
+      this.#making -= 1;
+    });
+  }
+
+  #destroy(): number {
+    const control = this.#control;
+    const id = control.sessionId;
+    if (id === undefined) return status.ERR;
+    if (this.#sessions.get(...id)?.service !== control.destroyedService) return status.ERR;
+    void this.#sessions.remove(...id)!.close();
+    return status.OK;
+  }
+
+  /** The reset came while it was made: nobody can know of it. */
+  #discard(request: VirtioRequest, session: Session): void {
+    session.close();
+    request.complete(0);
+  }
+
+  #answerCreated(request: VirtioRequest, made: Session | number): void {
+    const refusal = typeof made === 'number' ? made : status.OK;
+    if (refusal !== status.OK) this.#counts.errors += 1;
+    const id = typeof made === 'number' ? 0 : this.#sessions.add(made);
+    this.#createdView.setUint32(createdSession.sessionId, id, true);
+    this.#createdView.setUint32(createdSession.status, refusal, true);
+    request.writable.copyFrom(0, createdSession.length, this.#created);
+    request.complete(createdSession.length);
+  }
+
+  /** virtio_crypto_destroy_session_input is one byte, the first. */
+  #answerDestroyed(request: VirtioRequest, outcome: number): void {
+    const { writable } = request;
+    if (outcome !== status.OK) this.#counts.errors += 1;
+    writable.memory[0]![writable.offset[0]!] = outcome;
+    request.complete(1);
+  }
+
+  /** A control request that cannot be answered in the form it asks for still finds its status, in the last byte. */
+  #refuse(request: VirtioRequest, outcome: number): void {
+    this.#counts.errors += 1;
+    const { writable } = request;
+    const last = writable.count - 1;
+    writable.memory[last]![writable.offset[last]! + writable.length[last]! - 1] = outcome;
+    request.complete(writable.byteLength);
+  }
+
+  #handleData(request: VirtioRequest): void | Promise<void> {
+    const job = this.#idle.pop() ?? new DataRequest();
+    const outcome = this.#carryOut(job, request);
+    if (typeof outcome === 'number') this.#finish(job, outcome);
+    else return outcome.then((later) => this.#finish(job, later));
+  }
+
+  #finish(job: DataRequest, outcome: number): void {
+    if (outcome === status.OK) this.#counts.bytes += job.bytes;
+    else this.#counts.errors += 1;
+    job.complete(outcome);
+    this.#idle.push(job);
+  }
+
+  /** @returns the status; never throws or rejects */
+  #carryOut(job: DataRequest, request: VirtioRequest): Completion<number> {
+    try {
+      if (!job.begin(request, this.#headerLength, this.#maxSize)) return status.ERR;
+      const outcome = this.#dispatch(job);
+      return typeof outcome === 'number' ? outcome : outcome.catch(statusOf);
+    } catch (error) {
+      return statusOf(error);
+    }
+  }
+
+  #dispatch(job: DataRequest): Completion<number> {
+    const number = job.opcode >>> 8;
+    if (number > service.AKCIPHER) return status.NOTSUPP;
+    if (this.#isRevision1 && (job.flag & flagSessionMode) === 0) {
+      return this.#runStateless(job, number as ServiceNumber);
+    }
+    const length = this.#isRevision1 ? fieldLengths[number as ServiceNumber] : legacyDataFields;
+    if (!job.endHeader(length)) return status.ERR;
+    if (number === service.CIPHER) job.opType = job.rawField(symData.opType);
+    const session = this.#sessions.get(job.sessionId, job.sessionIdHigh);
+    return session?.service === number ? session.run(job) : status.INVSESS;
+  }
+
+  #runStateless(job: DataRequest, number: ServiceNumber): Completion<number> {
+    if (!hasBit(this.#negotiated, statelessBit(serviceNames[number]!))) return status.NOTSUPP;
+    const keys = new Uint8Array(new ArrayBuffer(longestKeys));
+    let made: Completion<Session | number>;
+    try {
+      const plan = takePlan(job, number, this.#offer, keyLimits, keys);
+      made = typeof plan === 'number' ? plan : makeSession(this.#engine, plan);
+    } finally {
+      keys.fill(0);
+    }
+    return andThen(made, (session) => (typeof session === 'number' ? session : runOnce(session, job)));
+  }
+}
+
+const longestKeys = Math.max(
+  keyLimits.maxCipherKeyLength + keyLimits.maxAuthKeyLength,
+  keyLimits.maxAkcipherKeyLength,
+);
+
+function runOnce(session: Session, job: DataRequest): Completion<number> {
+  try {
+    const outcome = session.run(job);
+    if (typeof outcome !== 'number') return outcome.finally(() => session.close());
+    session.close();
+    return outcome;
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+function servicesOf({ ciphers, hashes, macs, aeads, akciphers }: Offer): ServiceName[] {
+  const tables = { CIPHER: ciphers, HASH: hashes, MAC: macs, AEAD: aeads, AKCIPHER: akciphers };
+  return serviceNames.filter((name) => tables[name].size > 0);
+}
+
+function statelessBit(name: ServiceName): number {
+  return featureBit[`${name}_STATELESS_MODE`];
+}
+
+function featuresOf(services: readonly ServiceName[]): bigint {
+  return services.reduce(
+    (features, name) => features | (1n << BigInt(statelessBit(name))),
+    1n << BigInt(featureBit.REVISION_1),
+  );
+}
+
+function hasBit(features: bigint, bit: number): boolean {
+  return (features & (1n << BigInt(bit))) !== 0n;
+}
