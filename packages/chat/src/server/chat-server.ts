@@ -11,7 +11,7 @@ import { Committer } from './committer.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { Listeners } from './listeners.ts';
-import { Room } from './room.ts';
+import { Room, type Tails } from './room.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
 
 const TICK_MS = 1000;
@@ -47,6 +47,7 @@ export class ChatServer implements AsyncDisposable {
   readonly #rooms = new Map<string, Promise<Room | undefined>>();
   /** What clients see of the server. */
   readonly #host: ClientHost;
+  readonly #tails: Tails = { bytes: 0 };
   #listeners: Listeners | undefined;
   #creating: Promise<void> = Promise.resolve();
   #nextConnection = 1;
@@ -234,6 +235,7 @@ export class ChatServer implements AsyncDisposable {
         counters: this.counters,
         clock: this.#clock,
         presenceDelayMs: this.settings.presenceDelayMs,
+        tails: this.#tails,
       });
     } catch (error) {
       this.#rooms.delete(id);

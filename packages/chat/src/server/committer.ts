@@ -73,13 +73,26 @@ export class Committer {
     });
   }
 
+  /**
+   * Commits until nothing waits. While the log stores one batch, the clients are given the one before, and
+   * the next one gathers.
+   */
   async #run(): Promise<void> {
     this.#running = true;
-    while (this.#rooms.size > 0) await this.#commit();
+    let stored: readonly Room[] = [];
+    while (this.#rooms.size > 0 || stored.length > 0) {
+      const given = this.#begun;
+      const storing = this.#rooms.size > 0 ? this.#commit() : [];
+      for (const room of stored) room.giveAll();
+      this.#settle(given);
+      stored = await storing;
+    }
     this.#running = false;
+    this.#settle(this.#begun);
   }
 
-  async #commit(): Promise<void> {
+  /** Stores all that waits. Returns the rooms that have something new. */
+  async #commit(): Promise<Room[]> {
     this.#begun += 1;
     const sealed = new Map<Room, MessageBatch<Client>[]>();
     for (const room of this.#rooms) sealed.set(room, seal(room, this.#clock.now()));
@@ -87,19 +100,26 @@ export class Committer {
     this.#waitingBytes = 0;
     const waiting = this.#onRoom;
     this.#onRoom = [];
+    const appending = this.#log.append(
+      [...sealed].flatMap(([room, batches]) => batches.map((batch) => batch.forLog(room.id))),
+    );
     for (const work of waiting) work();
     try {
-      await this.#log.append(
-        [...sealed].flatMap(([room, batches]) => batches.map((batch) => batch.forLog(room.id))),
-      );
-      this.#counters.commits += 1;
-      for (const [room, batches] of sealed) for (const batch of batches) room.committed(batch);
+      await appending;
     } catch (error) {
       this.#fail(error, sealed);
+      return [];
     }
-    const committed = this.#onCommitted.filter(({ commit }) => commit <= this.#begun);
-    this.#onCommitted = this.#onCommitted.filter(({ commit }) => commit > this.#begun);
-    for (const { resolve } of committed) resolve();
+    this.#counters.commits += 1;
+    for (const [room, batches] of sealed) for (const batch of batches) room.stored(batch);
+    return [...sealed.keys()];
+  }
+
+  /** Tells those who wait for it that a transaction, and all before it, are done with. */
+  #settle(commit: number): void {
+    const settled = this.#onCommitted.filter((waiting) => waiting.commit <= commit);
+    this.#onCommitted = this.#onCommitted.filter((waiting) => waiting.commit > commit);
+    for (const { resolve } of settled) resolve();
   }
 
   /** What was accepted meanwhile builds on what failed, so it fails with it. */

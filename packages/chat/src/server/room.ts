@@ -5,12 +5,21 @@ import type { Counters } from './counters.ts';
 import type { MessageBatch, PendingMessage } from './message-batch.ts';
 import { Presence } from './presence.ts';
 
-/** What is kept in memory of a room for clients that are a little behind; who is further behind reads the log. */
-const TAIL_BYTES = 2 * 1024 * 1024;
+/**
+ * What is kept in memory for clients that are a little behind, of one room and of all; who is further behind
+ * reads the log.
+ */
+const TAIL_BYTES = 4 * 1024 * 1024;
+const ALL_TAILS_BYTES = 64 * 1024 * 1024;
 /** What is read from the log at once for one client. */
 const READ_BYTES = 256 * 1024;
 /** How long publishers wait, after a batch, for a majority that has not taken it. */
 const CROWD_MS = 100;
+
+/** What the tails of all rooms take together. */
+export interface Tails {
+  bytes: number;
+}
 
 /**
  * A room in which somebody is. Every client is a cursor in the room's messages: it is given what follows
@@ -38,6 +47,7 @@ export class Room {
   readonly #log: MessageLog;
   readonly #counters: Counters;
   readonly #clock: Clock;
+  readonly #tails: Tails;
   #tail: MessageBatch<Client>[] = [];
   #tailBytes = 0;
   /** How many clients have not been given all that there is. */
@@ -48,7 +58,7 @@ export class Room {
   constructor(
     id: string,
     state: { head: number; first: number; bytes: number },
-    parts: { log: MessageLog; counters: Counters; clock: Clock; presenceDelayMs: number },
+    parts: { log: MessageLog; counters: Counters; clock: Clock; presenceDelayMs: number; tails: Tails },
   ) {
     this.id = id;
     this.idBytes = Buffer.from(id, 'hex');
@@ -58,6 +68,7 @@ export class Room {
     this.#log = parts.log;
     this.#counters = parts.counters;
     this.#clock = parts.clock;
+    this.#tails = parts.tails;
     this.presence = new Presence(this.#clients, parts.clock, parts.presenceDelayMs);
   }
 
@@ -98,16 +109,22 @@ export class Room {
       this.presence.left(client.member);
     }
     if (this.#clients.delete(client)) this.#setBehind(client, false);
+    this.#trimTail();
   }
 
-  /** Takes a batch that was stored, and gives it to everybody who is ready for it. */
-  committed(batch: MessageBatch<Client>): void {
+  /** Takes a batch that is in the log now. */
+  stored(batch: MessageBatch<Client>): void {
     this.head = batch.last;
     this.bytes += batch.frames.length;
     this.#tail.push(batch);
     this.#tailBytes += batch.frames.length;
+    this.#tails.bytes += batch.frames.length;
     this.#counters.messagesIn += batch.last - batch.first + 1;
     for (const [sender, n] of batch.senders) sender.stored(n);
+  }
+
+  /** Gives everybody who is ready for it what was stored. */
+  giveAll(): void {
     for (const client of this.#clients) this.#give(client);
     this.#trimTail();
     if (this.#behind * 2 > this.#clients.size) this.#waitForCrowd();
@@ -178,17 +195,18 @@ export class Room {
     return undefined;
   }
 
+  /** Keeps of the tail what somebody may still need and what there is room for. */
   #trimTail(): void {
-    if (this.#behind === 0) {
-      this.#tail = [];
-      this.#tailBytes = 0;
-    }
-    let drop = 0;
-    while (this.#tailBytes > TAIL_BYTES) {
-      this.#tailBytes -= this.#tail[drop]!.frames.length;
+    let drop = this.#behind === 0 ? this.#tail.length : 0;
+    let bytes = this.#tail.slice(drop).reduce((sum, { frames }) => sum + frames.length, 0);
+    const others = this.#tails.bytes - this.#tailBytes;
+    while (bytes > TAIL_BYTES || (bytes > 0 && others + bytes > ALL_TAILS_BYTES)) {
+      bytes -= this.#tail[drop]!.frames.length;
       drop += 1;
     }
     if (drop > 0) this.#tail.splice(0, drop);
+    this.#tails.bytes = others + bytes;
+    this.#tailBytes = bytes;
   }
 
   #setBehind(client: Client, behind: boolean): void {

@@ -6,22 +6,23 @@ import type { Clock } from './clock.ts';
  */
 export class TokenBucket {
   readonly #clock: Clock;
-  readonly #perMs: number;
+  readonly #perSecond: number;
   readonly #burst: number;
+  /** Thousandths of tokens, so that a millisecond brings a whole number of them. */
   #tokens: number;
   #filledAt: number;
 
   /** @param perSecond tokens that come in a second; 0: no limit. @param burst tokens that it holds at most */
   constructor(clock: Clock, perSecond: number, burst: number) {
     this.#clock = clock;
-    this.#perMs = perSecond === 0 ? Number.POSITIVE_INFINITY : perSecond / 1000;
-    this.#burst = burst;
-    this.#tokens = burst;
+    this.#perSecond = perSecond;
+    this.#burst = burst * 1000;
+    this.#tokens = this.#burst;
     this.#filledAt = clock.now();
   }
 
   take(tokens: number): void {
-    if (this.#perMs !== Number.POSITIVE_INFINITY) this.#tokens -= tokens;
+    if (this.#perSecond > 0) this.#tokens -= tokens * 1000;
   }
 
   /** Milliseconds until the bucket is no longer overdrawn; 0 if it is not. */
@@ -30,8 +31,8 @@ export class TokenBucket {
     const now = this.#clock.now();
     // A clock that was set back must not take tokens away.
     const passed = Math.max(0, now - this.#filledAt);
-    this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perMs);
+    this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perSecond);
     this.#filledAt = now;
-    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs);
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perSecond);
   }
 }
