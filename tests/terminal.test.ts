@@ -1,10 +1,10 @@
 /** The client in a real terminal, as somebody who sits at it. */
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { TemporaryDirectory } from './support/directory.ts';
-import { invite, Program, run, Server } from './support/programs.ts';
+import { invite, Program, Server } from './support/programs.ts';
 import { Terminal } from './support/terminal.ts';
 
 const main = fileURLToPath(new URL('../packages/skytale/src/main.ts', import.meta.url));
@@ -39,10 +39,11 @@ class Scene implements AsyncDisposable {
     return readFileSync(this.directory.join(file), 'utf8');
   }
 
-  /** The same identity a second time: the server lets the newer one in, and the older one has to give up. */
-  async enterWithCopyOfAlice(): Promise<void> {
-    cpSync(this.directory.join('alice'), this.directory.join('copy'), { recursive: true });
-    await run(['chat', this.link, '--name', 'alice', '--state', this.directory.join('copy')]);
+  /** A server that does not know the room any more: the client has to give up. */
+  async loseServerData(): Promise<void> {
+    await this.server.crash();
+    rmSync(this.directory.join('data'), { recursive: true });
+    await this.restartServer();
   }
 
   async restartServer(): Promise<void> {
@@ -58,6 +59,7 @@ class Scene implements AsyncDisposable {
 
 /** Starts alice's client in a terminal and waits until she is in the room. */
 async function enter(scene: Scene, terminal: Terminal): Promise<void> {
+  await terminal.screenShows(/^\$\s*$/m);
   terminal.type(scene.command);
   terminal.press('Enter');
   await terminal.screenShows(/connected, with/);
@@ -97,7 +99,7 @@ describe('the client in a terminal', { timeout: 90_000 }, () => {
     await terminal.shows(/← left: bob/);
     terminal.type('/quit');
     terminal.press('Enter');
-    await terminal.screenShows(/\$ $/m);
+    await terminal.screenShows(/^\$\s*$/m);
   });
 
   it('edits: arrows, words, history, pastes, wide characters, a narrow window', async () => {
@@ -154,7 +156,7 @@ describe('the client in a terminal', { timeout: 90_000 }, () => {
     await terminal.screenShows(/not sent yet: later/);
     terminal.press('C-d');
     await terminal.shows(/One message is not sent yet\. Kept here/);
-    await terminal.screenShows(/\$ $/m);
+    await terminal.screenShows(/^\$\s*$/m);
     await scene.restartServer();
     terminal.type(scene.command);
     terminal.press('Enter');
@@ -175,21 +177,23 @@ describe('the client in a terminal', { timeout: 90_000 }, () => {
     ['on Ctrl-C', (_scene, terminal) => terminal.press('C-c'), 130],
     ['on Ctrl-D', (_scene, terminal) => terminal.press('C-d'), 0],
     ['on SIGTERM', (scene) => process.kill(Number(scene.read('pid')), 'SIGTERM'), 143],
-    ['on an error', (scene) => scene.enterWithCopyOfAlice(), 1],
+    ['on an error', (scene) => scene.loseServerData(), 1],
   ];
   for (const [when, end, status] of endings) {
     it(`leaves the terminal as it was ${when}`, async () => {
       await using scene = await Scene.open();
       using terminal = new Terminal(80, 24);
-      terminal.type(`cd '${scene.directory.path}' && stty -g >before`);
+      await terminal.screenShows(/^\$\s*$/m);
+      terminal.type(`cd '${scene.directory.path}' && stty -g >before && clear`);
       terminal.press('Enter');
       await enter(scene, terminal);
       await end(scene, terminal);
-      await terminal.screenShows(/\$ $/m);
+      await terminal.screenShows(/^\$\s*$/m);
       terminal.type('echo status=$?; stty -g | cmp - before && echo same=yes');
       terminal.press('Enter');
       const text = await terminal.shows(/same=yes$/m);
       assert.match(text, new RegExp(`^status=${status}$`, 'm'));
+      if (status === 1) assert.match(text, /^skytale: This server does not know the room\./m);
       assert.equal(terminal.cursor().visible, true);
       assert.doesNotMatch(terminal.screen(), /── connected/);
     });

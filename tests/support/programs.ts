@@ -10,6 +10,9 @@ const main = fileURLToPath(new URL('../../packages/skytale/src/main.ts', import.
 /** Of compiled modules; shared by all runs, as a user's is. */
 const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
 
+/** How long a program may be silent about what a test waits for. Only failing tests wait so long. */
+const patienceMs = 30_000;
+
 export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to standard input, which is then closed. Without it standard input stays open. */
@@ -85,10 +88,14 @@ export class Program implements AsyncDisposable {
 
   /** Waits until the condition holds. It is looked at whenever the program has written something. */
   async until(condition: () => boolean, what: string): Promise<void> {
+    const tooLate = AbortSignal.timeout(patienceMs);
     while (!condition()) {
-      if (this.#ended) throw new Error(`ended before ${what}; standard error: ${this.stderr.slice(-2000)}`);
+      const said = `standard error: ${this.stderr.slice(-2000)}`;
+      if (this.#ended) throw new Error(`ended before ${what}; ${said}`);
+      if (tooLate.aborted) throw new Error(`waited in vain for ${what}; ${said}`);
       await new Promise<void>((resolve) => {
         this.#waiting = resolve;
+        tooLate.addEventListener('abort', () => resolve(), { once: true });
       });
     }
   }

@@ -13,7 +13,7 @@ export class Terminal implements Disposable {
   constructor(columns = 80, rows = 24) {
     this.#tmux(
       ...['-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', String(rows)],
-      ...['-e', 'PS1=$ ', '-e', 'LC_ALL=C.UTF-8', 'sh'],
+      ...['env', 'PS1=$ ', 'LC_ALL=C.UTF-8', 'sh'],
     );
   }
 

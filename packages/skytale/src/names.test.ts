@@ -7,7 +7,7 @@ const two = '22'.repeat(32);
 
 it('names tell apart two members who use the same one', () => {
   const names = new Names();
-  assert.equal(names.label(one), 'member 111111');
+  assert.equal(names.label(one), 'somebody 111111');
   names.learn(one, 'alice');
   assert.equal(names.label(one), 'alice');
   names.learn(two, 'al\u200bice');

@@ -24,7 +24,7 @@ export class Names {
   /** The name; with a part of the id where another member uses it too, or where none is known. */
   label(member: MemberId): string {
     const name = this.#names.get(member);
-    if (name === undefined) return `member ${shortId(member)}`;
+    if (name === undefined) return `somebody ${shortId(member)}`;
     return this.#bearers.get(name)!.size > 1 ? `${name}~${shortId(member)}` : name;
   }
 

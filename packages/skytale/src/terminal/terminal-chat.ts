@@ -23,6 +23,8 @@ export type TerminalChatOptions = {
 
 /** Rows for messages that wait to be acknowledged; of more, their number is shown. */
 const mostUnsentRows = 3;
+/** For the server to say who was there already when one came; they are on the state line, and /who lists them. */
+const settleMs = 500;
 /** How long leaving waits for the last acknowledgements. */
 const leaveWithinMs = 3000;
 
@@ -46,7 +48,11 @@ export class TerminalChat {
   #state: ConnectionState = { phase: 'connecting', attempt: 1 };
   #retryAt = 0;
   #caughtUp = false;
+  /** From then on it is news when somebody is there. */
+  #settledAt = Number.POSITIVE_INFINITY;
   #leaving = false;
+  /** The terminal is not ours any more. */
+  #left = false;
   readonly #clock: NodeJS.Timeout;
 
   constructor(options: TerminalChatOptions) {
@@ -85,6 +91,7 @@ export class TerminalChat {
       return code;
     } finally {
       stopListening();
+      this.#left = true;
       clearInterval(this.#clock);
       clearImmediate(this.#drawing);
       this.#tty[Symbol.dispose]();
@@ -99,6 +106,7 @@ export class TerminalChat {
       .on('warning', ({ text }) => this.#print(this.#transcript.warning(text)))
       .on('caughtUp', () => {
         this.#caughtUp = true;
+        this.#settledAt = performance.now() + settleMs;
         this.#drawSoon();
       })
       .on('state', (state) => this.#stateChanged(state))
@@ -129,8 +137,7 @@ export class TerminalChat {
 
   #presence({ member, name, present }: Presence): void {
     if (name !== undefined) this.#names.learn(member, name);
-    // Who was there already when one came is on the state line; /who lists them.
-    if (this.#caughtUp) {
+    if (!present || performance.now() > this.#settledAt) {
       const what = present ? '→ came:' : '← left:';
       this.#print(this.#transcript.notice(`${what} ${this.#names.label(member)}`));
     }
@@ -141,6 +148,7 @@ export class TerminalChat {
     this.#state = state;
     if (state.phase === 'offline') {
       this.#caughtUp = false;
+      this.#settledAt = Number.POSITIVE_INFINITY;
       this.#retryAt = Date.now() + state.retryIn;
     }
     this.#drawSoon();
@@ -211,6 +219,7 @@ export class TerminalChat {
 
   /** However much happens in a turn of the event loop, it is drawn once. */
   #drawSoon(): void {
+    if (this.#left) return;
     this.#drawing ??= setImmediate(() => this.#draw());
   }
 
