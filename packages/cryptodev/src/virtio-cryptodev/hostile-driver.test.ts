@@ -105,7 +105,7 @@ for (const [title, engine] of Object.entries({
             assert.notEqual(status, errno.EIO);
           }
         }),
-        { numRuns: 400 },
+        { numRuns: 1000 },
       );
       await driver.request({ type: requestType.close });
       driver.device.reset();

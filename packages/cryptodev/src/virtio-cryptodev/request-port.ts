@@ -4,6 +4,7 @@ import type { Bytes } from '../crypto-device.ts';
 import { CryptoError, type CryptoErrorCode } from '../crypto-error.ts';
 import type { BounceMemory } from './bounce-memory.ts';
 import { errno, errnoName } from './errno.ts';
+import { resultOf } from './result-memory.ts';
 import {
   decodeResponseHeader,
   emptyRequestHeader,
@@ -158,7 +159,7 @@ export class RequestPort {
   }
 
   #copy(start: number, length: number): Bytes {
-    const copy = new Uint8Array(length);
+    const copy = resultOf(length);
     copy.set(this.#memory.bytes.subarray(start, start + length));
     return copy;
   }

@@ -1,0 +1,31 @@
+/**
+ * Memory for results. An ArrayBuffer of its own for each costs more than a short operation with everything
+ * else, so short results share one, as Node's small Buffers do.
+ */
+import { markAsUntransferable } from 'node:worker_threads';
+import type { Bytes } from '../crypto-device.ts';
+
+const slabLength = 64 * 1024;
+const longestShared = 4096;
+
+let slab = newSlab();
+let used = 0;
+
+/** An array of zeros for a result, aligned to 8 bytes; a short one may share its `buffer` with others. */
+export function resultOf(length: number): Bytes {
+  if (length > longestShared) return new Uint8Array(length);
+  if (used + length > slabLength) {
+    slab = newSlab();
+    used = 0;
+  }
+  const result = new Uint8Array(slab, used, length);
+  used += Math.ceil(length / 8) * 8;
+  return result;
+}
+
+/** Who transferred one result to another thread would take the others with it: it is copied instead. */
+function newSlab(): ArrayBuffer {
+  const buffer = new ArrayBuffer(slabLength);
+  markAsUntransferable(buffer);
+  return buffer;
+}
