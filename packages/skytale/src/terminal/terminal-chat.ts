@@ -77,25 +77,34 @@ export class TerminalChat {
   /** Talks until the user leaves. @returns the exit code */
   async run(): Promise<number> {
     const stopListening = onEndSignal((signal: EndSignal) => this.#done.resolve(exitCodeOf(signal)));
+    // Also before a crash is reported, so that its message stands on a line of its own.
+    const giveBack = () => this.#giveBack();
+    process.once('uncaughtExceptionMonitor', giveBack);
     try {
-      if (this.#client.unacknowledged > 0) {
-        this.#print(
-          this.#transcript.notice(
-            `From last time, ${count(this.#client.unacknowledged)} not sent yet: on the way now.`,
-          ),
-        );
-      }
+      const unsent = this.#client.unacknowledged;
+      if (unsent > 0)
+        this.#print(this.#transcript.notice(`From last time, ${count(unsent)} still to be sent.`));
       this.#client.start();
       const code = await this.#done.promise;
-      await this.#leave();
+      await this.#sendTheRest();
       return code;
     } finally {
       stopListening();
-      this.#left = true;
-      clearInterval(this.#clock);
-      clearImmediate(this.#drawing);
-      this.#tty[Symbol.dispose]();
+      process.off('uncaughtExceptionMonitor', giveBack);
+      giveBack();
     }
+  }
+
+  /** Leaves the terminal as it was, with the history on it. */
+  #giveBack(): void {
+    if (this.#left) return;
+    this.#draw();
+    this.#left = true;
+    clearInterval(this.#clock);
+    const unsent = this.#client.unacknowledged;
+    const lastWords = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
+    this.#region.clear(unsent === 0 ? '' : this.#transcript.notice(lastWords));
+    this.#tty[Symbol.dispose]();
   }
 
   #listen(): void {
@@ -219,11 +228,11 @@ export class TerminalChat {
 
   /** However much happens in a turn of the event loop, it is drawn once. */
   #drawSoon(): void {
-    if (this.#left) return;
     this.#drawing ??= setImmediate(() => this.#draw());
   }
 
   #draw(): void {
+    if (this.#left) return;
     clearImmediate(this.#drawing);
     this.#drawing = undefined;
     this.#region.draw(this.#above, this.#picture());
@@ -288,22 +297,11 @@ export class TerminalChat {
     return `with ${others.map(({ member }) => this.#names.label(member)).join(', ')}`;
   }
 
-  async #leave(): Promise<void> {
+  async #sendTheRest(): Promise<void> {
     this.#leaving = true;
-    if (this.#state.phase === 'online' && this.#client.unacknowledged > 0) {
-      const enough = new Promise((resolve) => setTimeout(resolve, leaveWithinMs).unref());
-      await Promise.race([this.#client.flush().catch(() => {}), enough]);
-    }
-    this.#draw();
-    const left = this.#client.unacknowledged;
-    this.#region.clear(
-      left === 0
-        ? ''
-        : `${this.#style(
-            'yellow',
-            `${capital(count(left))} not sent yet. Kept here, and sent when you join again with this name.`,
-          )}\n`,
-    );
+    if (this.#state.phase !== 'online' || this.#client.unacknowledged === 0) return;
+    const enough = new Promise((resolve) => setTimeout(resolve, leaveWithinMs).unref());
+    await Promise.race([this.#client.flush().catch(() => {}), enough]);
   }
 }
 
