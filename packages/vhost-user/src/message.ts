@@ -186,6 +186,7 @@ export class MessageReader implements Disposable {
   }
 
   #receive(length: number): number | 'empty' | 'closed' {
+    const held = this.#descriptors.length;
     let received: number | 'empty' | 'closed';
     try {
       received = this.#socket.receive(this.#buffer, this.#filled, length, this.#descriptors);
@@ -196,6 +197,7 @@ export class MessageReader implements Disposable {
     if (this.#descriptors.length > MAX_DESCRIPTORS) {
       throw badMessage(`${this.#descriptors.length} descriptors in one message`);
     }
+    for (const descriptor of this.#descriptors.slice(held)) checkKind(descriptor);
     if (received === 'closed' && this.#filled > 0) {
       throw badMessage(`the connection ended ${this.#filled} bytes into a message`);
     }
@@ -232,5 +234,17 @@ export class MessageReader implements Disposable {
     this.#filled = 0;
     this.#shape = undefined;
     return new Message(request, flags, payload, this.#descriptors.splice(0));
+  }
+}
+
+/**
+ * Messages bring eventfds and files of memory, nothing else. Above all no sockets: one that is the sender's
+ * own end of this connection, sent with half a message and held here for the other half, would keep the
+ * connection open for ever. (Other things that hold files, such as io_uring, could hide one.)
+ */
+function checkKind(descriptor: FileDescriptor): void {
+  const kind = descriptor.describe();
+  if (!kind.startsWith('/') && kind !== 'anon_inode:[eventfd]') {
+    throw badMessage(`${kind} is neither an eventfd nor memory`);
   }
 }
