@@ -12,6 +12,27 @@ export function copyOfKey(key: Uint8Array): Uint8Array<ArrayBuffer> {
   return copy;
 }
 
+const roomLength = 64;
+const idleRoomsMax = 1024;
+const idleRooms: Uint8Array<ArrayBuffer>[] = [];
+
+/**
+ * A copy of a key of up to 64 bytes, and zeros behind it, in memory of the same kind that is used again: to
+ * allocate that costs more than all the rest of a session. For `returnRoom` when the key is not needed any more;
+ * one that is forgotten is collected like any memory.
+ */
+export function roomOfKey(key: Uint8Array): Uint8Array<ArrayBuffer> {
+  const room = idleRooms.pop() ?? new Uint8Array(new ArrayBuffer(roomLength));
+  for (let i = 0; i < key.length; i++) room[i] = key[i]!;
+  return room;
+}
+
+/** Wipes a room, which then is somebody else's: to be called once. */
+export function returnRoom(room: Uint8Array<ArrayBuffer>): void {
+  room.fill(0);
+  if (idleRooms.length < idleRoomsMax) idleRooms.push(room);
+}
+
 /**
  * Refuses an XTS key whose halves are equal: tweak and data key are then one, and the mode breaks
  * (IEEE 1619, FIPS 140 IG C.I). Looks at every byte, so that the time tells nothing of the key.

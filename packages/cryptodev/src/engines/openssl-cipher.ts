@@ -5,7 +5,7 @@ import { ciphers } from '../algorithms.ts';
 import type { Direction } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
 import type { EngineCipher } from '../engine.ts';
-import { copyOfKey } from './keys.ts';
+import { returnRoom, roomOfKey } from './keys.ts';
 import type { Pointer } from './libcrypto.ts';
 import {
   addressOf,
@@ -18,13 +18,13 @@ import {
 } from './libcrypto.ts';
 import { assertSameLength, Cursor, gathered } from './stretches.ts';
 
-const ivRoom = new Scratch(16);
 const blockRoom = new Scratch(16);
 /** The most bytes in one call, whose length and result are 32 bits. A multiple of all block sizes. */
 const longest = 2 ** 30;
 
 export class OpensslCipher implements EngineCipher {
   readonly #cipher: CipherName;
+  readonly #ivLength: number;
   readonly #algorithm: Pointer;
   readonly #key: Uint8Array<ArrayBuffer>;
   /** A context for each direction, made when the first operation wants it: their key schedules differ. */
@@ -34,19 +34,19 @@ export class OpensslCipher implements EngineCipher {
 
   constructor(cipher: CipherName, algorithm: Pointer, key: Uint8Array) {
     this.#cipher = cipher;
+    this.#ivLength = ciphers[cipher].ivLength;
     this.#algorithm = algorithm;
-    this.#key = copyOfKey(key);
+    this.#key = roomOfKey(key);
   }
 
   crypt(direction: Direction, iv: Uint8Array, source: Segments, destination: Segments): void {
     const ctx = this.#context(direction).pointer;
-    const { ivLength, blockSize } = ciphers[this.#cipher];
     assertSameLength(source, destination);
-    // What was in the room before must not stand in for what is missing.
-    if (iv.length !== ivLength)
+    // SAFETY: OpenSSL reads as many bytes of the IV as the cipher has.
+    if (iv.length !== this.#ivLength)
       throw new CryptoError('CRYPTO_INVALID_IV_LENGTH', `an IV of ${iv.length} bytes`);
     if (source.byteLength === 0) return;
-    if (iv.length > 0) must(EVP_CipherInit_ex2(ctx, 0, 0, ivRoom.put(iv), -1, 0), 'set IV');
+    if (iv.length > 0) must(EVP_CipherInit_ex2(ctx, 0, 0, addressOf(iv), -1, 0), 'set IV');
     if (source.count === 1 && destination.count === 1 && source.byteLength <= longest) {
       transform(
         ctx,
@@ -59,15 +59,16 @@ export class OpensslCipher implements EngineCipher {
     } else if (this.#cipher === 'aes-xts') {
       transformWhole(ctx, source, destination);
     } else {
-      transformStretches(ctx, source, destination, blockSize);
+      transformStretches(ctx, source, destination, ciphers[this.#cipher].blockSize);
     }
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#encrypting?.close();
     this.#decrypting?.close();
-    this.#key.fill(0);
+    returnRoom(this.#key);
   }
 
   #context(direction: Direction): NativeContext {
@@ -99,7 +100,9 @@ function transform(
   length: number,
 ): void {
   const out = addressOf(to, toOffset, length);
-  if (EVP_Cipher(ctx, out, addressOf(from, fromOffset, length), length) !== length) {
+  const isInPlace = from === to && fromOffset === toOffset;
+  const data = isInPlace ? out : addressOf(from, fromOffset, length);
+  if (EVP_Cipher(ctx, out, data, length) !== length) {
     throw opensslError(`cipher of ${length} bytes`);
   }
 }

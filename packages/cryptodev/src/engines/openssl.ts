@@ -40,18 +40,27 @@ const digestNames: Record<HashName, string> = {
   'ripemd-160': 'RIPEMD-160',
 };
 
+/** Whether OpenSSL has it, with keys of all lengths. */
+function isFetchable(algorithm: AlgorithmName): boolean {
+  if (Object.hasOwn(names, algorithm)) {
+    const ofLengths = names[algorithm as CipherName | AeadName];
+    return Object.values(ofLengths).every((name) => fetched('cipher', name) !== 0);
+  }
+  const hash = algorithm.startsWith('hmac-') ? hashOfMac(algorithm as MacName) : (algorithm as HashName);
+  return Object.hasOwn(digestNames, hash) && fetched('digest', digestNames[hash]) !== 0;
+}
+
 export class OpensslEngine implements Engine {
   readonly name = 'openssl';
   readonly asymmetric = new OpensslAsymmetric();
+  /** What was found: a session may be asked for hundreds of thousands of times a second. */
+  readonly #found = new Set<AlgorithmName>();
 
   supports(algorithm: AlgorithmName): boolean {
-    if (Object.hasOwn(names, algorithm)) {
-      return Object.values(names[algorithm as CipherName | AeadName]).every(
-        (name) => fetched('cipher', name) !== 0,
-      );
-    }
-    const hash = algorithm.startsWith('hmac-') ? hashOfMac(algorithm as MacName) : (algorithm as HashName);
-    return Object.hasOwn(digestNames, hash) && fetched('digest', digestNames[hash]) !== 0;
+    if (this.#found.has(algorithm)) return true;
+    if (!isFetchable(algorithm)) return false;
+    this.#found.add(algorithm);
+    return true;
   }
 
   createCipher(cipher: CipherName, key: Uint8Array): EngineCipher {

@@ -3,6 +3,7 @@
  * the parts of the chain that it names. Objects are used again, so that a request costs no allocation.
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
+import { copyShort } from './copy-short.ts';
 import { data, maxDataLength } from './wire.ts';
 
 const maxIvLength = 16;
@@ -162,23 +163,5 @@ export class DataRequest {
     if (length === 0) target.clear();
     else this.#readable.slice(this.#read - length, length, target);
     return true;
-  }
-}
-
-/** Copies byte by byte: for lengths for which views, as `Segments.copyTo` makes them, cost more than the bytes. */
-export function copyShort(from: Segments, start: number, length: number, to: Uint8Array): void {
-  let skip = start;
-  for (let i = 0, done = 0; done < length; i++) {
-    const available = from.length[i]! - skip;
-    if (available <= 0) {
-      skip = -available;
-      continue;
-    }
-    const memory = from.memory[i]!;
-    const offset = from.offset[i]! + skip;
-    const take = Math.min(available, length - done);
-    for (let j = 0; j < take; j++) to[done + j] = memory[offset + j]!;
-    done += take;
-    skip = 0;
   }
 }
