@@ -38,7 +38,7 @@ export type ChatClientOptions = {
    * client calls `confirm`.
    */
   readonly autoConfirm?: boolean;
-  /** Of TLS servers: certificates of authorities to trust, PEM, besides the system's. */
+  /** Of TLS servers: certificates of authorities to trust besides Node's and the machine's, PEM. */
   readonly ca?: string;
   /** For tests: limits and times other than the usual. */
   readonly tuning?: Partial<ClientTuning>;

@@ -23,6 +23,8 @@ export type ServerFrame = Extract<
   { type: 'created' | 'joined' | 'ack' | 'deliver' | 'live' | 'presence' | 'present' | 'error' }
 >;
 
+type OpeningFrame = ServerFrame | Extract<Frame, { type: 'welcome' }>;
+
 export type ConnectionListener = {
   frame(frame: ServerFrame): void;
   /** Called once, however the connection ends. */
@@ -43,6 +45,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #maxFrame = 0;
   #challenge: Uint8Array = new Uint8Array(0);
+  /** Waits for one frame. */
+  #waiting: ((frame: OpeningFrame | ChatError) => void) | undefined;
   #listener: ConnectionListener | undefined;
   #paused = false;
   #reading = false;
@@ -154,10 +158,8 @@ export class Connection {
   }
 
   /** The next frame, within the time to connect. */
-  #next(): Promise<ServerFrame | Extract<Frame, { type: 'welcome' }>> {
-    const { promise, resolve, reject } = Promise.withResolvers<
-      ServerFrame | Extract<Frame, { type: 'welcome' }>
-    >();
+  #next(): Promise<OpeningFrame> {
+    const { promise, resolve, reject } = Promise.withResolvers<OpeningFrame>();
     const timer = setTimeout(
       () => this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
       this.#options.connectTimeout,
@@ -172,8 +174,6 @@ export class Connection {
     else this.#waiting(this.#end);
     return promise;
   }
-
-  #waiting: ((frame: ServerFrame | Extract<Frame, { type: 'welcome' }> | ChatError) => void) | undefined;
 
   #received(piece: Uint8Array): void {
     this.#heard = true;

@@ -24,14 +24,14 @@ const MAX_WEBSOCKET_MESSAGE = 32 * 1024 * 1024;
  * @throws {ChatError} CHAT_UNREACHABLE
  */
 export async function dial(address: ServerAddress, options: DialOptions): Promise<Duplex> {
-  const stream = isWebSocket(address) ? webSocket(address, options) : socket(address, options);
+  const { duplex, opened } = isWebSocket(address) ? webSocket(address, options) : socket(address, options);
+  // An attempt that failed, or was given up, may fail once more in another way.
+  duplex.on('error', () => {});
   try {
-    await connected(stream, options);
-    return stream.duplex;
+    await inTime(opened, options);
+    return duplex;
   } catch (error) {
-    // Its later errors concern nobody: an attempt that is given up may still fail in its own way.
-    stream.duplex.on('error', () => {});
-    stream.duplex.destroy();
+    duplex.destroy();
     throw unreachable(address, error);
   }
 }
@@ -39,11 +39,8 @@ export async function dial(address: ServerAddress, options: DialOptions): Promis
 type Dialing = { readonly duplex: Duplex; readonly opened: Promise<void> };
 
 function socket({ transport, host, port }: ServerAddress, { ca }: DialOptions): Dialing {
-  const authorities = ca === undefined ? undefined : [...getCACertificates(), ca];
   const tls = transport === 'tls';
-  const stream: Socket = tls
-    ? connectTls({ host, port, ...(authorities && { ca: authorities }) })
-    : connectTcp({ host, port });
+  const stream: Socket = tls ? connectTls({ host, port, ca: authorities(ca) }) : connectTcp({ host, port });
   stream.setNoDelay(true);
   const opened = new Promise<void>((resolve, reject) => {
     stream.once(tls ? 'secureConnect' : 'connect', () => resolve()).once('error', reject);
@@ -56,7 +53,7 @@ function webSocket({ transport, path, ...address }: ServerAddress, { ca }: DialO
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
     maxPayload: MAX_WEBSOCKET_MESSAGE,
-    ...(ca !== undefined && { ca: [...getCACertificates(), ca] }),
+    ...(transport === 'wss' && { ca: authorities(ca) }),
   });
   const opened = new Promise<void>((resolve, reject) => {
     socket.once('open', () => resolve()).once('error', reject);
@@ -64,7 +61,12 @@ function webSocket({ transport, path, ...address }: ServerAddress, { ca }: DialO
   return { duplex: createWebSocketStream(socket), opened };
 }
 
-async function connected({ opened }: Dialing, { signal, timeout }: DialOptions): Promise<void> {
+/** Node's own list, the machine's, and one more. */
+function authorities(ca: string | undefined): string[] {
+  return [...getCACertificates('default'), ...getCACertificates('system'), ...(ca === undefined ? [] : [ca])];
+}
+
+async function inTime(opened: Promise<void>, { signal, timeout }: DialOptions): Promise<void> {
   const either = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(either.reason);

@@ -213,6 +213,84 @@ describe('a client of a server', () => {
   });
 });
 
+describe('a client that is started again', () => {
+  /** Bob reads what alice said, and ends. */
+  async function readBefore(all: Arena, log: readonly Deliver[]): Promise<void> {
+    all.bob.client.start();
+    const connection = await serve(all, log);
+    await all.bob.until(() => all.bob.texts.length === log.length);
+    await all.bob.client.close();
+    await connection.closed;
+  }
+
+  it('goes on at its place, and knows what was there before', async () => {
+    await using all = await arena();
+    const log = await sayAll(all, 'one', 'two');
+    await readBefore(all, log);
+    const bob = await all.room.client(all.server.address);
+    bob.client.start();
+    const [, two] = log as [Deliver, Deliver];
+    const connection = await serve(all, [
+      ...log,
+      { ...two, seq: 3 },
+      { ...(await all.alice.say('three')), seq: 4 },
+    ]);
+    assert.equal(connection.join.since, 2);
+    await bob.until(() => bob.texts.length === 1);
+    assert.deepEqual(bob.texts, ['three']);
+    assert.deepEqual(bob.codes, ['REPLAY']);
+  });
+
+  it('notices that the server has lost what it had', async () => {
+    await using all = await arena();
+    await readBefore(all, await sayAll(all, 'one', 'two'));
+    const bob = await all.room.client(all.server.address);
+    bob.client.start();
+    for (let round = 0; round < 2; round += 1) await serve(all, [], { head: 1 });
+    assert.equal((await bob.fatal).code, 'CHAT_SERVER_FORGOT');
+  });
+
+  it('notices, when it reads the room again, that the server has rewritten it', async () => {
+    await using all = await arena();
+    const [one, two, three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
+    await readBefore(all, [one, two, three]);
+    const forger = all.room.member('carol');
+    const bob = await all.room.client(all.server.address, { since: 0 });
+    bob.client.start();
+    await serve(all, [one, { ...(await forger.say('not two')), seq: 2 }, three]);
+    await bob.until(() => bob.codes.length === 3);
+    assert.deepEqual(bob.codes, ['MISSING', 'HISTORY_DIFFERS', 'HISTORY_DIFFERS']);
+    assert.match(bob.warnings[2]!.text, /than before/);
+  });
+
+  it('reads the room again without complaint when nothing was changed', async () => {
+    await using all = await arena();
+    const log = await sayAll(all, 'one', 'two', 'three');
+    await readBefore(all, log);
+    const bob = await all.room.client(all.server.address, { since: 1 });
+    bob.client.start();
+    await serve(all, [...log, await all.alice.say('four')]);
+    await bob.until(() => bob.texts.length === 3);
+    assert.deepEqual(bob.texts, ['two', 'three', 'four']);
+    assert.deepEqual(bob.codes, []);
+  });
+
+  it('says when the server has deleted what it had not yet read', async () => {
+    await using all = await arena();
+    const log = await sayAll(all, 'one', 'two', 'three', 'four', 'five');
+    await readBefore(all, log.slice(0, 1));
+    const bob = await all.room.client(all.server.address);
+    bob.client.start();
+    const connection = await all.server.acceptJoin();
+    connection.send({ type: 'joined', room: all.room.roomId, head: 5, first: 4, lastN: 0 });
+    connection.send(...log.slice(3), { type: 'live', seq: 5 });
+    await bob.until(() => bob.texts.length === 2);
+    assert.deepEqual(bob.texts, ['four', 'five']);
+    assert.deepEqual(bob.codes, ['EXPIRED']);
+    assert.match(bob.warnings[0]!.text, /messages 2 to 3/);
+  });
+});
+
 describe('a client whose own messages a server handles', () => {
   it('takes ACKs in order, and no other', async () => {
     await using all = await arena();

@@ -248,5 +248,8 @@ function sameName(one: string, other: string): boolean {
 }
 
 function fold(name: string): string {
-  return name.normalize('NFKC').replaceAll(/[\p{C}\p{Z}]/gu, '').toLowerCase();
+  return name
+    .normalize('NFKC')
+    .replaceAll(/[\p{C}\p{Z}]/gu, '')
+    .toLowerCase();
 }

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttps } from 'node:https';
+import { type AddressInfo, createServer as createTcp, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createServer as createTls } from 'node:tls';
+import { WebSocketServer } from 'ws';
+import { parseServerAddress } from '../encryption/server-address.ts';
+import { type DialOptions, dial } from './dial.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'skytale-dial-'));
+const identity = { key: '', cert: '' };
+
+before(() => {
+  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost';
+  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
+  const files = ['-addext', names, '-keyout', key, '-out', cert];
+  execFileSync('openssl', [...request.split(' '), ...files], { stdio: 'ignore' });
+  Object.assign(identity, { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') });
+});
+after(() => rmSync(directory, { recursive: true }));
+
+function options(change: Partial<DialOptions> = {}): DialOptions {
+  return { ca: undefined, timeout: 5000, signal: new AbortController().signal, ...change };
+}
+
+/** Listens at a free port of this machine; stops with all its connections. */
+async function listening(server: Server) {
+  const sockets = new Set<{ destroy(): void }>();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+describe('dialing', () => {
+  it('reaches a TLS server whose certificate is trusted, and no other', async () => {
+    await using server = await listening(createTls(identity, (socket) => socket.end('hello')));
+    const address = parseServerAddress(`127.0.0.1:${server.port}`, 'tls');
+    const stream = await dial(address, options({ ca: identity.cert }));
+    const [data] = await once(stream, 'data');
+    assert.equal(String(data), 'hello');
+    stream.destroy();
+    await assert.rejects(dial(address, options()), {
+      code: 'CHAT_UNREACHABLE',
+      message: /self-signed certificate/,
+    });
+  });
+
+  it('reaches a server by WebSocket over TLS, at its usual path', async () => {
+    const https = createHttps(identity);
+    const paths: string[] = [];
+    new WebSocketServer({ server: https }).on('connection', (socket, request) => {
+      paths.push(request.url ?? '');
+      socket.send(Buffer.from('hello'));
+    });
+    await using server = await listening(https);
+    const address = parseServerAddress(`wss://localhost:${server.port}`);
+    const stream = await dial(address, options({ ca: identity.cert }));
+    const [data] = await once(stream, 'data');
+    assert.equal(String(data), 'hello');
+    assert.deepEqual(paths, ['/ws']);
+    stream.destroy();
+    await assert.rejects(dial(address, options()), { code: 'CHAT_UNREACHABLE' });
+  });
+
+  it('gives up after its time, and when it is aborted', async () => {
+    await using server = await listening(createTcp(() => {}));
+    for (const transport of ['tls', 'ws'] as const) {
+      const address = { ...parseServerAddress(`127.0.0.1:${server.port}`), transport };
+      const late = { code: 'CHAT_UNREACHABLE', message: /does not answer/ };
+      await assert.rejects(dial(address, options({ timeout: 20 })), late);
+      const controller = new AbortController();
+      const dialing = assert.rejects(dial(address, options({ signal: controller.signal })), {
+        code: 'CHAT_UNREACHABLE',
+      });
+      controller.abort();
+      await dialing;
+    }
+  });
+
+  it('says why a server cannot be reached', async () => {
+    const name = parseServerAddress('no-such-host.invalid:7000');
+    await assert.rejects(dial(name, options()), {
+      code: 'CHAT_UNREACHABLE',
+      message: /no-such-host\.invalid:7000/,
+    });
+  });
+});
