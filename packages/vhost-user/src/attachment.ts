@@ -106,6 +106,7 @@ export class Attachment implements Disposable {
   #stopping: number | undefined;
   #protocolFeatures = 0n;
   #status = 0;
+  #reportedFeatures: bigint | undefined;
   #refusals = 0;
 
   /** Takes over the socket. */
@@ -189,7 +190,7 @@ export class Attachment implements Disposable {
     } catch (error) {
       if (!(error instanceof VhostUserError && error.code === 'VHOST_USER_REFUSED')) throw error;
       this.#reportRefusal(message, error);
-      if (!acknowledges || this.#refusals > REFUSALS_MAX) throw error;
+      if (!acknowledges) throw error;
       this.#send(message.request, writeU64(1n));
     }
   }
@@ -198,6 +199,7 @@ export class Attachment implements Disposable {
     this.#refusals += 1;
     this.#host.counters.add('refused');
     this.#emit({ event: 'refused', request: message.name, reason: error.message });
+    if (this.#refusals > REFUSALS_MAX) throw badMessage(`${this.#refusals} refusals are enough`);
   }
 
   #answer(request: number, reply: Reply | undefined): void {
@@ -304,6 +306,8 @@ export class Attachment implements Disposable {
 
   #setFeatures(features: bigint): void {
     this.#guest.acceptFeatures(features);
+    if (features === this.#reportedFeatures) return;
+    this.#reportedFeatures = features;
     this.#emit({
       event: 'features',
       features: `0x${features.toString(16)}`,

@@ -131,6 +131,28 @@ describe('rings', () => {
     assert.deepEqual(guest.receive(), ['slow'], 'the answer is not lost');
   });
 
+  it('that never run dry hold up neither messages nor the order to stop', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend).start();
+    let endless = true;
+    const refill = () => {
+      guest.queue.reap(() => {});
+      if (endless) guest.send('again');
+    };
+    const { device } = backend;
+    const handle = device.handle.bind(device);
+    device.handle = (queue, request) => {
+      handle(queue, request);
+      refill();
+    };
+    guest.send('again');
+    guest.send('again');
+    assert.equal(guest.front.getStatus(), 0);
+    guest.front.getConfig(0, 8);
+    endless = false;
+    assert.ok(backend.backend.counters.read().requests > 64);
+  });
+
   it('are not started by kicks, only by having all that a ring needs', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend);

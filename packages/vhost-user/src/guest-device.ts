@@ -233,14 +233,15 @@ export class GuestDevice implements Disposable {
       this.#inflight?.[Symbol.dispose]();
       this.#inflight = undefined;
     }
-    this.#host.emit({ event: 'reset' });
+    if (this.#state.status !== 0) this.#host.emit({ event: 'reset' });
     this.#state.reset();
   }
 
   /** Gives every ring that may have requests its turn. */
   runRings(): void {
     if (this.#resetting) return;
-    for (const ring of this.#ready) {
+    // A copy: a ring that always has more comes again in the next round, after messages had their turn.
+    for (const ring of [...this.#ready]) {
       this.#ready.delete(ring);
       if (!ring.enabled || !this.#state.isQueueEnabled(ring.index)) continue;
       if (this.#state.run(ring.index)) this.#ready.add(ring);
