@@ -151,6 +151,17 @@ describe('SqliteLog on disk', () => {
     await log.close();
   });
 
+  test('the write-ahead log does not grow without end', async () => {
+    const directory = newDirectory();
+    const log = await open(directory);
+    await log.createRoom(room);
+    for (let seq = 1; seq <= 120; seq += 1) await log.append([batch(seq, seq, {}, 200_000)]);
+    await log.roomCount();
+    assert(statSync(join(directory, 'chat.db-wal')).size < 8_000_000);
+    assert(statSync(join(directory, 'chat.db')).size > 16_000_000);
+    await log.close();
+  });
+
   test('when its thread dies, what waits and what comes is refused', async () => {
     const log = await open(newDirectory());
     await log.createRoom(room);

@@ -23,6 +23,10 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+/** Bytes stored after which the write-ahead log is copied into the database; it may grow a little beyond. */
+const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+/** What a transaction writes besides its messages, roughly: a few pages. */
+const TRANSACTION_BYTES = 16 * 1024;
 /** Batches that one call of prune deletes at most, so that it never holds up an append for long. */
 const PRUNE_STEP = 500;
 
@@ -50,6 +54,8 @@ export class SqliteStore {
   readonly #lock: DatabaseSync;
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
+  /** Bytes in the write-ahead log, roughly. */
+  #uncopied = 0;
 
   constructor({ directory, durability, maxBytes }: SqliteLogOptions) {
     makeDirectory(directory);
@@ -62,7 +68,7 @@ export class SqliteStore {
     }
     try {
       this.#db.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
+        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
       );
       this.#limit(maxBytes);
       this.#statements = prepare(this.#db);
@@ -104,6 +110,21 @@ export class SqliteStore {
     this.#transaction('storing messages', () => {
       for (const batch of batches) this.#appendOne(batch);
     });
+    this.#uncopied += batches.reduce((sum, { frames }) => sum + frames.length, 0);
+  }
+
+  /**
+   * Copies the write-ahead log into the database if it has become long. To be called when nobody waits: it
+   * takes much longer than an append. If it fails nothing is lost; the next call tries again.
+   */
+  tidy(): void {
+    if (this.#uncopied < CHECKPOINT_BYTES) return;
+    try {
+      const { busy } = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() ?? {};
+      if (busy === 0) this.#uncopied = 0;
+    } catch {
+      // A full disk, most likely: the next append says so to those who want to store something.
+    }
   }
 
   #appendOne({ room, first, last, time, frames, members }: Batch): void {
@@ -148,6 +169,7 @@ export class SqliteStore {
         if ((row.time as number) >= before) break;
         this.#statements.remove.run(row.rowid as number);
         this.#statements.shrink.run(row.size as number, row.room as Uint8Array);
+        this.#uncopied += row.size as number;
         deleted += 1;
       }
     });
@@ -170,6 +192,7 @@ export class SqliteStore {
       try {
         work();
         this.#db.exec('COMMIT');
+        this.#uncopied += TRANSACTION_BYTES;
       } catch (error) {
         // SQLite itself rolls back after some errors, a full disk among them.
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

@@ -43,5 +43,6 @@ port.on('message', (request: LogRequest) => {
     answer = { id: request.id, error: { code: known.code, message: known.message } };
   }
   port.postMessage(answer);
+  store?.tidy();
   if (request.method === 'close') port.close();
 });

@@ -18,6 +18,7 @@ import type { Counters } from './counters.ts';
 import { deliverBytes } from './message-batch.ts';
 import type { Room } from './room.ts';
 import type { ServerSettings } from './settings.ts';
+import { Silence } from './silence.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** What a client needs of its server. */
@@ -77,10 +78,7 @@ export class Client {
   #live = false;
   #hold: Hold | undefined;
   #readingFrames = false;
-  readonly #openedAt: number;
-  #heardAt: number;
-  #frameBegunAt: number | undefined;
-  #pinged = false;
+  readonly #silence: Silence;
   #endingAt = 0;
   #why = 'hung up';
 
@@ -94,8 +92,7 @@ export class Client {
     this.#decoder = new FrameDecoder(settings.maxFrameBytes);
     this.#frames = new TokenBucket(clock, settings.framesPerSecond, settings.framesBurst);
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
-    this.#openedAt = clock.now();
-    this.#heardAt = this.#openedAt;
+    this.#silence = new Silence(settings, clock.now());
     this.writer = new ClientWriter(stream, counters, () => this.#drained());
     stream.on('data', (piece: Uint8Array) => this.#received(piece));
     stream.on('end', () => this.#peerEnded());
@@ -179,27 +176,21 @@ export class Client {
 
   /** Looks whether it kept the time-outs. Called every second or so. */
   tick(now: number): void {
-    const { helloTimeoutMs, idleTimeoutMs, writeTimeoutMs, closeTimeoutMs } = this.#host.settings;
     if (this.#state === 'ending') {
-      if (now - this.#endingAt >= closeTimeoutMs) this.destroy();
+      if (now - this.#endingAt >= this.#host.settings.closeTimeoutMs) this.destroy();
       return;
     }
     const stuckSince = this.writer.congestedSince(now);
-    if (stuckSince !== undefined) {
-      if (now - stuckSince >= writeTimeoutMs) this.#abandon('TOO_SLOW', 'The connection takes no data.');
-    } else if (this.#hold !== undefined || this.#state === 'busy') {
-      // It is us who do not read.
-      this.#heardAt = now;
-    } else if (this.#state === 'hello' && now - this.#openedAt >= helloTimeoutMs) {
-      this.end('IDLE', `Nobody joined within ${helloTimeoutMs} ms.`);
-    } else if (this.#frameBegunAt !== undefined && now - this.#frameBegunAt >= helloTimeoutMs) {
-      this.end('IDLE', `A frame was begun and not finished within ${helloTimeoutMs} ms.`);
-    } else if (now - this.#heardAt >= idleTimeoutMs) {
-      this.end('IDLE', `Nothing was heard for ${idleTimeoutMs} ms.`);
-    } else if (now - this.#heardAt >= idleTimeoutMs / 3 && !this.#pinged) {
-      this.#pinged = true;
-      this.#send({ type: 'ping', token: now });
+    // Where it is us who do not listen, its silence says nothing.
+    const listening = this.#hold === undefined && this.#state !== 'busy';
+    if (stuckSince === undefined && !listening) {
+      this.#silence.heard(now);
+      return;
     }
+    const verdict = this.#silence.judge(now, this.#state === 'joined', stuckSince);
+    if (verdict.act === 'ping') this.#send({ type: 'ping', token: now });
+    else if (verdict.act === 'end') this.end('IDLE', verdict.text);
+    else if (verdict.act === 'abandon') this.#abandon();
   }
 
   // What comes in
@@ -208,8 +199,7 @@ export class Client {
     if (this.gone) return;
     this.#host.counters.bytesIn += piece.length;
     this.#bytes.take(piece.length);
-    this.#heardAt = this.#host.clock.now();
-    this.#pinged = false;
+    this.#silence.heard(this.#host.clock.now());
     this.#decoder.push(piece);
     this.#read();
   }
@@ -222,7 +212,7 @@ export class Client {
       while (!this.#holdUp()) {
         const frame = this.#decoder.next();
         if (frame === undefined) break;
-        this.#frameBegunAt = undefined;
+        this.#silence.frameEnded();
         this.#frames.take(1);
         this.#handle(frame);
       }
@@ -231,14 +221,9 @@ export class Client {
     } finally {
       this.#readingFrames = false;
     }
-    this.#noteUnfinished();
+    this.#silence.looked(this.#decoder.unfinishedBytes);
     if (this.#hold !== undefined || this.#state === 'busy') this.#stream.pause();
     else this.#stream.resume();
-  }
-
-  #noteUnfinished(): void {
-    if (this.#decoder.unfinishedBytes === 0) this.#frameBegunAt = undefined;
-    else this.#frameBegunAt ??= this.#heardAt;
   }
 
   /** Whether nothing may be handled now. If so, whatever ends that will call `#release`. */
@@ -423,9 +408,9 @@ export class Client {
   }
 
   /** Ends without a word: nothing that is written now would be read. */
-  #abandon(code: ProtocolErrorCode, text: string): void {
-    this.#log.info({ connection: this.#id, code }, text);
-    this.#why = code;
+  #abandon(): void {
+    this.#why = 'TOO_SLOW';
+    this.#log.info({ connection: this.#id, code: this.#why }, 'the connection takes no data');
     this.destroy();
   }
 

@@ -1,0 +1,58 @@
+import type { ServerSettings } from './settings.ts';
+
+/** What to do about a client that has been silent. */
+export type Verdict =
+  | { readonly act: 'nothing' | 'ping' | 'abandon' }
+  | { readonly act: 'end'; readonly text: string };
+
+const nothing: Verdict = { act: 'nothing' };
+
+/** Keeps account of when a client was last heard, and judges by the time-outs of the settings. */
+export class Silence {
+  readonly #settings: ServerSettings;
+  readonly #openedAt: number;
+  #heardAt: number;
+  /** When the frame began that has not ended. */
+  #frameBegunAt: number | undefined;
+  #pinged = false;
+
+  constructor(settings: ServerSettings, now: number) {
+    this.#settings = settings;
+    this.#openedAt = now;
+    this.#heardAt = now;
+  }
+
+  /** Something came, or we are the ones who do not listen. */
+  heard(now: number): void {
+    this.#heardAt = now;
+    this.#pinged = false;
+  }
+
+  /** A frame has come to its end. */
+  frameEnded(): void {
+    this.#frameBegunAt = undefined;
+  }
+
+  /** All that came was looked at; `unfinished` bytes of it are the begin of a frame. */
+  looked(unfinished: number): void {
+    if (unfinished === 0) this.#frameBegunAt = undefined;
+    else this.#frameBegunAt ??= this.#heardAt;
+  }
+
+  /** @param stuckSince since when the connection has taken nothing of what was written */
+  judge(now: number, joined: boolean, stuckSince: number | undefined): Verdict {
+    const { helloTimeoutMs, idleTimeoutMs, writeTimeoutMs } = this.#settings;
+    if (stuckSince !== undefined) return now - stuckSince >= writeTimeoutMs ? { act: 'abandon' } : nothing;
+    if (!joined && now - this.#openedAt >= helloTimeoutMs) {
+      return { act: 'end', text: `Nobody joined within ${helloTimeoutMs} ms.` };
+    }
+    if (this.#frameBegunAt !== undefined && now - this.#frameBegunAt >= helloTimeoutMs) {
+      return { act: 'end', text: `A frame was begun and not finished within ${helloTimeoutMs} ms.` };
+    }
+    const silent = now - this.#heardAt;
+    if (silent >= idleTimeoutMs) return { act: 'end', text: `Nothing was heard for ${idleTimeoutMs} ms.` };
+    if (silent < idleTimeoutMs / 3 || this.#pinged) return nothing;
+    this.#pinged = true;
+    return { act: 'ping' };
+  }
+}
