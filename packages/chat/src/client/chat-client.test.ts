@@ -145,8 +145,9 @@ describe('a chat', () => {
     await once(alice.client, 'caughtUp');
     const bob = await town.room.client(town.address, { name: 'bob' });
     bob.client.start();
+    await alice.until(() => seen.length === 1);
     await bob.client.send('hello');
-    await alice.until(() => alice.texts.length === 1 && seen.length === 1);
+    await alice.until(() => alice.texts.length === 1);
     const member = bob.client.member;
     assert.deepEqual(seen, [{ member, name: undefined, present: true }]);
     assert.deepEqual(alice.client.present, [{ member, name: 'bob', present: true }]);

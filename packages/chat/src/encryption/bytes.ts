@@ -1,4 +1,5 @@
 /** Byte strings put together, compared and written as text. */
+import { writeU64 } from '../protocol/frames.ts';
 import type { Bytes } from './primitives.ts';
 
 const encoder = new TextEncoder();
@@ -21,7 +22,7 @@ export function concat(...parts: Uint8Array[]): Bytes {
 /** An integer up to 2^53 - 1 as eight bytes, big-endian. */
 export function u64(value: number): Bytes {
   const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
+  writeU64(bytes, 0, value);
   return bytes;
 }
 

@@ -1,5 +1,5 @@
 import { type CryptoDevice, CryptoError } from '@skytale/cryptodev';
-import { concat, toHex } from './bytes.ts';
+import { concat, toHex, u64 } from './bytes.ts';
 import { type Content, decodeContent, encodeContent } from './content.ts';
 import {
   associatedData,
@@ -60,7 +60,7 @@ export class SharedKeyCipher implements RoomCipher {
   async open(member: Uint8Array, n: number, envelope: Uint8Array): Promise<OpenedMessage> {
     const parts = parseEnvelope(envelope);
     const bound = associatedData(this.#keys.roomId, member, n, parts.header);
-    // The signature first: so that only members can make the device create sessions.
+    // The signature first: what was damaged on the way costs no session of the device.
     const genuine = await this.#verifier(member).verify(concat(bound, parts.ciphertext), parts.signature);
     if (!genuine) throw new MessageError('FORGED', 'its signature is not its sender’s');
     const plaintext = await this.#decrypt(member, n, parts, bound);
@@ -106,7 +106,5 @@ export class SharedKeyCipher implements RoomCipher {
 
 /** 96 bits (NIST SP 800-38D section 8.2.1): no fixed field, the number as invocation field. */
 function nonce(n: number): Uint8Array {
-  const bytes = new Uint8Array(12);
-  new DataView(bytes.buffer).setBigUint64(4, BigInt(n));
-  return bytes;
+  return concat(new Uint8Array(4), u64(n));
 }
