@@ -1,5 +1,6 @@
 /** What the command promises to shells and scripts: outputs, errors, exit codes. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
@@ -301,6 +302,51 @@ describe('a client in a pipe', { timeout: 60_000 }, () => {
     reader.leaveStdout();
     assert.equal(await reader.exit(), 0, reader.stderr);
     assert.doesNotMatch(reader.stderr, /EPIPE|skytale:/);
+  });
+
+  it('gives up on a server that has no space left, and keeps what is not stored', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'), undefined, '--max-room-size', '16K');
+    const link = await invite(server.address);
+    const args = ['chat', link, '--name', 'alice', '--state', directory.join('alice'), '--timeout', '1'];
+    const input = Array.from({ length: 50 }, (_, i) => `${i} ${'x'.repeat(1000)}\n`).join('');
+    const refused = await run(args, { input });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /^skytale: .* kept here, and sent the next time/m);
+    server.program.kill('SIGTERM');
+    await server.program.exit();
+    await using roomier = await Server.start(directory.join('data'), server.address);
+    assert.equal((await run(args)).code, 0);
+    const reader = await run(['chat', link, '--name', 'bob', '--state', directory.join('bob')]);
+    assert.equal(reader.stdout, input);
+    assert.ok(roomier.program.running);
+  });
+
+  it('goes through WebSocket and TLS', async () => {
+    using directory = new TemporaryDirectory();
+    const [cert, key] = [directory.join('cert.pem'), directory.join('key.pem')];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+    const request = ['req', '-x509', '-newkey', 'ed25519', '-nodes', '-days', '2', ...subject];
+    execFileSync('openssl', [...request, '-out', cert, '-keyout', key], { stdio: 'ignore' });
+    await using server = await Server.start(directory.join('plain'));
+    await using secure = await Server.start(
+      ...([directory.join('tls'), 'localhost:0', '--tls-cert', cert, '--tls-key', key] as const),
+    );
+    const tls = secure.address.replace(/^.*:/, 'localhost:');
+    for (const [address, scheme] of [
+      [`ws://${server.listening.http}`, 'skytale+ws'],
+      [`tls://${tls}`, 'skytales'],
+    ] as const) {
+      const link = await invite(address, '--ca-file', cert);
+      assert.ok(link.startsWith(`${scheme}://`), link);
+      const state = ['--state', directory.join('state'), '--ca-file', cert, '--timeout', '5'];
+      assert.equal((await run(['chat', link, '--name', 'a', ...state], { input: 'hello\n' })).code, 0);
+      assert.equal((await run(['chat', link, '--name', 'b', ...state])).stdout, 'hello\n');
+    }
+    // Without the authority the certificate proves nothing.
+    const untrusted = await run(['invite', '--server', `tls://${tls}`]);
+    assert.equal(untrusted.code, 1);
+    assert.match(untrusted.stderr, /certificate/);
   });
 
   it('keeps its secrets to its user', async () => {

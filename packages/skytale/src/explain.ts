@@ -3,8 +3,26 @@ import { CommandError } from './command-error.ts';
 
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const message = systemMessage(error) ?? error.message;
+  const message = (systemMessage(error) ?? error.message) + hint(error);
   return message.replace(/\s*\n\s*/g, ' ');
+}
+
+/** Which option changes it, where the error comes from a package that knows nothing of options. */
+function hint({ code }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'SERVER_PORT_TAKEN':
+    case 'SERVER_PORT_FORBIDDEN':
+    case 'SERVER_ADDRESS_UNAVAILABLE':
+      return ' (--listen and --http say where)';
+    case 'LOG_IN_USE':
+    case 'LOG_NOT_ACCESSIBLE':
+    case 'LOG_CORRUPT':
+      return ' (--data says where)';
+    case 'INVITE_PASSPHRASE_NEEDED':
+      return ' (--passphrase-file or SKYTALE_PASSPHRASE give it in a pipe)';
+    default:
+      return '';
+  }
 }
 
 export function exitCodeFor(error: unknown): number {

@@ -30,7 +30,11 @@ export async function pipeChat(options: PipeChatOptions): Promise<number> {
     .on('message', (message) => printer.add(message).catch(end.reject))
     .on('caughtUp', () => caughtUp.resolve())
     .on('state', (state) => patience.stateChanged(state))
-    .on('warning', ({ text }) => note(`Warning: ${displayText(text)}`))
+    .on('ack', () => patience.acknowledged(client.unacknowledged))
+    .on('warning', ({ code, text }) => {
+      note(`Warning: ${displayText(text)}`);
+      if (code === 'REFUSED') patience.refused();
+    })
     .on('fatal', (error) => end.reject(error));
   whenReaderLeaves(() => end.resolve(0));
   const stopListening = onEndSignal((signal: EndSignal) => end.resolve(exitCodeOf(signal)));
@@ -120,7 +124,7 @@ class Printer {
   }
 }
 
-/** Says when the server goes and comes, and gives up on it after a while. */
+/** Says when the server goes and comes, and gives up on one that stays away, or stores nothing, for too long. */
 class Patience {
   readonly #milliseconds: number;
   readonly #giveUp: (reason: CommandError) => void;
@@ -129,6 +133,7 @@ class Patience {
   /** What to say at the end; before the first connection, why there is none. */
   #lastWords = 'The server does not answer.';
   #wasOnline = false;
+  #refuses = false;
 
   constructor(seconds: number, giveUp: (reason: CommandError) => void) {
     this.#milliseconds = seconds * 1000;
@@ -150,6 +155,21 @@ class Patience {
       if (!this.#saidSo) note(`${reason} Trying again …`);
       this.#saidSo = true;
     }
+  }
+
+  /** The server is there but stores nothing, for want of space. */
+  refused(): void {
+    this.#refuses = true;
+    this.#lastWords = 'The server stores no more. The rest is kept here, and sent the next time.';
+    this.#wait();
+  }
+
+  /** @param left messages that are not acknowledged */
+  acknowledged(left: number): void {
+    if (!this.#refuses) return;
+    this.stop();
+    this.#refuses = left > 0;
+    if (this.#refuses) this.#wait();
   }
 
   #wait(): void {

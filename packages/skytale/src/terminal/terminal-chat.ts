@@ -48,6 +48,7 @@ export class TerminalChat {
   #state: ConnectionState = { phase: 'connecting', attempt: 1 };
   #retryAt = 0;
   #caughtUp = false;
+  #sawMessages = false;
   /** From then on it is news when somebody is there. */
   #settledAt = Number.POSITIVE_INFINITY;
   #leaving = false;
@@ -113,8 +114,16 @@ export class TerminalChat {
       .on('ack', ({ n }) => this.#acknowledged(n))
       .on('presence', (presence) => this.#presence(presence))
       .on('warning', ({ text }) => this.#print(this.#transcript.warning(text)))
-      .on('caughtUp', () => {
+      .on('caughtUp', ({ seq }) => {
         this.#caughtUp = true;
+        if (!this.#sawMessages && seq > 0) {
+          this.#print(
+            this.#transcript.notice(
+              'Nothing new since your last visit. "--since 0" shows all that was said.',
+            ),
+          );
+        }
+        this.#sawMessages = true;
         this.#settledAt = performance.now() + settleMs;
         this.#drawSoon();
       })
@@ -123,6 +132,7 @@ export class TerminalChat {
   }
 
   #message(message: ChatMessage): void {
+    this.#sawMessages = true;
     this.#names.learn(message.member, message.from);
     // The own message whose acknowledgement was lost with the connection comes as history.
     if (message.own) this.#forgetUnsent(message.text);
