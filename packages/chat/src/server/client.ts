@@ -2,20 +2,14 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { LogError } from '../log/log-error.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
-import {
-  encodeFrame,
-  type Frame,
-  MAX_ERROR_TEXT,
-  maxEnvelope,
-  PROTOCOL_VERSION,
-} from '../protocol/frames.ts';
+import { encodeFrame, type Frame, MAX_ERROR_TEXT, PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin, newChallenge } from './access.ts';
 import { ClientWriter } from './client-writer.ts';
 import type { Clock } from './clock.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
-import { deliverBytes } from './message-batch.ts';
+import { Publisher } from './publisher.ts';
 import type { Room } from './room.ts';
 import type { ServerSettings } from './settings.ts';
 import { Silence } from './silence.ts';
@@ -58,6 +52,8 @@ export class Client {
   /** Whether it has not been given all that its room has; whether the log is being read for it. Its room's. */
   behind = false;
   reading = false;
+  /** Whether it once had everything. */
+  live = false;
   /** Whether it was not told of all who came and went. */
   presenceStale = true;
   readonly #stream: Duplex;
@@ -70,12 +66,7 @@ export class Client {
   readonly #bytes: TokenBucket;
   #state: State = 'hello';
   #room: Room | undefined;
-  /** Largest n that was accepted, and that is stored. */
-  #acceptedN = 0;
-  #storedN = 0;
-  /** It was told STORAGE_FULL: what was under way is dropped until it begins again. */
-  #refused = false;
-  #live = false;
+  #publisher: Publisher | undefined;
   #hold: Hold | undefined;
   #readingFrames = false;
   readonly #silence: Silence;
@@ -118,13 +109,13 @@ export class Client {
 
   /** Its message `n`, and all before it, are stored. */
   stored(n: number): void {
-    this.#storedN = n;
+    this.#publisher?.stored(n);
   }
 
   /** It has been given everything. */
   caughtUp(): void {
-    if (!this.#live) {
-      this.#live = true;
+    if (!this.live) {
+      this.live = true;
       this.#send({ type: 'live', seq: this.cursor });
     }
     if (this.presenceStale) this.#room?.presence.tellSoon();
@@ -133,7 +124,7 @@ export class Client {
   /** What it published and is not stored will not be: `error` says why. */
   refuse(error: unknown): void {
     if (error instanceof LogError && error.code === 'LOG_FULL') {
-      this.#refuseStorage('The server has no more room for messages.');
+      if (!this.gone) this.#publisher?.refuse('The server has no more room for messages.');
     } else {
       this.failed(error);
     }
@@ -149,11 +140,17 @@ export class Client {
     }
   }
 
+  /** Tells it an error, and goes on. */
+  sendError(code: ProtocolErrorCode, text: string): void {
+    this.#host.counters.errors += 1;
+    this.#send({ type: 'error', code: protocolErrors[code].number, text: text.slice(0, MAX_ERROR_TEXT / 4) });
+  }
+
   /** Tells it an error, and hangs up. */
   end(code: ProtocolErrorCode, text: string): void {
     if (this.gone) return;
     this.#log.info({ connection: this.#id, code }, text);
-    this.#sendError(code, text);
+    this.sendError(code, text);
     this.#startEnding(code);
   }
 
@@ -263,7 +260,8 @@ export class Client {
   #handle(frame: Frame): void {
     switch (frame.type) {
       case 'publish':
-        this.#publish(frame.n, frame.envelope);
+        if (this.#publisher === undefined) throw new ProtocolError('NOT_JOINED', 'JOIN before you PUBLISH.');
+        this.#publisher.publish(frame.n, frame.envelope);
         break;
       case 'ping':
         this.#send({ type: 'pong', token: frame.token });
@@ -279,54 +277,6 @@ export class Client {
       default:
         throw new ProtocolError('UNEXPECTED_FRAME', `A client does not send ${frame.type} frames.`);
     }
-  }
-
-  #publish(n: number, envelope: Uint8Array): void {
-    const { settings } = this.#host;
-    const room = this.#room;
-    if (room === undefined) throw new ProtocolError('NOT_JOINED', 'JOIN a room before you PUBLISH.');
-    const longest = maxEnvelope(settings.maxFrameBytes);
-    if (envelope.length > longest) {
-      throw new ProtocolError(
-        'FRAME_TOO_LARGE',
-        `An envelope of ${envelope.length} bytes is too large: ${longest} are allowed.`,
-      );
-    }
-    if (n <= this.#acceptedN) {
-      this.#repeated(n);
-    } else if (n === this.#acceptedN + 1) {
-      this.#accept(room, n, envelope);
-    } else if (!this.#refused) {
-      throw new ProtocolError('GAP', `Message ${n} came where ${this.#acceptedN + 1} was expected.`);
-    }
-  }
-
-  #accept(room: Room, n: number, envelope: Uint8Array): void {
-    const { settings, committer } = this.#host;
-    this.#refused = false;
-    const size = room.bytes + room.pendingBytes + deliverBytes(envelope);
-    if (settings.maxRoomBytes > 0 && size > settings.maxRoomBytes) {
-      this.#refuseStorage(`This room has reached its limit of ${settings.maxRoomBytes} bytes.`);
-      return;
-    }
-    this.#acceptedN = n;
-    committer.accept(room, { sender: this, n, envelope });
-  }
-
-  /** Says "had it" to a repetition, but not before the first one is stored. */
-  #repeated(n: number): void {
-    const answer = () => {
-      if (n <= this.#storedN) this.#send({ type: 'ack', n, seq: 0, time: 0 });
-    };
-    if (n <= this.#storedN) answer();
-    else void this.#host.committer.settled().then(answer);
-  }
-
-  #refuseStorage(text: string): void {
-    if (this.#state !== 'joined') return;
-    this.#acceptedN = this.#storedN;
-    if (!this.#refused) this.#sendError('STORAGE_FULL', text);
-    this.#refused = true;
   }
 
   /** Does what takes longer; reads no more until it is done. */
@@ -369,8 +319,7 @@ export class Client {
     this.#room = room;
     const lastN = await this.#host.lastN(room, this.member);
     if (this.#state !== 'busy') return this.#state;
-    this.#acceptedN = lastN;
-    this.#storedN = lastN;
+    this.#publisher = new Publisher(this, room, this.#host, lastN);
     this.cursor = Math.min(Math.max(frame.since, room.first - 1), room.head);
     this.#send({ type: 'joined', room: room.idBytes, head: room.head, first: room.first, lastN });
     const ids = { room: room.id.slice(0, 8), member: this.member.slice(0, 8) };
@@ -383,11 +332,6 @@ export class Client {
 
   #send(frame: Frame): void {
     this.writer.send(encodeFrame(frame));
-  }
-
-  #sendError(code: ProtocolErrorCode, text: string): void {
-    this.#host.counters.errors += 1;
-    this.#send({ type: 'error', code: protocolErrors[code].number, text: text.slice(0, MAX_ERROR_TEXT / 4) });
   }
 
   /**

@@ -50,8 +50,9 @@ export class Room {
   readonly #tails: Tails;
   #tail: MessageBatch<Client>[] = [];
   #tailBytes = 0;
-  /** How many clients have not been given all that there is. */
+  /** How many clients have not been given all that there is; how many of them once had. */
   #behind = 0;
+  #lagging = 0;
   #crowdTimer: Disposable | undefined;
   #onCalm: (() => void)[] = [];
 
@@ -127,7 +128,7 @@ export class Room {
   giveAll(): void {
     for (const client of this.#clients) this.#give(client);
     this.#trimTail();
-    if (this.#behind * 2 > this.#clients.size) this.#waitForCrowd();
+    if (this.#lagging * 2 > this.#clients.size) this.#waitForCrowd();
   }
 
   /** Notes what is left after old messages were deleted. */
@@ -213,7 +214,8 @@ export class Room {
     if (client.behind === behind) return;
     client.behind = behind;
     this.#behind += behind ? 1 : -1;
-    if (this.#behind * 2 <= this.#clients.size) this.#calm();
+    if (client.live) this.#lagging += behind ? 1 : -1;
+    if (this.#lagging * 2 <= this.#clients.size) this.#calm();
   }
 
   #waitForCrowd(): void {
