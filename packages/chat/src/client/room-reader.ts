@@ -46,8 +46,8 @@ export type RoomReaderOptions = {
 /** Of the answer to JOIN: the end of the room, its first message, and the last that one sent oneself. */
 export type Joined = { readonly head: number; readonly first: number; readonly lastN: number };
 
-/** Errors that damage on the way can cause, and not only the sender. */
-const damage: readonly MessageErrorCode[] = ['FORGED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
+/** What somebody on the way can cause, and not the sender alone. */
+const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
 
 /**
  * Reads a room in its order: checks each frame against the transcript, and makes of it what the user is told.
@@ -224,8 +224,10 @@ export class RoomReader implements InboxReader {
     const own = equalBytes(member, this.#options.member);
     if (outcome instanceof MessageError) return this.#refused(delivery, outcome, own);
     if (own) this.#checkOwn(delivery);
+    const disorder = this.#transcript.disorder(delivery, outcome.content.name);
+    if (disorder !== undefined && this.#askAgain(disorder)) return false;
     const { content, findings } = this.#transcript.take(delivery, outcome);
-    for (const finding of findings) this.#report(finding);
+    for (const finding of findings) this.#report(finding, seq - 1);
     if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
     const shown = content !== undefined && (!own || n <= this.#earlier) && seq > (this.#options.since ?? 0);
     if (shown) this.#show(delivery, content, own);
@@ -312,16 +314,15 @@ export class RoomReader implements InboxReader {
 
   /** @returns false if one has asked already, or too often */
   #askAgain(finding: Finding): boolean {
-    const what = this.#retryName(finding);
+    const what = retryName(finding, this.#transcript.seq);
     const now = this.#options.now();
     this.#retries = this.#retries.filter((time) => time > now - RETRY_PERIOD);
     if (what === this.#retried || this.#retries.length >= MAX_RETRIES) return false;
     this.#report(finding);
     this.#retried = what;
     this.#retries.push(now);
-    this.#options.onBroken(
-      new ChatError('CHAT_PROTOCOL_VIOLATION', 'What the server sent was damaged; asking it again.'),
-    );
+    const text = 'What the server sent is damaged or incomplete; asking it again.';
+    this.#options.onBroken(new ChatError('CHAT_PROTOCOL_VIOLATION', text));
     return true;
   }
 
@@ -332,13 +333,10 @@ export class RoomReader implements InboxReader {
     return false;
   }
 
-  #retryName({ code }: Finding): string {
-    return `${code} after ${this.#transcript.seq}`;
-  }
-
-  #report(finding: Finding): void {
+  /** @param after the place before it */
+  #report(finding: Finding, after = this.#transcript.seq): void {
     // Told already, when the server was asked again.
-    if (this.#retryName(finding) !== this.#retried) this.#events.push(['warning', finding]);
+    if (retryName(finding, after) !== this.#retried) this.#events.push(['warning', finding]);
   }
 
   #presenceChanged(member: MemberId, present: boolean): void {
@@ -346,6 +344,10 @@ export class RoomReader implements InboxReader {
     const name = this.#transcript.sender(Buffer.from(member, 'hex'))?.name;
     this.#events.push(['presence', { member, name, present }]);
   }
+}
+
+function retryName({ code }: Finding, after: number): string {
+  return `${code} after ${after}`;
 }
 
 function altered({ seq, member, n }: Delivery): Finding {

@@ -163,13 +163,36 @@ export class Transcript {
     );
   }
 
+  /** What to say of the number of a verified message, if it is not the sender's next one. */
+  disorder(delivery: Delivery, name: string): Finding | undefined {
+    const known = this.#senders.get(toHex(delivery.member));
+    const who = describeMember(delivery.member, name);
+    if (known !== undefined && delivery.n <= known.n) {
+      const late = known.gaps.some(({ from, to }) => from <= delivery.n && delivery.n <= to);
+      return late
+        ? finding(
+            delivery,
+            'REORDERED',
+            `A message from ${who} came after later ones of theirs, and was dropped.`,
+          )
+        : finding(delivery, 'REPLAY', `An old message from ${who} was played again, and was dropped.`);
+    }
+    const count = this.#skipped(delivery.n, known);
+    if (count === 0) return undefined;
+    const verb = count === 1 ? 'is' : 'are';
+    return finding(
+      delivery,
+      'MISSING',
+      `${countMessages(count)} from ${who} ${verb} missing before this one.`,
+    );
+  }
+
   #judge(delivery: Delivery, { content, seen }: OpenedMessage): Verdict {
     const known = this.#senders.get(toHex(delivery.member));
-    if (known !== undefined && delivery.n <= known.n) return this.#repeated(delivery, known);
-    const findings = [
-      ...this.#missing(delivery, known, content.name),
-      ...this.#sharedName(delivery, known, content.name),
-    ];
+    const disorder = this.disorder(delivery, content.name);
+    const findings = disorder === undefined ? [] : [disorder];
+    if (known !== undefined && delivery.n <= known.n) return { content: undefined, findings };
+    findings.push(...this.#sharedName(delivery, known, content.name));
     const differs = this.#chain.compare(seen) === 'differs';
     if (differs && known?.diverged !== true) {
       const who = describeMember(delivery.member, content.name);
@@ -185,33 +208,6 @@ export class Transcript {
       diverged: differs,
     });
     return { content, findings };
-  }
-
-  #repeated(delivery: Delivery, known: SenderState): Verdict {
-    const who = describeMember(delivery.member, known.name);
-    const late = known.gaps.some(({ from, to }) => from <= delivery.n && delivery.n <= to);
-    return {
-      content: undefined,
-      findings: [
-        late
-          ? finding(
-              delivery,
-              'REORDERED',
-              `A message from ${who} came after later ones of theirs, and was dropped.`,
-            )
-          : finding(delivery, 'REPLAY', `An old message from ${who} was played again, and was dropped.`),
-      ],
-    };
-  }
-
-  #missing(delivery: Delivery, known: SenderState | undefined, name: string): Finding[] {
-    const count = this.#skipped(delivery.n, known);
-    if (count === 0) return [];
-    const who = describeMember(delivery.member, name);
-    const verb = count === 1 ? 'is' : 'are';
-    return [
-      finding(delivery, 'MISSING', `${countMessages(count)} from ${who} ${verb} missing before this one.`),
-    ];
   }
 
   /** How many numbers of the sender are left out that should have come. */
