@@ -1,9 +1,11 @@
 /** What the command promises to shells and scripts: outputs, errors, exit codes. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { TemporaryDirectory } from './support/directory.ts';
 import { invite, Program, run, Server } from './support/programs.ts';
 
@@ -88,6 +90,23 @@ describe('a server', { timeout: 60_000 }, () => {
     assert.equal(server.program.lines.length, 1);
     for (const line of server.program.stderr.trimEnd().split('\n')) JSON.parse(line);
     assert.equal(statSync(directory.join('data')).mode & 0o777, 0o700);
+  });
+
+  it('waits for its clients when it ends, but not after a second signal', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'), undefined, '--close-timeout', '1h');
+    const [host, port] = server.address.split(':') as [string, string];
+    const client = connect({ host, port: Number(port), allowHalfOpen: true });
+    await once(client, 'data'); // It is greeted, and from now on it says nothing.
+    server.program.kill('SIGTERM');
+    await server.program.stderrHas(/"stopping"/);
+    // The first repetitions count as echoes of the same key press.
+    while (server.program.running) {
+      server.program.kill('SIGTERM');
+      await setTimeout(20);
+    }
+    assert.equal(await server.program.exit(), 143);
+    client.destroy();
   });
 
   it('takes settings from the environment and a file', async () => {

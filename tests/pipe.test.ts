@@ -73,7 +73,7 @@ describe('two clients in pipes', { timeout: 120_000 }, () => {
     assert.deepEqual(new Set(lines.map(({ from }) => from)), new Set(['alice']));
   });
 
-  it('carry them over three crashes of the server', async () => {
+  it('carry them over three crashes and an orderly restart of the server', async () => {
     using directory = new TemporaryDirectory();
     let server = await Server.start(directory.join('data'));
     try {
@@ -81,9 +81,16 @@ describe('two clients in pipes', { timeout: 120_000 }, () => {
       const link = await invite(address);
       await using bob = listener(link, directory.join('bob'));
       await using alice = sender(link, directory.join('alice'), input());
-      for (const progress of [2000, 4500, 7000]) {
+      for (const [progress, signal, code] of [
+        [1500, 'SIGKILL', 137],
+        [3500, 'SIGTERM', 0],
+        [5500, 'SIGKILL', 137],
+        [7500, 'SIGKILL', 137],
+      ] as const) {
         await bob.until(() => bob.lines.length >= progress, `line ${progress}`);
-        await server.crash();
+        assert.ok(bob.lines.length < count, 'too fast for this test');
+        server.program.kill(signal);
+        assert.equal(await server.program.exit(), code);
         server = await Server.start(directory.join('data'), address);
       }
       assert.equal(await alice.exit(), 0, alice.stderr);

@@ -15,8 +15,8 @@ async function paste(line: string, env: Record<string, string>, input: string): 
   const path = `${dirname(process.execPath)}:${process.env.PATH}`;
   const shell = spawn('sh', ['-c', line], {
     cwd: repository,
-    env: { ...process.env, PATH: path, ...env },
-    stdio: ['pipe', 'ignore', 'inherit'],
+    env: { ...process.env, PATH: path, npm_config_update_notifier: 'false', ...env },
+    stdio: ['pipe', 'ignore', 'ignore'],
   });
   shell.stdin.end(input);
   const [code] = (await once(shell, 'exit')) as [number | null];

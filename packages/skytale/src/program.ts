@@ -85,7 +85,7 @@ const commands = [
       'input is sent as a message, every message of the others is printed as a line of standard output, and ' +
       'everything else goes to standard error. At the end of the input it waits until the server has stored ' +
       'all of it, then ends; with --follow it stays.\n\n' +
-      'In text format a line break within a message is printed as \\n, a backslash as \\\\, another control ' +
+      'A line ends with LF or CR LF. In text format a line break within a message is printed as \\n, a backslash as \\\\, another control ' +
       'character (but tab) as \\xNN, and a character that reorders text as \\uNNNN. In json format a line is ' +
       '{"seq":7,"from":"alice","text":"…","at":"2026-01-31T12:00:00.000Z"}.',
     settings: [
