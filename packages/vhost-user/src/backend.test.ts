@@ -180,6 +180,17 @@ describe('rings', () => {
       assert.equal(guest.ring!.call.clear(), true);
     }
   });
+
+  it('assume nothing about a driver whose features were passed on', async () => {
+    await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });
+    using guest = new Guest(backend).start(VIRTIO_F_VERSION_1, false);
+    // used_event of such a driver stays 0: with EVENT_IDX assumed it would be called once only.
+    for (let i = 0; i < 3; i++) {
+      guest.send(`request ${i}`);
+      assert.deepEqual(guest.receive(), [`request ${i}`]);
+      assert.equal(guest.ring!.call.clear(), true);
+    }
+  });
 });
 
 describe('memory', () => {

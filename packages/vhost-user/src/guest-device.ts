@@ -9,6 +9,7 @@ import {
   STATUS_DRIVER,
   STATUS_DRIVER_OK,
   STATUS_FEATURES_OK,
+  VIRTIO_F_VERSION_1,
   VirtqueueError,
 } from '@skytale/virtio';
 import type { BackendEvent, Counters } from './backend-events.ts';
@@ -42,8 +43,8 @@ export interface GuestDeviceHost {
 
 export interface GuestDeviceOptions extends MapOptions {
   /**
-   * Features that the front end has agreed on with its driver without telling us. For QEMU's
-   * cryptodev-vhost-user, which passes on none: RING_FEATURES. Default: none.
+   * Features that a front end has agreed on with its driver without telling us, where it tells of none: without
+   * VERSION_1 none can be served. For QEMU's cryptodev-vhost-user: RING_FEATURES. Default: none.
    */
   readonly assumedFeatures?: bigint;
 }
@@ -103,7 +104,8 @@ export class GuestDevice implements Disposable {
   acceptFeatures(features: bigint): void {
     const unknown = features & ~this.offeredFeatures;
     if (unknown !== 0n) throw refused(`features 0x${unknown.toString(16)} were not offered`);
-    const effective = (features & this.#state.offeredFeatures) | (this.#options.assumedFeatures ?? 0n);
+    const told = features & this.#state.offeredFeatures;
+    const effective = told & VIRTIO_F_VERSION_1 ? told : told | (this.#options.assumedFeatures ?? 0n);
     // A driver that comes after another need not be announced by anything else.
     if (this.#state.status !== 0 && effective !== this.#features) this.reset();
     this.#features = effective;

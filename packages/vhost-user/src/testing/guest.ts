@@ -88,10 +88,10 @@ export class Guest implements Disposable {
   }
 
   /** Everything up to a ring that runs. */
-  start(features = RING_FEATURES): this {
+  start(features = RING_FEATURES, eventIdx = true): this {
     this.front.setFeatures(features);
     this.front.setMemory([this.memory]);
-    this.queue = new DriverQueue(this.memory.guestRegion, layoutOf(0), { eventIdx: true });
+    this.queue = new DriverQueue(this.memory.guestRegion, layoutOf(0), { eventIdx });
     this.ring = this.front.startRing(0, layoutOf(0));
     return this;
   }
