@@ -10,7 +10,7 @@ import { invite, Program, run, Server } from './support/programs.ts';
 const marked = 'MARKED-PLAINTEXT';
 const name = 'MARKED-NAME-OF-ALICE';
 
-describe('a server', { timeout: 60_000 }, () => {
+describe('a server', { timeout: 300_000 }, () => {
   it('cannot know what it carries', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'), undefined, '--log-level', 'debug');

@@ -25,7 +25,7 @@ async function fails(
   assert.match(result.stderr, message);
 }
 
-describe('the command line', { timeout: 60_000 }, () => {
+describe('the command line', { timeout: 300_000 }, () => {
   it('explains itself', async () => {
     const help = await run(['--help']);
     assert.equal(help.code, 0);
@@ -76,7 +76,7 @@ describe('the command line', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a server', { timeout: 60_000 }, () => {
+describe('a server', { timeout: 300_000 }, () => {
   it('says where it listens, drains on SIGTERM, and ends with 0', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));
@@ -159,7 +159,7 @@ async function failsToServe(args: readonly string[], message: RegExp): Promise<v
   assert.match(result.stderr, message);
 }
 
-describe('an invite', { timeout: 60_000 }, () => {
+describe('an invite', { timeout: 300_000 }, () => {
   it('is a link, alone on standard output', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));
@@ -232,7 +232,7 @@ describe('an invite', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a client in a pipe', { timeout: 60_000 }, () => {
+describe('a client in a pipe', { timeout: 300_000 }, () => {
   it('sends lines exactly, prints them escaped, and does not print its own', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));

@@ -66,7 +66,7 @@ const attacks: Record<string, (frame: WireFrame, earlier: readonly WireFrame[]) 
   'adds bytes that are no frame': (frame) => [frame, Buffer.concat([Buffer.from([0xff]), random.bytes(300)])],
 };
 
-describe(`a hostile network (SKYTALE_TEST_SEED=${testSeed})`, { timeout: 120_000 }, () => {
+describe(`a hostile network (SKYTALE_TEST_SEED=${testSeed})`, { timeout: 300_000 }, () => {
   it('does not fool the one who reads', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));

@@ -37,7 +37,7 @@ const listener = (link: string, state: string, ...more: string[]) =>
 const sender = (link: string, state: string, text?: string) =>
   new Program(['chat', link, '--name', 'alice', '--state', state], text === undefined ? {} : { input: text });
 
-describe('two clients in pipes', { timeout: 120_000 }, () => {
+describe('two clients in pipes', { timeout: 300_000 }, () => {
   it('carry 10,000 lines', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));

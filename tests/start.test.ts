@@ -23,7 +23,7 @@ async function paste(line: string, env: Record<string, string>, input: string): 
   return code;
 }
 
-describe('skytale start', { timeout: 60_000 }, () => {
+describe('skytale start', { timeout: 300_000 }, () => {
   it('shows a room that is the same on the next start, and a command that leads into it', async () => {
     using directory = new TemporaryDirectory();
     const args = [

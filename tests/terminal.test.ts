@@ -65,7 +65,7 @@ async function enter(scene: Scene, terminal: Terminal): Promise<void> {
   await terminal.screenShows(/connected, with/);
 }
 
-describe('the client in a terminal', { timeout: 90_000 }, () => {
+describe('the client in a terminal', { timeout: 300_000 }, () => {
   it('keeps the input line while messages arrive, and says who is who', async () => {
     await using scene = await Scene.open();
     using terminal = new Terminal(80, 24);
