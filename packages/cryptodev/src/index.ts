@@ -6,4 +6,5 @@ export type * from './engine.ts';
 export * from './engine-device.ts';
 export * from './engines/create-engine.ts';
 export * from './probe.ts';
+export * from './virtio-crypto/index.ts';
 export * from './virtio-cryptodev/index.ts';

@@ -38,7 +38,6 @@ const EVP_PKEY_fromdata = native<(ctx: Pointer, key: Pointer, selection: number,
   'int',
   p,
 );
-const EVP_PKEY_get_bits = native<(key: Pointer) => number>('EVP_PKEY_get_bits', 'int', p);
 const EVP_PKEY_get_size = native<(key: Pointer) => number>('EVP_PKEY_get_size', 'int', p);
 const EVP_PKEY_CTX_set_rsa_padding = native<(ctx: Pointer, padding: number) => number>(
   'EVP_PKEY_CTX_set_rsa_padding',
@@ -65,6 +64,11 @@ const EVP_PKEY_verify_init = native<Init>('EVP_PKEY_verify_init', 'int', p);
 const EVP_PKEY_verify = native<
   (ctx: Pointer, signature: Pointer, signatureLength: number, data: Pointer, length: number) => number
 >('EVP_PKEY_verify', 'int', p, p, p, p, p);
+
+const checks = {
+  public: native<Init>('EVP_PKEY_public_check', 'int', p),
+  private: native<Init>('EVP_PKEY_private_check', 'int', p),
+} as const;
 
 function transformation(name: Transformation): { init: Init; run: Transform } {
   return {
@@ -115,9 +119,16 @@ export function pkeyFromData(
   }
 }
 
-/** Length of the modulus, or of the order of the curve, in bits. */
-export function pkeyBits(key: NativeContext): number {
-  return EVP_PKEY_get_bits(key.pointer);
+/** Whether the numbers of a key are in the range that they must be in. */
+export function isPkeySound(key: NativeContext, type: 'public' | 'private'): boolean {
+  const isSound = withContext(
+    key,
+    () => 1,
+    {},
+    (ctx) => checks[type](ctx) === 1,
+  );
+  if (!isSound) forgetErrors();
+  return isSound;
 }
 
 /** The longest that a result of an operation by the key can be, in bytes. */

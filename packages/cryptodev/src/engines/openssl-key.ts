@@ -13,8 +13,8 @@ import { CryptoError } from '../crypto-error.ts';
 import { parseEcPrivateKey, parseRsaPrivateKey, parseRsaPublicKey } from './asn1.ts';
 import type { NativeContext } from './libcrypto.ts';
 import {
+  isPkeySound,
   type ParamValue,
-  pkeyBits,
   pkeyFromData,
   pkeySize,
   pkeyTransform,
@@ -24,7 +24,9 @@ import {
   type Transformation,
 } from './libcrypto-pkey.ts';
 
-/** The longest modulus, in bits: one operation with it by the private key takes milliseconds, and no more. */
+/** Of the modulus, in bits. The shortest is that of Linux's self-tests; it protects nothing. */
+const minModulusBits = 512;
+/** One operation with the longest takes milliseconds, and no more. */
 const maxModulusBits = 8192;
 /** The longest public exponent, in bits: OpenSSL's own limit for long keys, here for all. */
 const maxExponentBits = 64;
@@ -71,12 +73,16 @@ function rsaKey({ type, key, padding, hash = 'none' }: RsaKeyOptions): EngineKey
     privateExponent,
     crt = [],
   } = type === 'private' ? parseRsaPrivateKey(key) : parseRsaPublicKey(key);
-  if (modulus.length * 8 > maxModulusBits || publicExponent.length * 8 > maxExponentBits) {
+  const bits = modulus.length * 8;
+  if (bits < minModulusBits || bits > maxModulusBits || publicExponent.length * 8 > maxExponentBits) {
     throw new CryptoError(
       'CRYPTO_INVALID_KEY_LENGTH',
-      `an RSA key of ${modulus.length * 8} bits with an exponent of ${publicExponent.length * 8}; ` +
-        `the most are ${maxModulusBits} and ${maxExponentBits}`,
+      `an RSA key of ${bits} bits with an exponent of ${publicExponent.length * 8}; ` +
+        `there may be ${minModulusBits} to ${maxModulusBits}, and ${maxExponentBits}`,
     );
+  }
+  if (!isOdd(modulus) || !isOdd(publicExponent) || privateExponent?.length === 0) {
+    throw new CryptoError('CRYPTO_INVALID_KEY', 'the numbers are not those of an RSA key');
   }
   const params: [string, ParamValue][] = [
     ['n', { number: modulus }],
@@ -88,16 +94,22 @@ function rsaKey({ type, key, padding, hash = 'none' }: RsaKeyOptions): EngineKey
 }
 
 function ecdsaKey({ type, key, curve }: EcdsaKeyOptions): EngineKey {
-  const group: [string, ParamValue] = ['group', { text: groupNames[curve] }];
+  const params: [string, ParamValue][] = [['group', { text: groupNames[curve] }]];
   if (type === 'public') {
-    return new OpensslEcdsaKey(pkeyFromData('EC', type, [group, ['pub', { bytes: key }]]), type);
+    params.push(['pub', { bytes: key }]);
+  } else {
+    const { scalar, point } = parseEcPrivateKey(key, curve);
+    params.push(['priv', { number: scalar }]);
+    if (point !== undefined) params.push(['pub', { bytes: point }]);
   }
-  const { scalar, point } = parseEcPrivateKey(key, curve);
-  const params = [group, ['priv', { number: scalar }] as const];
-  return new OpensslEcdsaKey(
-    pkeyFromData('EC', type, point === undefined ? params : [...params, ['pub', { bytes: point }]]),
-    type,
-  );
+  const native = pkeyFromData('EC', type, params);
+  if (isPkeySound(native, type)) return new OpensslEcdsaKey(native, type);
+  native.close();
+  throw new CryptoError('CRYPTO_INVALID_KEY', `the numbers are not those of a key of ${curve}`);
+}
+
+function isOdd(number: Uint8Array): boolean {
+  return ((number.at(-1) ?? 0) & 1) === 1;
 }
 
 abstract class OpensslKey implements EngineKey {
@@ -118,10 +130,6 @@ abstract class OpensslKey implements EngineKey {
 
   close(): void {
     this.#key.close();
-  }
-
-  protected get bits(): number {
-    return pkeyBits(this.#key);
   }
 
   protected transform(what: Transformation, settings: Settings, data: Uint8Array): Uint8Array {

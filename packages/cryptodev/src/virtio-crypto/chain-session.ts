@@ -36,16 +36,19 @@ export class ChainSession extends Session {
   }
 
   static create(engine: Engine, plan: ChainPlan): Completion<ChainSession> {
-    // The digest first: both copy their keys before anything is awaited, so both are called now.
-    const digest = MessageDigest.create(engine, plan.digest);
-    let cipher: Completion<EngineCipher>;
-    try {
-      cipher = engine.createCipher(plan.cipher.cipher, plan.cipher.key);
-    } catch (error) {
-      void andThen(digest, (made) => made.close());
-      throw error;
-    }
-    return andThen(digest, (made) => andThen(cipher, (other) => new ChainSession(plan, other, made)));
+    return andThen(MessageDigest.create(engine, plan.digest), (digest) => {
+      const fail = (error: unknown): never => {
+        digest.close();
+        throw error;
+      };
+      try {
+        const cipher = engine.createCipher(plan.cipher.cipher, plan.cipher.key);
+        const made = andThen(cipher, (other) => new ChainSession(plan, other, digest));
+        return made instanceof Promise ? made.catch(fail) : made;
+      } catch (error) {
+        return fail(error);
+      }
+    });
   }
 
   protected override operate(request: DataRequest): Completion<number> {

@@ -37,6 +37,23 @@ export type KeyLimits = {
   readonly maxAkcipherKeyLength: number;
 };
 
+/** Room for all keys of one session, outside of V8's heap, whose collector leaves copies behind. */
+export function roomForKeys(limits: KeyLimits): Uint8Array<ArrayBuffer> {
+  const { maxCipherKeyLength, maxAuthKeyLength, maxAkcipherKeyLength } = limits;
+  return new Uint8Array(
+    new ArrayBuffer(Math.max(maxCipherKeyLength + maxAuthKeyLength, maxAkcipherKeyLength)),
+  );
+}
+
+/** Wipes `keys` when `made` settles, or now if it is no promise. */
+export function wipeAfter(made: unknown, keys: Uint8Array): void {
+  const wipe = (): void => {
+    keys.fill(0);
+  };
+  if (made instanceof Promise) made.then(wipe, wipe);
+  else wipe();
+}
+
 const { CREATE, DESTROY, AKCIPHER_CREATE, AKCIPHER_DESTROY } = sessionOperation;
 const create = {
   cipher: opcode(service.CIPHER, CREATE),
@@ -57,19 +74,15 @@ export class ControlRequest {
   readonly #limits: KeyLimits;
   readonly #header = new Uint8Array(new ArrayBuffer(maxControlLength));
   readonly #view = new DataView(this.#header.buffer);
-  /** Outside of V8's heap, whose collector leaves copies behind. */
-  readonly #keys: Uint8Array<ArrayBuffer>;
+  #keys: Uint8Array<ArrayBuffer>;
   #keysUsed = 0;
   #readable: Segments | undefined;
   #read = 0;
   #isRevision1 = false;
 
   constructor(limits: KeyLimits) {
-    const { maxCipherKeyLength, maxAuthKeyLength, maxAkcipherKeyLength } = limits;
     this.#limits = limits;
-    this.#keys = new Uint8Array(
-      new ArrayBuffer(Math.max(maxCipherKeyLength + maxAuthKeyLength, maxAkcipherKeyLength)),
-    );
+    this.#keys = roomForKeys(limits);
   }
 
   /** Reads the header. @returns false if the chain has none */
@@ -94,7 +107,7 @@ export class ControlRequest {
     return [this.#field(destroySession.sessionId), this.#field(destroySession.sessionId + 4)];
   }
 
-  /** What session is to be created, or the status that says why it cannot be. Its keys are valid until `end`. */
+  /** What session is to be created, or the status that says why it cannot be. Its keys are valid until `end` wipes them. */
   plan(offer: Offer): SessionPlan | number {
     switch (this.opcode) {
       case create.cipher:
@@ -112,9 +125,15 @@ export class ControlRequest {
     }
   }
 
-  /** Wipes the keys. */
-  end(): void {
-    if (this.#keysUsed > 0) this.#keys.fill(0, 0, this.#keysUsed);
+  /** Wipes the keys: now, or when `made` settles, an engine's that may not have copied them yet. */
+  end(made: unknown): void {
+    const keys = this.#keys;
+    if (made instanceof Promise) {
+      this.#keys = roomForKeys(this.#limits);
+      wipeAfter(made, keys);
+    } else if (this.#keysUsed > 0) {
+      keys.fill(0, 0, this.#keysUsed);
+    }
     this.#keysUsed = 0;
     this.#readable = undefined;
   }

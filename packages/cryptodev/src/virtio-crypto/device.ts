@@ -6,7 +6,7 @@
 import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
 import type { Completion, Engine } from '../engine.ts';
 import { andThen } from '../virtio-cryptodev/completion.ts';
-import { ControlRequest, type KeyLimits } from './control-request.ts';
+import { ControlRequest, type KeyLimits, roomForKeys, wipeAfter } from './control-request.ts';
 import { DataRequest } from './data-request.ts';
 import { makeSession, statusOf } from './make-session.ts';
 import type { Session } from './session.ts';
@@ -196,7 +196,7 @@ export class VirtioCryptoDevice implements VirtioDevice {
     if (writable.byteLength < createdSession.length) return this.#refuse(request, status.ERR);
     const plan = control.plan(this.#offer);
     const made = typeof plan === 'number' ? plan : this.#make(plan);
-    control.end();
+    control.end(made);
     if (!(made instanceof Promise)) return this.#answerCreated(request, made);
     const life = this.#life;
     return made.then((session) => {
@@ -251,10 +251,14 @@ export class VirtioCryptoDevice implements VirtioDevice {
     request.complete(1);
   }
 
-  /** A control request that cannot be answered in the form it asks for still finds its status, in the last byte. */
+  /** A control request that has no room for the answer to it still finds its status, in the last byte. */
   #refuse(request: VirtioRequest, outcome: number): void {
-    this.#counts.errors += 1;
     const { writable } = request;
+    if (writable.byteLength >= createdSession.length) {
+      this.#answerCreated(request, outcome);
+      return;
+    }
+    this.#counts.errors += 1;
     const last = writable.count - 1;
     writable.memory[last]![writable.offset[last]! + writable.length[last]! - 1] = outcome;
     request.complete(writable.byteLength);
@@ -300,22 +304,17 @@ export class VirtioCryptoDevice implements VirtioDevice {
 
   #runStateless(job: DataRequest, number: ServiceNumber): Completion<number> {
     if (!hasBit(this.#negotiated, statelessBit(serviceNames[number]!))) return status.NOTSUPP;
-    const keys = new Uint8Array(new ArrayBuffer(longestKeys));
-    let made: Completion<Session | number>;
+    const keys = roomForKeys(keyLimits);
+    let made: Completion<Session | number> = status.ERR;
     try {
       const plan = takePlan(job, number, this.#offer, keyLimits, keys);
       made = typeof plan === 'number' ? plan : makeSession(this.#engine, plan);
     } finally {
-      keys.fill(0);
+      wipeAfter(made, keys);
     }
     return andThen(made, (session) => (typeof session === 'number' ? session : runOnce(session, job)));
   }
 }
-
-const longestKeys = Math.max(
-  keyLimits.maxCipherKeyLength + keyLimits.maxAuthKeyLength,
-  keyLimits.maxAkcipherKeyLength,
-);
 
 function runOnce(session: Session, job: DataRequest): Completion<number> {
   try {

@@ -10,7 +10,7 @@ import type { SessionPlan } from './session-plan.ts';
 import { status } from './wire.ts';
 
 /**
- * Makes a session; its keys are copied before this returns.
+ * Makes a session; its keys must stay as they are until it is made.
  * @returns it, or the status that says why there is none; it never throws or rejects
  */
 export function makeSession(engine: Engine, plan: SessionPlan): Completion<Session | number> {
