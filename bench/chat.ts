@@ -12,47 +12,47 @@ import {
 import { type BenchOptions, median, type Row } from './row.ts';
 
 const SENDERS = 4;
-/** Messages under way, of all senders together. */
-const WINDOW = 2048;
+/** Messages under way, of all senders together: as many as keep everybody busy without filling memory. */
+const windowFor = (clients: number) => Math.max(512, Math.min(4096, Math.round(400_000 / clients)));
 const CLIENTS = [10, 100, 500, 900];
+const GROWTH_CLIENTS = 40;
+const GROWTH_STALLED = 15;
 const PEER = 'nats-server core, no log';
 
 type Plan = { runs: number; warmMs: number; ms: number; paceMs: number; idle: number; growMs: number };
-const full: Plan = { runs: 5, warmMs: 700, ms: 1500, paceMs: 4000, idle: 2000, growMs: 8000 };
+const full: Plan = { runs: 4, warmMs: 600, ms: 1500, paceMs: 3000, idle: 2000, growMs: 8000 };
 const quick: Plan = { runs: 1, warmMs: 300, ms: 700, paceMs: 1000, idle: 500, growMs: 1000 };
 
-type Kind = 'skytale' | 'nats';
+/** `skytale-normal` does not wait for the disk before it acknowledges (durability `normal`). */
+type Kind = 'skytale' | 'skytale-normal' | 'nats';
 type Sample = { perSecond?: number; p50?: number; p99?: number };
 
-const start = (kind: Kind): Promise<ServerProcess> =>
-  kind === 'skytale' ? SkytaleProcess.start() : NatsProcess.start();
+function start(kind: Kind): Promise<ServerProcess> {
+  if (kind === 'nats') return NatsProcess.start();
+  return SkytaleProcess.start(kind === 'skytale' ? 'full' : 'normal');
+}
+
+const wireOf = (kind: Kind) => (kind === 'nats' ? 'nats' : 'skytale');
 
 export async function run({ quick: short, progress }: BenchOptions): Promise<Row[]> {
   const plan = short ? quick : full;
   const rows: Row[] = [];
   for (const clients of CLIENTS) {
     progress(`chat: 4 senders flat out, ${clients} clients`);
-    const figures = await sideBySide(plan, clients, (load) =>
-      load.ask({ do: 'flood', senders: SENDERS, window: WINDOW, warmMs: plan.warmMs, ms: plan.ms }),
+    const figures = await sideBySide(plan, ['skytale', 'nats'], clients, (load) =>
+      load.ask({
+        do: 'flood',
+        senders: SENDERS,
+        window: windowFor(clients),
+        warmMs: plan.warmMs,
+        ms: plan.ms,
+      }),
     );
-    const name = `4 senders flat out, ${clients} clients`;
-    rows.push(
-      row(
-        name,
-        'deliveries/s',
-        figures.skytale.map(({ perSecond }) => perSecond!),
-        figures.nats.map(({ perSecond }) => perSecond!),
-      ),
-    );
+    const rates = (kind: Kind) => figures[kind].map(({ perSecond }) => perSecond!);
+    rows.push(row(`4 senders flat out, ${clients} clients`, 'deliveries/s', rates('skytale'), rates('nats')));
   }
   progress('chat: paced load, 100 clients');
-  const paced = await sideBySide(plan, 100, (load) =>
-    load.ask({ do: 'pace', senders: SENDERS, perSecond: 100, ms: plan.paceMs }),
-  );
-  for (const quantile of ['p50', 'p99'] as const) {
-    const values = (kind: Kind) => paced[kind].map((sample) => sample[quantile]!);
-    rows.push(row(`4 x 100 messages/s to 100 clients, ${quantile}`, 'ms', values('skytale'), values('nats')));
-  }
+  rows.push(...(await paced(plan)));
   progress(`chat: memory of ${plan.idle} idle connections`);
   rows.push(
     row(
@@ -73,18 +73,33 @@ function row(name: string, unit: string, values: readonly number[], limits: read
   return { bench: 'chat', case: name, value, unit, peer: PEER, limit, ratio: value / limit };
 }
 
-/** Several runs of both servers, in turn, so that what else the machine does hits both. */
+async function paced(plan: Plan): Promise<Row[]> {
+  const samples = await sideBySide(plan, ['skytale', 'skytale-normal', 'nats'], 100, (load) =>
+    load.ask({ do: 'pace', senders: SENDERS, perSecond: 100, ms: plan.paceMs }),
+  );
+  const rows: Row[] = [];
+  for (const quantile of ['p50', 'p99'] as const) {
+    const values = (kind: Kind) => samples[kind].map((sample) => sample[quantile]!);
+    const name = `4 x 100 messages/s to 100 clients, ${quantile}`;
+    rows.push(row(name, 'ms', values('skytale'), values('nats')));
+    rows.push(row(`${name}, durability normal`, 'ms', values('skytale-normal'), values('nats')));
+  }
+  return rows;
+}
+
+/** Several runs of the servers, in turn, so that what else the machine does hits all. */
 async function sideBySide(
   plan: Plan,
+  kinds: readonly Kind[],
   clients: number,
   measure: (load: LoadProcess) => Promise<Sample & { lost?: number }>,
 ): Promise<Record<Kind, Sample[]>> {
-  const samples: Record<Kind, Sample[]> = { skytale: [], nats: [] };
+  const samples: Record<Kind, Sample[]> = { skytale: [], 'skytale-normal': [], nats: [] };
   for (let count = 0; count < plan.runs; count += 1) {
-    for (const kind of ['skytale', 'nats'] as const) {
+    for (const kind of kinds) {
       await using server = await start(kind);
       await using load = new LoadProcess();
-      await load.ask({ do: 'connect', wire: kind, address: server.address, clients });
+      await load.ask({ do: 'connect', wire: wireOf(kind), address: server.address, clients });
       const sample = await measure(load);
       if (sample.lost !== 0) throw new Error(`${kind} lost ${sample.lost} deliveries to ${clients} clients`);
       samples[kind].push(sample);
@@ -97,29 +112,30 @@ async function idleKiB(kind: Kind, plan: Plan): Promise<number> {
   await using server = await start(kind);
   await using load = new LoadProcess();
   const connect = (clients: number) =>
-    load.ask({ do: 'connect', wire: kind, address: server.address, clients });
+    load.ask({ do: 'connect', wire: wireOf(kind), address: server.address, clients });
   await connect(10);
   const before = residentBytes(server.pid);
   await connect(plan.idle);
   return (residentBytes(server.pid) - before) / plan.idle / 1024;
 }
 
-/** Reachable memory after one and after five times the load, half of the clients not reading. */
+/** Memory after some load, and after three times as much; some clients do not read all the while. */
 async function growth(plan: Plan): Promise<Row[]> {
   await using server = await SkytaleProcess.start();
   await using load = new LoadProcess();
-  await load.ask({ do: 'connect', wire: 'skytale', address: server.address, clients: 40 });
-  await load.ask({ do: 'stall', clients: 15 });
-  const flood = (ms: number) => load.ask({ do: 'flood', senders: SENDERS, window: WINDOW, warmMs: 0, ms });
-  await flood(plan.growMs / 4);
+  await load.ask({ do: 'connect', wire: 'skytale', address: server.address, clients: GROWTH_CLIENTS });
+  await load.ask({ do: 'stall', clients: GROWTH_STALLED });
+  const flood = (ms: number) =>
+    load.ask({ do: 'flood', senders: SENDERS, window: windowFor(GROWTH_CLIENTS), warmMs: 0, ms });
+  await flood(plan.growMs / 2);
   const early = await server.memory();
   await flood(plan.growMs);
   const late = await server.memory();
   const mebibytes = (bytes: number) => bytes / 1024 / 1024;
-  const peer = 'a fifth of that load';
+  const peer = 'a third of that load';
   const grown = (name: string, value: number, limit: number): Row => ({
     bench: 'chat',
-    case: `${name} after flat-out load, 15 of 40 clients not reading`,
+    case: `${name} after flat-out load, ${GROWTH_STALLED} of ${GROWTH_CLIENTS} clients not reading`,
     value: mebibytes(value),
     unit: 'MiB',
     peer,

@@ -136,9 +136,14 @@ async function flood(count: number, window: number, warmMs: number, ms: number):
   await sleep(warmMs);
   const from = { at: performance.now(), delivered };
   await sleep(ms);
-  const perSecond = ((delivered - from.delivered) / (performance.now() - from.at)) * 1000;
+  // What is under way now counts, and so does the time that it takes.
+  let lastAt = performance.now();
+  onDelivered = () => {
+    lastAt = performance.now();
+  };
+  const lost = await missing(() => sent * hearers - (delivered - deliveredBefore));
   onDelivered = () => undefined;
-  return { perSecond, lost: await missing(() => sent * hearers - (delivered - deliveredBefore)) };
+  return { perSecond: ((delivered - from.delivered) / (lastAt - from.at)) * 1000, lost };
 }
 
 async function pace(count: number, perSecond: number, ms: number): Promise<LoadAnswer> {
@@ -168,11 +173,13 @@ async function pace(count: number, perSecond: number, ms: number): Promise<LoadA
 
 /** What is still missing when nothing has come for a second. */
 async function missing(count: () => number): Promise<number> {
-  for (let last = Number.NaN; count() !== 0 && count() !== last; ) {
+  let last = count();
+  for (let quiet = 0; last !== 0 && quiet < 10; quiet += 1) {
+    await sleep(100);
+    if (count() !== last) quiet = -1;
     last = count();
-    await sleep(1000);
   }
-  return count();
+  return last;
 }
 
 function sleep(ms: number): Promise<void> {

@@ -29,7 +29,7 @@ export class SkytaleProcess implements ServerProcess {
     this.address = address;
   }
 
-  static async start(): Promise<SkytaleProcess> {
+  static async start(durability: 'full' | 'normal' = 'full'): Promise<SkytaleProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'skytale-bench-'));
     const path = new URL('./skytale-server.ts', import.meta.url);
     const profile = process.env.SKYTALE_BENCH_PROFILE;
@@ -37,7 +37,7 @@ export class SkytaleProcess implements ServerProcess {
       '--expose-gc',
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
     ];
-    const child = fork(path, [directory], { execArgv });
+    const child = fork(path, [directory, durability], { execArgv });
     return new SkytaleProcess(child, directory, (await answerOf(child)) as Address);
   }
 
@@ -125,10 +125,18 @@ export class LoadProcess implements AsyncDisposable {
 }
 
 async function answerOf(child: ChildProcess): Promise<unknown> {
-  const gone = once(child, 'exit').then(() => ['error']);
-  const [answer] = await Promise.race([once(child, 'message'), gone]);
-  if (answer === 'error') throw new Error(`process ${child.pid} ended`);
-  return answer;
+  const done = new AbortController();
+  const { signal } = done;
+  const answer = once(child, 'message', { signal }).then(([message]) => message as unknown);
+  const gone = once(child, 'exit', { signal }).then(() => {
+    throw new Error(`process ${child.pid} ended`);
+  });
+  try {
+    return await Promise.race([answer, gone]);
+  } finally {
+    done.abort();
+    await Promise.allSettled([answer, gone]);
+  }
 }
 
 /** Resident memory of a process, in bytes. */

@@ -1,12 +1,12 @@
 /** A chat server as `skytale serve` runs it, without limits on rates and connections. Its parent talks to it by messages. */
 import { ChatServer } from '../../packages/chat/src/server/index.ts';
 
-const [data] = process.argv.slice(2);
+const [data, durability] = process.argv.slice(2);
 const server = await ChatServer.start({
   tcp: [{ host: '127.0.0.1', port: 0 }],
   http: [],
   data: data!,
-  durability: 'full',
+  durability: durability as 'full' | 'normal',
   maxConnections: 0,
   maxConnectionsPerAddress: 0,
   maxRoomBytes: 0,
