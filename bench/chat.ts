@@ -20,7 +20,7 @@ const GROWTH_STALLED = 15;
 const PEER = 'nats-server core, no log';
 
 type Plan = { runs: number; warmMs: number; ms: number; paceMs: number; idle: number; growMs: number };
-const full: Plan = { runs: 4, warmMs: 600, ms: 1500, paceMs: 3000, idle: 2000, growMs: 8000 };
+const full: Plan = { runs: 4, warmMs: 1000, ms: 1500, paceMs: 3000, idle: 2000, growMs: 8000 };
 const quick: Plan = { runs: 1, warmMs: 300, ms: 700, paceMs: 1000, idle: 500, growMs: 1000 };
 
 /** `skytale-normal` does not wait for the disk before it acknowledges (durability `normal`). */
@@ -75,7 +75,7 @@ function row(name: string, unit: string, values: readonly number[], limits: read
 
 async function paced(plan: Plan): Promise<Row[]> {
   const samples = await sideBySide(plan, ['skytale', 'skytale-normal', 'nats'], 100, (load) =>
-    load.ask({ do: 'pace', senders: SENDERS, perSecond: 100, ms: plan.paceMs }),
+    load.ask({ do: 'pace', senders: SENDERS, perSecond: 100, warmMs: plan.warmMs, ms: plan.paceMs }),
   );
   const rows: Row[] = [];
   for (const quantile of ['p50', 'p99'] as const) {

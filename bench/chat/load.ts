@@ -25,7 +25,13 @@ export type LoadRequest =
       readonly ms: number;
     }
   /** Senders that send `perSecond` messages each. */
-  | { readonly do: 'pace'; readonly senders: number; readonly perSecond: number; readonly ms: number };
+  | {
+      readonly do: 'pace';
+      readonly senders: number;
+      readonly perSecond: number;
+      readonly warmMs: number;
+      readonly ms: number;
+    };
 
 export type LoadAnswer =
   | { readonly error: string }
@@ -146,14 +152,14 @@ async function flood(count: number, window: number, warmMs: number, ms: number):
   return { perSecond: ((delivered - from.delivered) / (lastAt - from.at)) * 1000, lost };
 }
 
-async function pace(count: number, perSecond: number, ms: number): Promise<LoadAnswer> {
+async function pace(count: number, perSecond: number, warmMs: number, ms: number): Promise<LoadAnswer> {
   const senders = clients.slice(0, count);
   const deliveredBefore = delivered;
-  latencies = [];
   const interval = 1000 / perSecond / senders.length;
   const begin = performance.now();
   let sent = 0;
-  while (performance.now() - begin < ms) {
+  while (performance.now() - begin < warmMs + ms) {
+    if (performance.now() - begin >= warmMs) latencies ??= [];
     // The senders take turns; a timer that fires late is made up for.
     while (sent * interval <= performance.now() - begin) {
       senders[sent % senders.length]!.publish(1);
@@ -162,7 +168,7 @@ async function pace(count: number, perSecond: number, ms: number): Promise<LoadA
     await sleep(Math.max(0, sent * interval - (performance.now() - begin)));
   }
   const lost = await missing(() => sent * audience() - (delivered - deliveredBefore));
-  const sorted = Float64Array.from(latencies).sort();
+  const sorted = Float64Array.from(latencies ?? []).sort();
   latencies = undefined;
   return {
     p50: sorted[Math.floor(sorted.length / 2)]!,
@@ -202,7 +208,7 @@ async function perform(request: LoadRequest): Promise<LoadAnswer> {
     case 'flood':
       return flood(request.senders, request.window, request.warmMs, request.ms);
     case 'pace':
-      return pace(request.senders, request.perSecond, request.ms);
+      return pace(request.senders, request.perSecond, request.warmMs, request.ms);
   }
 }
 
