@@ -20,6 +20,7 @@ export {
   builtinCrypto,
   deviceArguments,
   type QemuDevice,
+  type QemuVersion,
   sharedMemoryArguments,
   vhostUserCrypto,
   vhostUserDevice,

@@ -2,6 +2,9 @@
 import type { Qemu } from './qemu.ts';
 import { VmError } from './vm-error.ts';
 
+/** All that decides what a QEMU can attach. */
+export type QemuVersion = Pick<Qemu, 'version' | 'major'>;
+
 export type Property = string | number | boolean;
 
 export interface QemuDevice {
@@ -23,7 +26,7 @@ const cryptoModules = ['virtio_pci', 'virtio_crypto', 'algif_skcipher'];
  * QEMU before 11 crashes, when it emulates the CPU, where a vhost crypto device interrupts by MSI-X (seen with 7.2):
  * there it interrupts by INTx.
  */
-const withoutMsiX = (qemu: Qemu) => (qemu.major < 11 ? { vectors: 0 } : {});
+const withoutMsiX = (qemu: QemuVersion) => (qemu.major < 11 ? { vectors: 0 } : {});
 
 /** What every virtio-crypto device of QEMU has in common: a front for some back end `backend`. */
 function cryptoDevice(id: string, backend: Record<string, Property>): Omit<QemuDevice, 'sockets'> {
@@ -44,7 +47,7 @@ export interface VhostUserOptions {
 
 /** virtio-crypto of which QEMU keeps the control queue, and a vhost-user back end the data queues. */
 export function vhostUserCrypto(
-  qemu: Qemu,
+  qemu: QemuVersion,
   options: VhostUserOptions & { readonly queues?: number },
 ): QemuDevice {
   const { socket, id = 'crypto0', queues = 1 } = options;
@@ -73,7 +76,7 @@ export interface VhostUserDeviceOptions extends VhostUserOptions {
 }
 
 /** A virtio device of any kind, all of it served by a vhost-user back end. Needs QEMU 11. */
-export function vhostUserDevice(qemu: Qemu, options: VhostUserDeviceOptions): QemuDevice {
+export function vhostUserDevice(qemu: QemuVersion, options: VhostUserDeviceOptions): QemuDevice {
   const { socket, id = 'device0', virtioId, queues, configSize, modules = ['virtio_pci'] } = options;
   if (qemu.major < 11)
     throw new VmError('unsupported', `QEMU ${qemu.version} has no generic vhost-user device; 11 has`);
