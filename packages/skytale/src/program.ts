@@ -11,6 +11,8 @@ type Action<Name extends SettingName> = (values: Values<Name>, ...args: string[]
 type Definition<Name extends SettingName> = {
   readonly name: string;
   readonly argument?: readonly [name: string, help: string];
+  /** Any number of words after the options, as they are. */
+  readonly rest?: readonly [name: string, help: string];
   readonly summary: string;
   readonly description?: string;
   readonly settings: readonly Name[];
@@ -116,6 +118,36 @@ const commands = [
     load: async () => (await import('./commands/doctor.ts')).doctor,
   }),
   define({
+    name: 'device',
+    summary: 'serve a crypto device to virtual machines',
+    description:
+      'Serves a crypto device on a Unix socket, by the vhost-user protocol, to one virtual machine after another, ' +
+      'and prints the arguments that attach it to QEMU. It ends on SIGINT or SIGTERM. SIGUSR1 makes it print ' +
+      'counters.\n\n' +
+      'With --json every line of standard output is an event; the first is {"event":"listening","socket":"…"}.',
+    settings: ['model', 'socket', 'engine', 'queues', 'metrics', 'json', 'log-level'],
+    examples: `
+  skytale device --socket /run/crypto.sock
+  skytale device --socket /run/crypto.sock --metrics 127.0.0.1:9464
+  skytale device --model virtio-cryptodev --socket /run/crypto.sock --json`,
+    load: async () => (await import('./commands/device.ts')).device,
+  }),
+  define({
+    name: 'vm',
+    rest: ['COMMAND...', 'what to run in the guest instead of a shell; put -- before it'],
+    summary: 'boot a Linux guest that has a crypto device',
+    description:
+      'Boots a Linux guest with the device attached. It gives you a shell in it, or runs COMMAND there and ends ' +
+      "with its status. The guest sees this machine's files, and writes to none of them. It is gone when the " +
+      'command ends. What is needed is fetched at the first start: a kernel, and QEMU where it is missing.',
+    settings: ['vmm', 'model', 'engine', 'queues', 'qemu', 'memory', 'cpus', 'network'],
+    examples: `
+  skytale vm                                      a shell; "grep -A 8 virtio_crypto /proc/crypto" shows the device
+  skytale vm -- grep -c virtio_crypto /proc/crypto
+  skytale vm --qemu 11 --network --memory 2048`,
+    load: async () => (await import('./commands/vm.ts')).vm,
+  }),
+  define({
     name: 'start',
     summary: 'run a server with a room of its own, and show how to join it',
     description:
@@ -189,11 +221,16 @@ function addCommand(
     .command(definition.name)
     .summary(definition.summary)
     .description(definition.description ?? `${capitalized(definition.summary)}.`)
-    .usage(`${definition.argument?.[0] ?? ''} [OPTIONS]`.trim())
+    .usage(
+      [definition.argument?.[0], '[OPTIONS]', definition.rest && `[-- ${definition.rest[0]}]`]
+        .filter(Boolean)
+        .join(' '),
+    )
     .helpOption('--help', 'explain')
     .allowExcessArguments(false)
     .addHelpText('after', `\nExamples:${definition.examples}`);
   if (definition.argument) command.argument(`<${definition.argument[0]}>`, definition.argument[1]);
+  if (definition.rest) command.argument(`[${definition.rest[0]}]`, definition.rest[1]);
   const options = definition.settings.map((name) => optionOf(name));
   for (const option of options) command.addOption(option);
   command.option('--config <FILE>', 'JSON file with settings');
@@ -203,7 +240,8 @@ function addCommand(
     const config = (raw.config as string | undefined) ?? process.env[variableOf('config')];
     const values = resolveSettings(definition.settings, flags, process.env, config);
     const action = await definition.load();
-    done(await action(values, ...(definition.argument ? [given[0] as string] : [])));
+    const words = given.slice(0, command.registeredArguments.length).flat() as string[];
+    done(await action(values, ...words));
   });
 }
 

@@ -3,6 +3,7 @@ import { dataDirectory, loginName, stateDirectory } from './directories.ts';
 import {
   integer,
   oneOf,
+  parseAddress,
   parseAddresses,
   parseList,
   parseSize,
@@ -184,12 +185,75 @@ export const settings = {
     parse: parseText,
     fallback: none,
   }),
+
+  model: define({
+    value: 'MODEL',
+    help:
+      'virtio-crypto (the standard one, which Linux drives by itself), virtio-cryptodev (ours, for all of ' +
+      '/dev/crypto), or for a guest of its own none',
+    parse: oneOf('virtio-crypto', 'virtio-cryptodev', 'none'),
+    fallback: is('virtio-crypto'),
+  }),
+  socket: define({
+    value: 'PATH',
+    help: 'Unix socket to listen on, where the virtual machine connects',
+    parse: parseText,
+    fallback: none,
+  }),
+  engine: define({
+    value: 'ENGINE',
+    help: 'what does the cryptography: openssl, node or webcrypto',
+    parse: oneOf('openssl', 'node', 'webcrypto'),
+    fallback: is('openssl'),
+  }),
+  queues: define({
+    value: 'N',
+    help: 'data queues of the device',
+    parse: integer(1, 64),
+    fallback: is('1'),
+  }),
+  metrics: define({
+    value: 'HOST:PORT',
+    help: 'address for Prometheus to read counters at /metrics; port 0 takes a free one',
+    parse: parseAddress,
+    fallback: none,
+    fallbackHelp: 'none',
+  }),
+
+  vmm: define({
+    value: 'VMM',
+    help: 'qemu, or v86, an emulator that needs nothing but is slow',
+    parse: oneOf('qemu', 'v86'),
+    fallback: is('qemu'),
+  }),
+  qemu: define({
+    value: 'VERSION',
+    help: "QEMU 7 or 11; fetched if it is not this machine's own",
+    parse: oneOf('7', '11'),
+    fallback: none,
+    fallbackHelp: "this machine's own, or 11 where it has none that can do this",
+  }),
+  memory: define({
+    value: 'MIB',
+    help: 'memory of the guest',
+    parse: integer(128, 1 << 20),
+    fallback: none,
+    fallbackHelp: '1024, with v86 128',
+  }),
+  cpus: define({ value: 'N', help: 'processors of the guest', parse: integer(1, 64), fallback: is('2') }),
+  network: define({
+    help: "give the guest QEMU's user-mode network: it reaches out, nobody reaches in",
+    parse: parseSwitch,
+    fallback: is('false'),
+  }),
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof settings;
 
 /** Settings that have a value only when one is given. */
-type Optional = 'tls-cert' | 'tls-key' | 'origins' | 'passphrase-file' | 'since' | 'ca-file';
+type Optional =
+  | ('tls-cert' | 'tls-key' | 'origins' | 'passphrase-file' | 'since' | 'ca-file')
+  | ('socket' | 'metrics' | 'qemu' | 'memory');
 
 export type Values<Name extends SettingName> = {
   readonly [Key in Name]:

@@ -1,0 +1,19 @@
+/** `skytale vm`: boots a guest with a crypto device, and runs a command or a shell in it. */
+import type { Values } from '../settings.ts';
+import { exitCodeOf, onEndSignal } from '../signals.ts';
+
+export type VmSettings = Values<
+  'vmm' | 'model' | 'engine' | 'queues' | 'qemu' | 'memory' | 'cpus' | 'network'
+>;
+
+/** @returns the status of the command */
+export async function vm(settings: VmSettings, ...command: string[]): Promise<number> {
+  // The guest ends with this process, however that ends; so there is nothing to wait for.
+  const stopListening = onEndSignal((signal) => process.exit(exitCodeOf(signal)));
+  try {
+    const { runOnQemu } = await import('../vm/qemu-run.ts');
+    return await runOnQemu(settings, command);
+  } finally {
+    stopListening();
+  }
+}

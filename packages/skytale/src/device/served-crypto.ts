@@ -1,0 +1,74 @@
+/** A crypto device on a Unix socket, in a thread of its own, with all that is counted about it. */
+import { dirname } from 'node:path';
+import type { EngineName } from '@skytale/cryptodev';
+import {
+  type BackendEvent,
+  PROTOCOL_F_STATUS,
+  PROTOCOL_FEATURES,
+  type ServedBackend,
+  serveDevice,
+  VhostUserError,
+} from '@skytale/vhost-user';
+import { RING_FEATURES } from '@skytale/virtio';
+import { CommandError } from '../command-error.ts';
+import { DeviceCounters } from './device-counters.ts';
+import type { DeviceWorkerOptions } from './device-worker.ts';
+import type { ModelName } from './models.ts';
+
+export type ServedCryptoOptions = {
+  readonly model: ModelName;
+  readonly engine: EngineName;
+  /** Data queues. */
+  readonly queues: number;
+  readonly socket: string;
+  readonly onEvent?: (event: BackendEvent) => void;
+};
+
+/** Totals since the start; `sessions` are those open now. */
+export type CryptoCounters = ReturnType<DeviceCounters['read']> & {
+  /** Of the transport: connections, messages, kicks and so on. */
+  readonly transport: Omit<ReturnType<ServedBackend['counters']>, 'requests'>;
+};
+
+export type ServedCrypto = Omit<ServedBackend, 'counters'> & { counters(): CryptoCounters };
+
+/** @throws {CommandError} if it cannot be made, or cannot listen there */
+export async function serveCrypto(options: ServedCryptoOptions): Promise<ServedCrypto> {
+  const { model, engine, queues, socket, onEvent } = options;
+  const counters = new DeviceCounters();
+  const deviceOptions: DeviceWorkerOptions = { model, engine, queues, counters: counters.buffer };
+  const backend = await serveDevice({
+    socket,
+    device: new URL('./device-worker.ts', import.meta.url),
+    deviceOptions,
+    // QEMU's cryptodev-vhost-user does not tell what was negotiated.
+    assumedFeatures: RING_FEATURES,
+    // With it, QEMU resets the device, sessions and all, when the virtual machine is paused.
+    protocolFeatures: PROTOCOL_FEATURES & ~PROTOCOL_F_STATUS,
+    ...(onEvent && { onEvent }),
+  }).catch((error: unknown) => {
+    throw explained(error, socket);
+  });
+  return {
+    ended: backend.ended,
+    stop: () => backend.stop(),
+    [Symbol.asyncDispose]: () => backend.stop(),
+    counters: () => {
+      const { requests: _, ...transport } = backend.counters();
+      return { ...counters.read(), transport };
+    },
+  };
+}
+
+/** Why the thread ended before it listened, and what to do. */
+function explained(error: unknown, socket: string): unknown {
+  if (!(error instanceof VhostUserError && error.cause instanceof Error)) return error;
+  const { code, message } = error.cause as NodeJS.ErrnoException;
+  const words = {
+    EADDRINUSE: `${socket} is in use: a device is served there, or it is no socket. Choose another --socket.`,
+    ENOENT: `There is no directory ${dirname(socket)}. Make it, or choose another --socket.`,
+    EACCES: `No permission to make ${socket}. Choose another --socket.`,
+  };
+  const known = words[code as keyof typeof words];
+  return new CommandError(known ?? message, 1, { cause: error });
+}

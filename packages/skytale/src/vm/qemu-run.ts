@@ -1,0 +1,84 @@
+/** A guest on QEMU for as long as a command, or a shell, runs in it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { attach, debianKernel, findQemu, Guest, hostQemu, type Qemu } from '@skytale/vm';
+import { CommandError, UsageError } from '../command-error.ts';
+import type { VmSettings } from '../commands/vm.ts';
+import { canAttach, type ModelName, qemuDevice } from '../device/models.ts';
+import { type ServedCrypto, serveCrypto } from '../device/served-crypto.ts';
+import { note } from '../stdio.ts';
+import { loadCryptodevDriver } from './cryptodev-driver.ts';
+
+/**
+ * Runs the command on the streams of this process; a shell if it has no words.
+ * @returns its status
+ */
+export async function runOnQemu(settings: VmSettings, command: readonly string[]): Promise<number> {
+  const { model, memory, cpus, network, queues } = settings;
+  const qemu = await chooseQemu(model, settings.qemu);
+  const kernel = await debianKernel('6.1', note);
+  using directory = temporaryDirectory();
+  const socket = join(directory.path, 'device');
+  await using served = model === 'none' ? undefined : await serveCrypto({ ...settings, model, socket });
+  if (process.stderr.isTTY)
+    note(`Booting Linux ${kernel.release} on QEMU ${qemu.version}, device: ${model} …`);
+  await using guest = await Guest.launch({
+    qemu,
+    kernel,
+    cpus,
+    network,
+    ...(memory !== undefined && { memory }),
+    devices: model === 'none' ? [] : [qemuDevice(qemu, model, socket, queues)],
+    onProgress: note,
+  });
+  // QEMU is connected: nobody needs the path any more, and a SIGKILL shall leave nothing behind.
+  directory[Symbol.dispose]();
+  if (model === 'virtio-cryptodev') await loadCryptodevDriver(guest, note);
+  const options = { cwd: guestPath(process.cwd()), env: environment() };
+  return Promise.race([attach(guest, command, process, options), deviceFailure(served)]);
+}
+
+async function chooseQemu(model: ModelName | 'none', wanted: VmSettings['qemu']): Promise<Qemu> {
+  if (wanted === '7' && model === 'virtio-cryptodev') {
+    throw new UsageError('--qemu 7 attaches no virtio-cryptodev device; --qemu 11 does.');
+  }
+  if (wanted !== undefined) return findQemu(wanted === '7' ? 7 : 11, note);
+  const own = await hostQemu();
+  if (own !== undefined && (model === 'none' || canAttach(own, model))) return own;
+  return findQemu(11, note);
+}
+
+/** Rejects if the thread of the device dies; the guest would wait for it for ever. */
+async function deviceFailure(served: ServedCrypto | undefined): Promise<never> {
+  await served?.ended.catch((cause: Error) => {
+    throw new CommandError(cause.message, 1, { cause });
+  });
+  return new Promise(() => {});
+}
+
+function temporaryDirectory(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'skytale-vm-'));
+  const remove = () => rmSync(path, { recursive: true, force: true });
+  process.once('exit', remove);
+  return {
+    path,
+    [Symbol.dispose]() {
+      process.removeListener('exit', remove);
+      remove();
+    },
+  };
+}
+
+/** Where the guest has a directory of the host's; these are the guest's own. */
+function guestPath(path: string): string {
+  return /^\/(?:tmp|run|dev|proc|sys)(?:\/|$)/.test(path) ? `/host${path}` : path;
+}
+
+/** Programs of the host are found in the guest where they are found on the host. */
+function environment(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'LANG'] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value),
+  );
+}
