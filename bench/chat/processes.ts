@@ -79,10 +79,16 @@ export class NatsProcess implements ServerProcess {
     const ready = (async () => {
       for await (const piece of child.stderr) if (String(piece).includes('Server is ready')) return;
     })();
-    await Promise.race([ready, gone]);
-    child.stderr.resume();
-    gone.catch(() => undefined);
-    return new NatsProcess(child, directory, { host: '127.0.0.1', port: await portIn(directory) });
+    try {
+      await Promise.race([ready, gone]);
+      gone.catch(() => undefined);
+      child.stderr.resume();
+      return new NatsProcess(child, directory, { host: '127.0.0.1', port: await portIn(directory) });
+    } catch (error) {
+      child.kill();
+      rmSync(directory, { recursive: true });
+      throw error;
+    }
   }
 
   get pid(): number {
