@@ -8,25 +8,26 @@ export interface ActivityTimer {
 
 /**
  * @param timeout milliseconds; Infinity for never
- * @param onIdle called when nothing was noted for so long, and again that much later if it returns false
+ * @param onIdle called once nothing was noted for that long, at most for twice that; and again after as much if
+ *   it returns false
  */
 export function activityTimer(timeout: number, onIdle: () => boolean): ActivityTimer {
-  let last = 0;
+  let noted = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = timeout === Infinity;
-  const wait = (milliseconds: number) => {
-    timer = setTimeout(check, milliseconds);
-  };
   const check = () => {
     timer = undefined;
-    const left = last + timeout - performance.now();
-    if (left > 0) wait(left);
-    else if (!onIdle()) wait(timeout);
+    const isIdle = !noted && onIdle();
+    noted = false;
+    if (!isIdle) wait();
+  };
+  const wait = () => {
+    timer = stopped ? undefined : setTimeout(check, timeout);
   };
   return {
     note() {
-      last = performance.now();
-      if (timer === undefined && !stopped) wait(timeout);
+      if (timer === undefined) wait();
+      else noted = true;
     },
     stop() {
       stopped = true;

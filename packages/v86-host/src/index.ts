@@ -9,3 +9,7 @@ export {
   type VirtioPciOptions,
   type VirtioPciState,
 } from './virtio-pci.ts';
+export type { Endpoint, FromWorker, MachineWorker, ToWorker } from './worker/protocol.ts';
+export { RemoteMachine } from './worker/remote-machine.ts';
+export { serveMachine } from './worker/serve-machine.ts';
+export { ownWebEndpoint, webMachineWorker } from './worker/web-worker.ts';

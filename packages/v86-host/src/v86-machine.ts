@@ -123,6 +123,11 @@ export class V86Machine extends Machine {
     return this.#bus.functions;
   }
 
+  /** Whether time passes in the guest. */
+  get isRunning(): boolean {
+    return this.#runs;
+  }
+
   async run(command: string | readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const { input = '', timeout = RUN_TIMEOUT } = options;
     const script = new TextEncoder().encode(shellScript(command, options));

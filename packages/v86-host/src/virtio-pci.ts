@@ -95,7 +95,7 @@ export class VirtioPciFunction {
   readBar(offset: number, width: number): number {
     if (offset < COMMON_CONFIG.length) return this.#common.read(offset, width);
     if (offset >= DEVICE_CONFIG_OFFSET) return this.#readDeviceConfig(offset - DEVICE_CONFIG_OFFSET, width);
-    return offset === ISR_STATUS.offset ? this.#readIsr() : 0;
+    return offset === ISR_STATUS.offset && width === 1 ? this.#readIsr() : 0;
   }
 
   /** The guest writes `width` bytes (1, 2 or 4) at `offset` of the BAR. */

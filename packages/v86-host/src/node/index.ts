@@ -1,13 +1,3 @@
-/** What only Node can do: read the files of this package and of v86. */
-import { readFile } from 'node:fs/promises';
-
-/** The emulator's WebAssembly code, compiled. */
-export async function v86Wasm(): Promise<WebAssembly.Module> {
-  const file = new URL('./v86.wasm', import.meta.resolve('v86'));
-  return WebAssembly.compile(await readFile(file));
-}
-
-/** The script that a guest's initial file system must have as `/init`, beside busybox in `/bin` and modules. */
-export function guestInit(): Promise<string> {
-  return readFile(new URL('../guest/init.sh', import.meta.url), 'utf8');
-}
+/** What only Node can do: its workers, and the files of this package and of v86. */
+export { guestInit, v86Wasm } from './files.ts';
+export { nodeMachineWorker, ownNodeEndpoint } from './worker.ts';
