@@ -355,25 +355,32 @@ export class DeviceState {
   #handle(index: number, queue: SplitVirtqueue, request: TakenRequest): void {
     const { serial } = request;
     const life = this.#life;
-    const fail = (error: unknown) => {
-      if (life === this.#life) this.#breakFailed(error);
-      queue.giveUp(request, serial);
-    };
     try {
       const result = this.device.handle(index, request);
-      if (result !== undefined) this.#follow(result, fail);
+      if (result !== undefined) this.#follow(result, life, queue, request, serial);
     } catch (error) {
-      fail(error);
+      this.#failed(error, life, queue, request, serial);
     }
   }
 
-  #follow(result: Promise<void>, fail: (error: unknown) => void): void {
+  #follow(
+    result: Promise<void>,
+    life: number,
+    queue: SplitVirtqueue,
+    request: TakenRequest,
+    serial: number,
+  ): void {
     this.#unsettled += 1;
     const settled = () => {
       this.#unsettled -= 1;
       this.#notifyIdle();
     };
-    result.catch(fail).then(settled);
+    result.catch((error) => this.#failed(error, life, queue, request, serial)).then(settled);
+  }
+
+  #failed(error: unknown, life: number, queue: SplitVirtqueue, request: TakenRequest, serial: number): void {
+    if (life === this.#life) this.#breakFailed(error);
+    queue.giveUp(request, serial);
   }
 
   #guard(action: () => void): void {

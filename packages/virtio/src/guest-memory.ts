@@ -61,6 +61,11 @@ export class GuestMemory {
    * @returns false if any of it is outside of the memory; `target` may then hold a part of it
    */
   translate(address: number, length: number, target: Segments): boolean {
+    const region = this.find(address, length);
+    if (region !== undefined) {
+      target.push(region.bytes, address - region.base, length);
+      return true;
+    }
     let at = address;
     let left = length;
     while (left > 0) {

@@ -9,6 +9,7 @@ export type { RequestOptions, RequestQueue } from './request-queue.ts';
 export { Segments } from './segments.ts';
 export { type QueueLayout, ringSizes } from './split-ring.ts';
 export { type RequestTracker, SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
+export type { Transfer } from './transfer.ts';
 export { type DeviceIdentity, TransportBase } from './transport-base.ts';
 export type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
 export {

@@ -63,7 +63,7 @@ export class RequestQueue {
     const parts = readable instanceof Uint8Array ? [readable] : readable;
     const { memory } = this.#host;
     return new Promise((resolve, reject) => {
-      this.#send(new CopyTransfer(memory, parts, writableLength, wipe, resolve, reject));
+      this.send(new CopyTransfer(memory, parts, writableLength, wipe, resolve, reject));
     });
   }
 
@@ -75,8 +75,33 @@ export class RequestQueue {
    */
   submit(readable: readonly GuestRange[], writable: readonly GuestRange[]): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#send(new BufferTransfer(readable, writable, resolve, reject));
+      this.send(new BufferTransfer(readable, writable, resolve, reject));
     });
+  }
+
+  /**
+   * Sends a request of the caller's own kind, for drivers that reuse theirs. If it cannot be sent it is released
+   * and fails, with the errors of `request`.
+   */
+  send(transfer: Transfer): void {
+    const queue = this.#queue;
+    if (queue === undefined) {
+      refuse(transfer, this.#refusal);
+      return;
+    }
+    const isFirst = this.#waiting.length === 0;
+    if (this.#waiting.length - this.#firstWaiting >= WAITING_MAX) {
+      const message = `${WAITING_MAX} requests wait for room already: await some of the answers`;
+      refuse(transfer, new VirtioError('VIRTIO_BUSY', message));
+      return;
+    }
+    this.#host.pendingChanged(1);
+    if (!isFirst || !this.#place(queue, transfer)) {
+      transfer.keep();
+      this.#waiting.push(transfer);
+      return;
+    }
+    if (queue.wantsKick()) this.#host.kick(this.index);
   }
 
   /** For the transport: the device is ready for requests in `queue`. */
@@ -90,13 +115,17 @@ export class RequestQueue {
     const given: Transfer[] = [];
     this.#queue?.abandon((transfer) => given.push(transfer));
     this.#orphans.push(...given);
-    const dropped = given.concat(this.#waiting.slice(this.#firstWaiting));
+    const waiting = this.#waiting.slice(this.#firstWaiting);
     this.#queue = undefined;
     this.#waiting = [];
     this.#firstWaiting = 0;
-    for (const transfer of dropped) {
+    for (const transfer of given) {
       this.#host.pendingChanged(-1);
       transfer.fail(reason);
+    }
+    for (const transfer of waiting) {
+      this.#host.pendingChanged(-1);
+      refuse(transfer, reason);
     }
   }
 
@@ -135,36 +164,20 @@ export class RequestQueue {
     if (queue.wantsKick()) this.#host.kick(this.index);
   }
 
-  #send(transfer: Transfer): void {
-    const queue = this.#queue;
-    if (queue === undefined) {
-      transfer.fail(this.#refusal);
-      return;
-    }
-    const isFirst = this.#waiting.length === 0;
-    if (this.#waiting.length - this.#firstWaiting >= WAITING_MAX) {
-      const message = `${WAITING_MAX} requests wait for room already: await some of the answers`;
-      transfer.fail(new VirtioError('VIRTIO_BUSY', message));
-      return;
-    }
-    this.#host.pendingChanged(1);
-    if (!isFirst || !this.#place(queue, transfer)) {
-      transfer.keep();
-      this.#waiting.push(transfer);
-      return;
-    }
-    if (queue.wantsKick()) this.#host.kick(this.index);
-  }
-
   /** @returns false if there is no room: whatever else, the transfer is settled or in the queue */
   #place(queue: DriverQueue<Transfer>, transfer: Transfer): boolean {
     try {
       return transfer.place(queue);
     } catch (error) {
       this.#host.pendingChanged(-1);
-      transfer.release();
-      transfer.fail(asVirtioError(error, 'VIRTIO_INVALID_REQUEST', 'the request cannot be sent'));
+      refuse(transfer, asVirtioError(error, 'VIRTIO_INVALID_REQUEST', 'the request cannot be sent'));
       return true;
     }
   }
+}
+
+/** For a request that the device has never seen. */
+function refuse(transfer: Transfer, reason: VirtioError): void {
+  transfer.release();
+  transfer.fail(reason);
 }

@@ -64,6 +64,16 @@ export class Segments {
       throw new RangeError(`part ${start}+${length} is outside of ${this.byteLength} bytes`);
     }
     target.clear();
+    const last = this.count - 1;
+    // The usual part lies at the end, in one range.
+    if (last >= 0 && length > 0 && start + length === this.byteLength && length <= this.length[last]!) {
+      target.memory[0] = this.memory[last]!;
+      target.offset[0] = this.offset[last]! + this.length[last]! - length;
+      target.length[0] = length;
+      target.count = 1;
+      target.byteLength = length;
+      return target;
+    }
     let skip = start;
     let left = length;
     for (let i = 0; left > 0; i++) {
