@@ -34,8 +34,24 @@ export interface CryptoDevice extends AsyncDisposable {
   oneShot(options: AeadOptions, operation: AeadOperation): Promise<Bytes>;
   oneShot(options: DigestOptions, operation: DigestOperation): Promise<Bytes>;
 
+  /**
+   * Memory that the device reaches without a copy: for data and output of `encryptInto` and `decryptInto`, which
+   * take other memory too.
+   * @param length in bytes, at least 1
+   * @throws {CryptoError} CRYPTO_LIMIT if there is no such piece; CRYPTO_CLOSED
+   */
+  allocate(length: number): DeviceMemory;
+
   /** Closes all sessions and the device. Operations under way end first. Closing twice is fine. */
   close(): Promise<void>;
+}
+
+/**
+ * A piece of memory, at first of zeros. Disposing gives it back, and overwrites what others could get to see; after that, and
+ * after its device was closed, the bytes must not be used. Operations that use it end first.
+ */
+export interface DeviceMemory extends Disposable {
+  readonly bytes: Uint8Array;
 }
 
 export type CipherOptions = { readonly cipher: CipherName; readonly key: Uint8Array };
@@ -74,6 +90,15 @@ export interface CipherSession extends SessionBase {
   encrypt(data: Uint8Array, iv?: Uint8Array): Promise<Bytes>;
   /** The inverse of `encrypt`; the same errors. */
   decrypt(data: Uint8Array, iv?: Uint8Array): Promise<Bytes>;
+  /**
+   * As `encrypt`, but the result goes to the start of `output`, which may be `data` itself. Without a copy where
+   * both lie in memory of the device's (`allocate`).
+   * @param output at least as long as the result, otherwise CRYPTO_INVALID_DATA_LENGTH; undefined if the call fails
+   * @returns bytes written
+   */
+  encryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number>;
+  /** The inverse of `encryptInto`; the same errors. */
+  decryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number>;
 }
 
 /** An authenticated cipher. The caller must never give the same nonce twice with one key. */
@@ -88,6 +113,25 @@ export interface AeadSession extends SessionBase {
    * @throws {CryptoError} CRYPTO_AUTHENTICATION_FAILED, and as `encrypt`
    */
   decrypt(data: Uint8Array, nonce: Uint8Array, associatedData?: Uint8Array): Promise<Bytes>;
+  /**
+   * As `encrypt`, but the result goes to the start of `output`, where `data` may be already; see
+   * `CipherSession.encryptInto`.
+   * @param output at least as long as data and tag, otherwise CRYPTO_INVALID_DATA_LENGTH; undefined if the call fails
+   * @returns bytes written
+   */
+  encryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData?: Uint8Array,
+  ): Promise<number>;
+  /** The inverse of `encryptInto`. If it fails nothing decrypted is left in `output`. */
+  decryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData?: Uint8Array,
+  ): Promise<number>;
 }
 
 /** A hash or a MAC in one or many parts. */

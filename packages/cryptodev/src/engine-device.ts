@@ -21,6 +21,7 @@ import type {
   CipherOptions,
   CipherSession,
   CryptoDevice,
+  DeviceMemory,
   DigestOperation,
   DigestOptions,
   DigestSession,
@@ -29,14 +30,21 @@ import type {
   SessionOptions,
 } from './crypto-device.ts';
 import { CryptoError } from './crypto-error.ts';
+import { checkOutput, overlapsShifted, PlainMemory } from './device-memory.ts';
 import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest, EngineName } from './engine.ts';
 import { createEngine } from './engines/create-engine.ts';
 import { SerialQueue } from './serial-queue.ts';
+import { andThen } from './virtio-cryptodev/completion.ts';
 
 export type EngineDeviceOptions = {
   /** Most sessions open at a time; no limit unless told. One-shot operations do not count. */
   readonly maxSessions?: number;
+  /** Most bytes of memory allocated at a time; 64 MiB unless told. */
+  readonly maxMemory?: number;
 };
+
+const maxMemoryDefault = 64 * 1024 * 1024;
+const none = new Uint8Array(0);
 
 type Session = CipherSession | AeadSession | DigestSession;
 
@@ -55,15 +63,20 @@ export async function openEngineDevice(
 export class EngineDevice implements CryptoDevice {
   readonly #engine: Engine;
   readonly #maxSessions: number;
+  readonly #memory: PlainMemory;
   readonly #open = new Set<EngineSession<EngineObject>>();
   /** Sessions being created or copied, and one-shot operations: what `close` waits for besides sessions. */
   readonly #underWay = new Set<Promise<unknown>>();
   #creating = 0;
   #closed = false;
 
-  constructor(engine: Engine, { maxSessions = Infinity }: EngineDeviceOptions = {}) {
+  constructor(
+    engine: Engine,
+    { maxSessions = Infinity, maxMemory = maxMemoryDefault }: EngineDeviceOptions = {},
+  ) {
     this.#engine = engine;
     this.#maxSessions = maxSessions;
+    this.#memory = new PlainMemory(maxMemory);
   }
 
   get name(): string {
@@ -96,6 +109,11 @@ export class EngineDevice implements CryptoDevice {
     });
   }
 
+  allocate(length: number): DeviceMemory {
+    this.#assertOpen();
+    return this.#memory.allocate(length);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#underWay);
@@ -107,11 +125,15 @@ export class EngineDevice implements CryptoDevice {
   }
 
   #check(options: SessionOptions): void {
-    if (this.#closed) throw new CryptoError('CRYPTO_CLOSED', 'the device is closed');
+    this.#assertOpen();
     checkSession(options);
     const algorithm = algorithmOf(options);
     if (this.supports(algorithm)) return;
     throw new CryptoError('CRYPTO_UNKNOWN_ALGORITHM', `the engine ${this.name} has no ${algorithm}`);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CryptoError('CRYPTO_CLOSED', 'the device is closed');
   }
 
   /** Counts a session that `create` makes, if there is room for it, until it is closed. */
@@ -148,7 +170,7 @@ export class EngineDevice implements CryptoDevice {
       }
       const copied = (create: () => Promise<EngineDigestSession>) =>
         this.#track(() => {
-          if (this.#closed) throw new CryptoError('CRYPTO_CLOSED', 'the device is closed');
+          this.#assertOpen();
           return this.#admit(create);
         });
       if ('mac' in options) {
@@ -221,22 +243,54 @@ class EngineCipherSession extends EngineSession<EngineCipher> implements CipherS
   }
 
   encrypt(data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
-    return this.#crypt('encrypt', data, iv);
+    return this.#transform('encrypt', data, iv);
   }
 
   decrypt(data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
-    return this.#crypt('decrypt', data, iv);
+    return this.#transform('decrypt', data, iv);
   }
 
-  async #crypt(direction: Direction, data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
+  encryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
+    return this.#transformInto('encrypt', data, output, iv);
+  }
+
+  decryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
+    return this.#transformInto('decrypt', data, output, iv);
+  }
+
+  async #transform(direction: Direction, data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
     this.assertOpen();
     const checkedIv = checkCipherOperation(this.#cipher, data, iv);
     return this.run((cipher) => {
       const output = new Uint8Array(data.length);
-      const done = cipher.crypt(direction, checkedIv, Segments.of(data), Segments.of(output));
-      return done instanceof Promise ? done.then(() => output) : output;
+      return andThen(crypt(cipher, direction, checkedIv, data, output), () => output);
     });
   }
+
+  async #transformInto(
+    direction: Direction,
+    data: Uint8Array,
+    output: Uint8Array,
+    iv?: Uint8Array,
+  ): Promise<number> {
+    this.assertOpen();
+    const checkedIv = checkCipherOperation(this.#cipher, data, iv);
+    checkOutput(output, data.length);
+    return this.run((cipher) =>
+      andThen(crypt(cipher, direction, checkedIv, unshifted(data, output), output), () => data.length),
+    );
+  }
+}
+
+/** Writes as many bytes of `output` as `data` has. */
+function crypt(
+  cipher: EngineCipher,
+  direction: Direction,
+  iv: Uint8Array,
+  data: Uint8Array,
+  output: Uint8Array,
+): Completion<void> {
+  return cipher.crypt(direction, iv, Segments.of(data), startOf(output, data.length));
 }
 
 class EngineAeadSession extends EngineSession<EngineAead> implements AeadSession {
@@ -249,34 +303,92 @@ class EngineAeadSession extends EngineSession<EngineAead> implements AeadSession
     this.#tagLength = tagLength;
   }
 
-  async encrypt(data: Uint8Array, nonce: Uint8Array, associatedData = new Uint8Array(0)): Promise<Bytes> {
-    this.assertOpen();
-    checkAeadOperation(this.#aead, this.#tagLength, 'encrypt', data, nonce, associatedData);
+  async encrypt(data: Uint8Array, nonce: Uint8Array, associatedData = none): Promise<Bytes> {
+    this.#check('encrypt', data, nonce, associatedData);
     return this.run((aead) => {
       const output = new Uint8Array(data.length + this.#tagLength);
-      const sealed = new Segments();
-      sealed.push(output, 0, data.length);
-      const tag = output.subarray(data.length);
-      const done = aead.seal(nonce, Segments.of(associatedData), Segments.of(data), sealed, tag);
-      return done instanceof Promise ? done.then(() => output) : output;
+      return andThen(this.#seal(aead, data, output, nonce, associatedData), () => output);
     });
   }
 
-  async decrypt(data: Uint8Array, nonce: Uint8Array, associatedData = new Uint8Array(0)): Promise<Bytes> {
-    this.assertOpen();
-    checkAeadOperation(this.#aead, this.#tagLength, 'decrypt', data, nonce, associatedData);
+  async decrypt(data: Uint8Array, nonce: Uint8Array, associatedData = none): Promise<Bytes> {
+    this.#check('decrypt', data, nonce, associatedData);
     return this.run((aead) => {
-      const length = data.length - this.#tagLength;
-      const output = new Uint8Array(length);
-      const sealed = new Segments();
-      sealed.push(data, 0, length);
-      const tag = data.subarray(length);
-      const matches = aead.open(nonce, Segments.of(associatedData), sealed, Segments.of(output), tag);
-      return matches instanceof Promise
-        ? matches.then((does) => verified(does, output))
-        : verified(matches, output);
+      const output = new Uint8Array(data.length - this.#tagLength);
+      return andThen(this.#open(aead, data, output, nonce, associatedData), () => output);
     });
   }
+
+  async encryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData = none,
+  ): Promise<number> {
+    this.#check('encrypt', data, nonce, associatedData);
+    const length = data.length + this.#tagLength;
+    checkOutput(output, length);
+    return this.run((aead) =>
+      andThen(this.#seal(aead, unshifted(data, output), output, nonce, associatedData), () => length),
+    );
+  }
+
+  async decryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData = none,
+  ): Promise<number> {
+    this.#check('decrypt', data, nonce, associatedData);
+    const length = data.length - this.#tagLength;
+    checkOutput(output, length);
+    return this.run((aead) =>
+      andThen(this.#open(aead, unshifted(data, output), output, nonce, associatedData), () => length),
+    );
+  }
+
+  #check(direction: Direction, data: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array): void {
+    this.assertOpen();
+    checkAeadOperation(this.#aead, this.#tagLength, direction, data, nonce, associatedData);
+  }
+
+  /** Writes ciphertext and tag to the start of `output`. */
+  #seal(
+    aead: EngineAead,
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+  ): Completion<void> {
+    const { length } = data;
+    const tag = output.subarray(length, length + this.#tagLength);
+    return aead.seal(nonce, Segments.of(associatedData), Segments.of(data), startOf(output, length), tag);
+  }
+
+  #open(
+    aead: EngineAead,
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+  ): Completion<void> {
+    const length = data.length - this.#tagLength;
+    const sealed = startOf(data, length);
+    const opened = startOf(output, length);
+    const tag = data.subarray(length);
+    return andThen(aead.open(nonce, Segments.of(associatedData), sealed, opened, tag), assertAuthentic);
+  }
+}
+
+function startOf(bytes: Uint8Array, length: number): Segments {
+  const segments = new Segments();
+  segments.push(bytes, 0, length);
+  return segments;
+}
+
+/** A copy of the data if writing the output would destroy it. */
+function unshifted(data: Uint8Array, output: Uint8Array): Uint8Array {
+  return overlapsShifted(data, output) ? data.slice() : data;
 }
 
 class EngineDigestSession extends EngineSession<EngineDigest> implements DigestSession {
@@ -321,8 +433,8 @@ class EngineDigestSession extends EngineSession<EngineDigest> implements DigestS
 }
 
 /** @throws {CryptoError} CRYPTO_AUTHENTICATION_FAILED */
-function verified(matches: boolean, output: Bytes): Bytes {
-  if (matches) return output;
+function assertAuthentic(matches: boolean): void {
+  if (matches) return;
   throw new CryptoError(
     'CRYPTO_AUTHENTICATION_FAILED',
     'the tag does not match: data, associated data, nonce or key are not those that were sealed',

@@ -135,6 +135,10 @@ export const control = { setIvLength: 0x9, getTag: 0x10, setTag: 0x11 } as const
 
 // The bases of the memory met so far. An entry lives as long as its buffer does and not longer.
 const bases = new WeakMap<ArrayBufferLike, Pointer>();
+/** The one met last, which is kept until there is another: nearly always the one asked for next. */
+const noBuffer = new ArrayBuffer(0);
+let lastBuffer: ArrayBufferLike = noBuffer;
+let lastBase: Pointer = 0;
 
 /**
  * The address of `memory[offset]`, for one synchronous call that touches no more than `length` bytes there.
@@ -152,13 +156,14 @@ export function addressOf(memory: Uint8Array, offset = 0, length = memory.length
     );
   }
   const buffer = memory.buffer;
-  let base = bases.get(buffer);
-  if (base === undefined) {
-    base = baseOf(buffer);
+  if (buffer !== lastBuffer) {
+    lastBase = bases.get(buffer) ?? baseOf(buffer);
+    lastBuffer = buffer;
     // A buffer of no bytes has no address yet; it may be resizable and get one.
-    if (buffer.byteLength > 0) bases.set(buffer, base);
+    if (buffer.byteLength > 0) bases.set(buffer, lastBase);
+    else lastBuffer = noBuffer;
   }
-  return base + memory.byteOffset + offset;
+  return lastBase + memory.byteOffset + offset;
 }
 
 function baseOf(buffer: ArrayBufferLike): Pointer {
@@ -187,7 +192,10 @@ export class Scratch {
 
   /** Copies `bytes` to the start of the room. @returns its address */
   put(bytes: Uint8Array): Pointer {
-    this.bytes.set(bytes);
+    if (bytes.length > this.bytes.length)
+      throw new RangeError(`${bytes.length} bytes for a room of ${this.bytes.length}`);
+    // For the few bytes of an IV a loop is faster than `set`.
+    for (let i = 0; i < bytes.length; i++) this.bytes[i] = bytes[i]!;
     return this.address;
   }
 

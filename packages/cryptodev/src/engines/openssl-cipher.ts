@@ -18,6 +18,7 @@ import {
 } from './libcrypto.ts';
 import { assertSameLength, Cursor, gathered } from './stretches.ts';
 
+const ivRoom = new Scratch(16);
 const blockRoom = new Scratch(16);
 /** The most bytes in one call, whose length and result are 32 bits. A multiple of all block sizes. */
 const longest = 2 ** 30;
@@ -46,7 +47,7 @@ export class OpensslCipher implements EngineCipher {
     if (iv.length !== this.#ivLength)
       throw new CryptoError('CRYPTO_INVALID_IV_LENGTH', `an IV of ${iv.length} bytes`);
     if (source.byteLength === 0) return;
-    if (iv.length > 0) must(EVP_CipherInit_ex2(ctx, 0, 0, addressOf(iv), -1, 0), 'set IV');
+    if (iv.length > 0) must(EVP_CipherInit_ex2(ctx, 0, 0, ivRoom.put(iv), -1, 0), 'set IV');
     if (source.count === 1 && destination.count === 1 && source.byteLength <= longest) {
       transform(
         ctx,

@@ -693,7 +693,7 @@ async function cryptInPlace(
   data: Uint8Array,
 ): Promise<Uint8Array> {
   const head = new Uint8Array(48);
-  encodeRequestHeader(new DataView(head.buffer), {
+  encodeRequestHeader(new Uint32Array(head.buffer), {
     ...emptyRequestHeader(),
     type: requestType.ioctl,
     ioctl: ioctl.CIOCCRYPT,

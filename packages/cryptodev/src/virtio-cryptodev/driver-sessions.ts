@@ -3,7 +3,8 @@ import { type AeadName, aeads, type CipherName } from '../algorithms.ts';
 import { checkAeadOperation, checkBytes, checkCipherOperation } from '../checks.ts';
 import type { AeadSession, Bytes, CipherSession, DigestSession, Direction } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
-import type { Expected, RequestPort, Response } from './request-port.ts';
+import { checkOutput } from '../device-memory.ts';
+import type { RequestPort } from './request-port.ts';
 import {
   COP_DECRYPT,
   COP_ENCRYPT,
@@ -78,7 +79,9 @@ export abstract class DriverSession implements AsyncDisposable {
 
 export class DriverCipherSession extends DriverSession implements CipherSession {
   readonly #cipher: CipherName;
+  // The same for each request: they are read before the next is made.
   readonly #header = this.header(ioctl.CIOCCRYPT);
+  readonly #parts: [iv: Uint8Array] = [none];
 
   constructor(host: SessionHost, place: SessionPlace, cipher: CipherName) {
     super(host, place);
@@ -86,26 +89,54 @@ export class DriverCipherSession extends DriverSession implements CipherSession 
   }
 
   encrypt(data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
-    return this.#crypt('encrypt', data, iv);
+    return this.#transform('encrypt', data, iv);
   }
 
   decrypt(data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
-    return this.#crypt('decrypt', data, iv);
+    return this.#transform('decrypt', data, iv);
   }
 
-  #crypt(direction: Direction, data: Uint8Array, iv: Uint8Array | undefined): Promise<Bytes> {
+  encryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
+    return this.#transformInto('encrypt', data, output, iv);
+  }
+
+  decryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
+    return this.#transformInto('decrypt', data, output, iv);
+  }
+
+  #transform(direction: Direction, data: Uint8Array, iv: Uint8Array | undefined): Promise<Bytes> {
     try {
-      this.assertOpen();
-      const given = checkCipherOperation(this.#cipher, data, iv);
-      checkLength('data', data, this.host.maxDataLength);
-      const header = this.#header;
-      header.op = direction === 'encrypt' ? COP_ENCRYPT : COP_DECRYPT;
-      header.dataLength = data.length;
-      header.ivLength = given.length;
-      return this.place.port.send(header, [given], data, { dataLength: data.length }).then(dataOf);
+      this.#prepare(direction, data, iv);
+      return this.place.port.transform(this.#header, this.#parts, data, data.length);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  #transformInto(
+    direction: Direction,
+    data: Uint8Array,
+    output: Uint8Array,
+    iv: Uint8Array | undefined,
+  ): Promise<number> {
+    try {
+      this.#prepare(direction, data, iv);
+      checkOutput(output, data.length);
+      return this.place.port.transformInto(this.#header, this.#parts, data, data.length, output);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #prepare(direction: Direction, data: Uint8Array, iv: Uint8Array | undefined): void {
+    this.assertOpen();
+    const given = checkCipherOperation(this.#cipher, data, iv);
+    checkLength('data', data, this.host.maxDataLength);
+    const header = this.#header;
+    header.op = direction === 'encrypt' ? COP_ENCRYPT : COP_DECRYPT;
+    header.dataLength = data.length;
+    header.ivLength = given.length;
+    this.#parts[0] = given;
   }
 }
 
@@ -113,6 +144,7 @@ export class DriverAeadSession extends DriverSession implements AeadSession {
   readonly #aead: AeadName;
   readonly #tagLength: number;
   readonly #header = this.header(ioctl.CIOCAUTHCRYPT);
+  readonly #parts: [iv: Uint8Array, associatedData: Uint8Array] = [none, none];
 
   constructor(host: SessionHost, place: SessionPlace, aead: AeadName, tagLength: number) {
     super(host, place);
@@ -121,39 +153,75 @@ export class DriverAeadSession extends DriverSession implements AeadSession {
   }
 
   encrypt(data: Uint8Array, nonce: Uint8Array, associatedData?: Uint8Array): Promise<Bytes> {
-    return this.#crypt('encrypt', data, nonce, associatedData);
+    return this.#transform('encrypt', data, nonce, associatedData);
   }
 
   decrypt(data: Uint8Array, nonce: Uint8Array, associatedData?: Uint8Array): Promise<Bytes> {
-    return this.#crypt('decrypt', data, nonce, associatedData);
+    return this.#transform('decrypt', data, nonce, associatedData);
   }
 
-  #crypt(
+  encryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData?: Uint8Array,
+  ): Promise<number> {
+    return this.#transformInto('encrypt', data, output, nonce, associatedData);
+  }
+
+  decryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData?: Uint8Array,
+  ): Promise<number> {
+    return this.#transformInto('decrypt', data, output, nonce, associatedData);
+  }
+
+  #transform(
     direction: Direction,
     data: Uint8Array,
     nonce: Uint8Array,
     associatedData: Uint8Array = none,
   ): Promise<Bytes> {
     try {
-      this.assertOpen();
-      const tagLength = this.#tagLength;
-      checkAeadOperation(this.#aead, tagLength, direction, data, nonce, associatedData);
-      checkLength('data', data, this.host.maxDataLength);
-      checkLength('associated data', associatedData, this.host.maxAuthLength);
-      const header = this.#header;
-      fillAeadHeader(header, direction, tagLength, data, associatedData);
-      const iv = aeadIv(this.#aead, nonce);
-      header.ivLength = iv.length;
-      const dataLength = aeadLength(direction, tagLength, data);
-      return this.place.port.send(header, [iv, associatedData], data, { dataLength }).then(dataOf);
+      const length = this.#prepare(direction, data, nonce, associatedData);
+      return this.place.port.transform(this.#header, this.#parts, data, length);
     } catch (error) {
       return Promise.reject(error);
     }
   }
-}
 
-function dataOf({ data }: Response): Bytes {
-  return data;
+  #transformInto(
+    direction: Direction,
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData: Uint8Array = none,
+  ): Promise<number> {
+    try {
+      const length = this.#prepare(direction, data, nonce, associatedData);
+      checkOutput(output, length);
+      return this.place.port.transformInto(this.#header, this.#parts, data, length, output);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @returns the length of the result */
+  #prepare(direction: Direction, data: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array): number {
+    this.assertOpen();
+    checkAeadOperation(this.#aead, this.#tagLength, direction, data, nonce, associatedData);
+    checkLength('data', data, this.host.maxDataLength);
+    checkLength('associated data', associatedData, this.host.maxAuthLength);
+    const header = this.#header;
+    fillAeadHeader(header, direction, this.#tagLength, data, associatedData);
+    const iv = aeadIv(this.#aead, nonce);
+    header.ivLength = iv.length;
+    this.#parts[0] = iv;
+    this.#parts[1] = associatedData;
+    return aeadLength(direction, this.#tagLength, data);
+  }
 }
 
 /** The fields of an AEAD operation, less the IV. */
@@ -209,10 +277,9 @@ export class DriverDigestSession extends DriverSession implements DigestSession 
     // What is too long for one request goes before.
     const rest = data.length % this.host.maxDataLength;
     const before = this.#update(data.subarray(0, data.length - rest));
-    const macLength = this.#digestLength;
-    const last = this.#send(flag.final, data.subarray(data.length - rest), { macLength });
-    const [, { mac }] = await Promise.all([before, last]);
-    return mac;
+    const last = this.#send(flag.final, data.subarray(data.length - rest), this.#digestLength);
+    const [, digest] = await Promise.all([before, last]);
+    return digest;
   }
 
   async copy(): Promise<DigestSession> {
@@ -234,17 +301,17 @@ export class DriverDigestSession extends DriverSession implements DigestSession 
     const { maxDataLength } = this.host;
     // Without data there is no request: it would be the end of the hash (6.8).
     for (let start = 0; start < data.length; start += maxDataLength) {
-      pieces.push(this.#send(flag.update, data.subarray(start, start + maxDataLength), {}));
+      pieces.push(this.#send(flag.update, data.subarray(start, start + maxDataLength), 0));
     }
     await Promise.all(pieces);
   }
 
-  #send(flags: number, data: Uint8Array, expected: Expected): Promise<Response> {
+  #send(flags: number, data: Uint8Array, macLength: number): Promise<Bytes> {
     const header = this.header(ioctl.CIOCCRYPT);
     header.flags = flags;
     header.dataLength = data.length;
-    header.macLength = expected.macLength ?? 0;
-    return this.place.port.send(header, [], data, expected);
+    header.macLength = macLength;
+    return this.place.port.digest(header, [], data);
   }
 }
 

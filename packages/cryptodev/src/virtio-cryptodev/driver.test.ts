@@ -134,7 +134,8 @@ describe('VirtioCryptodevDriver', () => {
       const honest = device.handle;
       device.handle = (_queue, request) => {
         const response = new Uint8Array(32);
-        encodeResponseHeader(new DataView(response.buffer), status, 0, dataLength, 0, 16);
+        const header = { status, id: 0, dataLength, ivLength: 0, macLength: 16 };
+        encodeResponseHeader(new Uint32Array(response.buffer), header);
         request.writable.copyFrom(0, 32, response);
         request.complete(written);
       };

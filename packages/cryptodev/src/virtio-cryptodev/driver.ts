@@ -23,6 +23,7 @@ import type {
   CipherOptions,
   CipherSession,
   CryptoDevice,
+  DeviceMemory,
   DigestOperation,
   DigestOptions,
   DigestSession,
@@ -31,7 +32,8 @@ import type {
 } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import { BounceMemory } from './bounce-memory.ts';
+import { asCryptoError, failed } from './driver-error.ts';
+import { DriverMemory } from './driver-memory.ts';
 import {
   aeadIv,
   aeadLength,
@@ -45,7 +47,7 @@ import {
   type SessionPlace,
 } from './driver-sessions.ts';
 import { numberOf } from './numbers.ts';
-import { asCryptoError, type Expected, failed, RequestPort } from './request-port.ts';
+import { RequestPort } from './request-port.ts';
 import {
   COP_DECRYPT,
   COP_ENCRYPT,
@@ -72,6 +74,7 @@ export class VirtioCryptodevDriver implements CryptoDevice {
   readonly #config: DeviceConfig;
   readonly #features: bigint;
   readonly #handle: number;
+  readonly #memory: DriverMemory;
   readonly #ports: readonly RequestPort[];
   readonly #host: SessionHost;
   readonly #open = new Set<DriverSession>();
@@ -83,14 +86,16 @@ export class VirtioCryptodevDriver implements CryptoDevice {
   private constructor(
     transport: DriverTransport,
     config: DeviceConfig,
-    handle: number,
+    memory: DriverMemory,
     ports: readonly RequestPort[],
+    handle: number,
     place: string,
   ) {
     this.#transport = transport;
     this.#config = config;
     this.#features = transport.features;
     this.#handle = handle;
+    this.#memory = memory;
     this.#ports = ports;
     this.name = `virtio-cryptodev${place === '' ? '' : ` (${place})`} on ${config.engine}`;
     this.#host = {
@@ -119,10 +124,10 @@ export class VirtioCryptodevDriver implements CryptoDevice {
         const message = `the device has version ${config.version} and ${queues} queues`;
         throw new CryptoError('CRYPTO_UNAVAILABLE', message);
       }
-      const memory = new BounceMemory(transport.memory);
+      const memory = new DriverMemory(transport.memory);
       const ports = transport.queues.slice(0, queues).map((queue) => new RequestPort(queue, memory));
-      const { id } = await ports[0]!.control({ type: requestType.open });
-      return new VirtioCryptodevDriver(transport, config, id, ports, place);
+      const handle = await ports[0]!.control({ type: requestType.open });
+      return new VirtioCryptodevDriver(transport, config, memory, ports, handle, place);
     } catch (error) {
       await transport.close();
       throw asCryptoError(error);
@@ -158,6 +163,11 @@ export class VirtioCryptodevDriver implements CryptoDevice {
     });
   }
 
+  allocate(length: number): DeviceMemory {
+    this.#assertOpen();
+    return this.#memory.allocate(length);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -176,11 +186,15 @@ export class VirtioCryptodevDriver implements CryptoDevice {
   }
 
   #check(options: SessionOptions): void {
-    if (this.#closing !== undefined) throw new CryptoError('CRYPTO_CLOSED', 'the device is closed');
+    this.#assertOpen();
     checkSession(options);
     const algorithm = algorithmOf(options);
     if (this.supports(algorithm)) return;
     throw new CryptoError('CRYPTO_UNKNOWN_ALGORITHM', `${this.name} has no ${algorithm}`);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new CryptoError('CRYPTO_CLOSED', 'the device is closed');
   }
 
   #has(feature: Feature): boolean {
@@ -204,7 +218,7 @@ export class VirtioCryptodevDriver implements CryptoDevice {
         ioctl: ioctl.CIOCGSESSION,
         handle: this.#handle,
       };
-      const { id } = await port.send(header, [key], none, {}, true);
+      const id = await port.create(header, [key]);
       const session = this.#enter(options, key, { port, handle: this.#handle, session: id });
       this.#open.add(session);
       return session;
@@ -261,19 +275,13 @@ export class VirtioCryptodevDriver implements CryptoDevice {
     if (!this.#has('oneShot') || long) return this.#oneByOne(options, operation);
     const key = await this.#deviceKey(options);
     try {
-      const { header, parts, expected } = this.#oneShotRequest(options, operation, key);
-      const response = await this.#takePort().send(header, parts, data, expected, true);
-      return operation.operation === 'digest' ? response.mac : response.data;
+      return await this.#oneShotRequest(options, operation, key);
     } finally {
       key.fill(0);
     }
   }
 
-  #oneShotRequest(
-    options: SessionOptions,
-    operation: Operation,
-    key: Uint8Array,
-  ): { header: RequestHeader; parts: Uint8Array[]; expected: Expected } {
+  #oneShotRequest(options: SessionOptions, operation: Operation, key: Uint8Array): Promise<Bytes> {
     const { data } = operation;
     const header: RequestHeader = {
       ...emptyRequestHeader(),
@@ -282,9 +290,10 @@ export class VirtioCryptodevDriver implements CryptoDevice {
       ioctl: 'aead' in options ? ioctl.CIOCAUTHCRYPT : ioctl.CIOCCRYPT,
       dataLength: data.length,
     };
+    const port = this.#takePort();
     if (operation.operation === 'digest') {
       header.macLength = digestLengthOf(options as DigestOptions);
-      return { header, parts: [key], expected: { macLength: header.macLength } };
+      return port.digest(header, [key], data);
     }
     checkLength('data', data, this.#config.maxDataLength);
     if (isAeadOperation(operation)) {
@@ -295,13 +304,13 @@ export class VirtioCryptodevDriver implements CryptoDevice {
       fillAeadHeader(header, direction, tagLength, data, associatedData);
       const iv = aeadIv(aead, nonce);
       header.ivLength = iv.length;
-      const expected = { dataLength: aeadLength(direction, tagLength, data) };
-      return { header, parts: [key, iv, associatedData], expected };
+      const length = aeadLength(direction, tagLength, data);
+      return port.transform(header, [key, iv, associatedData], data, length, true);
     }
     const iv = checkCipherOperation((options as CipherOptions).cipher, data, operation.iv);
     header.op = operation.operation === 'encrypt' ? COP_ENCRYPT : COP_DECRYPT;
     header.ivLength = iv.length;
-    return { header, parts: [key, iv], expected: { dataLength: data.length } };
+    return port.transform(header, [key, iv], data, data.length, true);
   }
 
   /** For a device without one-shot requests, and for data that is too long for one. */

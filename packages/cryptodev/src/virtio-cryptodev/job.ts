@@ -4,11 +4,12 @@
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
 import { errno } from './errno.ts';
-import { HeaderBytes } from './header-bytes.ts';
+import { HeaderBytes, wordIndex, wordsOf } from './header-bytes.ts';
 import {
   COP_DECRYPT,
   decodeRequestHeader,
   emptyRequestHeader,
+  emptyResponseHeader,
   encodeResponseHeader,
   encodeSessionProperties,
   flag,
@@ -50,6 +51,7 @@ export class Job {
   #readable = noSegments;
   #writable = noSegments;
   readonly #prefix = new HeaderBytes(prefixLength);
+  readonly #outcome = emptyResponseHeader();
   readonly #response = new HeaderBytes(responseHeaderLength);
   readonly #responseIv = this.#response.bytes.subarray(responseIvOffset);
   #ivLength = 0;
@@ -73,8 +75,7 @@ export class Job {
     this.#ivMeant = false;
     const available = request.readable.byteLength;
     if (available < requestHeaderLength) return errno.EPROTO;
-    copyPrefix(request.readable, this.#prefix, Math.min(prefixLength, available));
-    decodeRequestHeader(this.#prefix.view, this.header);
+    this.#readPrefix(Math.min(prefixLength, available));
     return this.#locate(available, maxDataLength);
   }
 
@@ -133,18 +134,45 @@ export class Job {
       this.#responseIv.fill(0);
       this.#ivStale = false;
     }
-    encodeResponseHeader(
-      this.#response.view,
-      status,
-      succeeded ? this.id : 0,
-      this.dataLength,
-      succeeded ? this.#ivLength : 0,
-      succeeded ? this.macLength : 0,
-    );
-    copyResponse(this.#response, this.#writable);
+    const outcome = this.#outcome;
+    outcome.status = status;
+    outcome.id = succeeded ? this.id : 0;
+    outcome.dataLength = this.dataLength;
+    outcome.ivLength = succeeded ? this.#ivLength : 0;
+    outcome.macLength = succeeded ? this.macLength : 0;
+    this.#writeResponse();
     this.#request = undefined;
     this.#readable = this.#writable = noSegments;
     request.complete(written);
+  }
+
+  /** Reads the header and the IV behind it, straight from the driver's memory where they lie in one piece. */
+  #readPrefix(length: number): void {
+    const own = this.#prefix.words;
+    const { memory, offset, length: lengths } = this.#readable;
+    const first = lengths[0]! >= prefixLength ? wordIndex(memory[0]!, offset[0]!) : -1;
+    if (first < 0) {
+      this.#readable.copyTo(0, length, this.#prefix.bytes);
+      decodeRequestHeader(own, this.header);
+      return;
+    }
+    const words = wordsOf(memory[0]!);
+    decodeRequestHeader(words, this.header, first);
+    for (let i = requestHeaderLength / 4; i < own.length; i++) own[i] = words[first + i]!;
+  }
+
+  #writeResponse(): void {
+    const own = this.#response.words;
+    const { memory, offset, length: lengths } = this.#writable;
+    const first = lengths[0]! >= responseHeaderLength ? wordIndex(memory[0]!, offset[0]!) : -1;
+    if (first < 0) {
+      encodeResponseHeader(own, this.#outcome);
+      this.#writable.copyFrom(0, responseHeaderLength, this.#response.bytes);
+      return;
+    }
+    const words = wordsOf(memory[0]!);
+    encodeResponseHeader(words, this.#outcome, first);
+    for (let i = responseIvOffset / 4; i < own.length; i++) words[first + i] = own[i]!;
   }
 
   /** Checks the lengths against the chain and finds the parts (6.1). */
@@ -206,16 +234,4 @@ export class Job {
     this.#writable.copyFrom(responseHeaderLength, Math.min(room, length), this.mac);
     if (room > length) this.#writable.fill(0, responseHeaderLength + length, room - length);
   }
-}
-
-function copyPrefix(readable: Segments, target: HeaderBytes, length: number): void {
-  if (length === prefixLength && readable.length[0]! >= length) {
-    target.copyFrom(readable.memory[0]!, readable.offset[0]!);
-  } else readable.copyTo(0, length, target.bytes);
-}
-
-function copyResponse(header: HeaderBytes, writable: Segments): void {
-  if (writable.length[0]! >= responseHeaderLength) {
-    header.copyTo(writable.memory[0]!, writable.offset[0]!);
-  } else writable.copyFrom(0, responseHeaderLength, header.bytes);
 }

@@ -1,6 +1,8 @@
 /**
  * The layouts of `docs/virtio-cryptodev.md`: the one place that knows at which offset a field lies.
  * Section numbers here and in the other files of this directory are those of that document.
+ *
+ * Headers are arrays of 32-bit words here, in the byte order of the host, which virtqueues need to be little-endian.
  */
 
 /** Section 1. */
@@ -80,45 +82,47 @@ export function emptyRequestHeader(): RequestHeader {
   };
 }
 
-/** Reads the 48 bytes at `offset` into `header`, which is reused: one parse, nothing allocated. */
-export function decodeRequestHeader(view: DataView, header: RequestHeader, offset = 0): void {
-  header.type = view.getUint16(offset, true);
-  header.ioctl = view.getUint16(offset + 2, true);
-  header.handle = view.getUint32(offset + 4, true);
-  header.session = view.getUint32(offset + 8, true);
-  header.op = view.getUint16(offset + 12, true);
-  header.flags = view.getUint16(offset + 14, true);
-  header.dataLength = view.getUint32(offset + 16, true);
-  header.authLength = view.getUint32(offset + 20, true);
-  header.ivLength = view.getUint16(offset + 24, true);
-  header.macLength = view.getUint16(offset + 26, true);
-  header.tagLength = view.getUint16(offset + 28, true);
-  header.keyLength = view.getUint16(offset + 30, true);
-  header.macKeyLength = view.getUint16(offset + 32, true);
-  header.cipher = view.getUint32(offset + 36, true);
-  header.mac = view.getUint32(offset + 40, true);
-  header.argument = view.getUint32(offset + 44, true);
+/**
+ * Reads the 48 bytes from word `first` into `header`, which is reused. Every word is read once: they may lie in
+ * memory that somebody else is changing.
+ */
+export function decodeRequestHeader(words: Uint32Array, header: RequestHeader, first = 0): void {
+  const typeAndIoctl = words[first]!;
+  header.type = typeAndIoctl & 0xffff;
+  header.ioctl = typeAndIoctl >>> 16;
+  header.handle = words[first + 1]!;
+  header.session = words[first + 2]!;
+  const opAndFlags = words[first + 3]!;
+  header.op = opAndFlags & 0xffff;
+  header.flags = opAndFlags >>> 16;
+  header.dataLength = words[first + 4]!;
+  header.authLength = words[first + 5]!;
+  const ivAndMac = words[first + 6]!;
+  header.ivLength = ivAndMac & 0xffff;
+  header.macLength = ivAndMac >>> 16;
+  const tagAndKey = words[first + 7]!;
+  header.tagLength = tagAndKey & 0xffff;
+  header.keyLength = tagAndKey >>> 16;
+  header.macKeyLength = words[first + 8]! & 0xffff;
+  header.cipher = words[first + 9]!;
+  header.mac = words[first + 10]!;
+  header.argument = words[first + 11]!;
 }
 
-/** Writes `header` as 48 bytes at `offset`. Values are taken modulo the size of their field. */
-export function encodeRequestHeader(view: DataView, header: RequestHeader, offset = 0): void {
-  view.setUint16(offset, header.type, true);
-  view.setUint16(offset + 2, header.ioctl, true);
-  view.setUint32(offset + 4, header.handle, true);
-  view.setUint32(offset + 8, header.session, true);
-  view.setUint16(offset + 12, header.op, true);
-  view.setUint16(offset + 14, header.flags, true);
-  view.setUint32(offset + 16, header.dataLength, true);
-  view.setUint32(offset + 20, header.authLength, true);
-  view.setUint16(offset + 24, header.ivLength, true);
-  view.setUint16(offset + 26, header.macLength, true);
-  view.setUint16(offset + 28, header.tagLength, true);
-  view.setUint16(offset + 30, header.keyLength, true);
-  view.setUint16(offset + 32, header.macKeyLength, true);
-  view.setUint16(offset + 34, 0, true);
-  view.setUint32(offset + 36, header.cipher, true);
-  view.setUint32(offset + 40, header.mac, true);
-  view.setUint32(offset + 44, header.argument, true);
+/** Writes `header` as 48 bytes from word `first`. The fields of 16 bits must not be larger. */
+export function encodeRequestHeader(words: Uint32Array, header: RequestHeader, first = 0): void {
+  words[first] = header.type | (header.ioctl << 16);
+  words[first + 1] = header.handle;
+  words[first + 2] = header.session;
+  words[first + 3] = header.op | (header.flags << 16);
+  words[first + 4] = header.dataLength;
+  words[first + 5] = header.authLength;
+  words[first + 6] = header.ivLength | (header.macLength << 16);
+  words[first + 7] = header.tagLength | (header.keyLength << 16);
+  words[first + 8] = header.macKeyLength;
+  words[first + 9] = header.cipher;
+  words[first + 10] = header.mac;
+  words[first + 11] = header.argument;
 }
 
 /** 6.2: the fields of a response, less the 16 bytes at `responseIvOffset`. */
@@ -134,30 +138,26 @@ export const responseHeaderLength = 32;
 /** Where in the response header the IV, or the properties of a new session, stand. */
 export const responseIvOffset = 16;
 
-export function decodeResponseHeader(view: DataView, offset = 0): ResponseHeader {
-  return {
-    status: view.getUint32(offset, true),
-    id: view.getUint32(offset + 4, true),
-    dataLength: view.getUint32(offset + 8, true),
-    ivLength: view.getUint16(offset + 12, true),
-    macLength: view.getUint16(offset + 14, true),
-  };
+export function emptyResponseHeader(): ResponseHeader {
+  return { status: 0, id: 0, dataLength: 0, ivLength: 0, macLength: 0 };
 }
 
-/** Writes all but the last 16 bytes of a response header. */
-export function encodeResponseHeader(
-  view: DataView,
-  status: number,
-  id: number,
-  dataLength: number,
-  ivLength: number,
-  macLength: number,
-): void {
-  view.setUint32(0, status, true);
-  view.setUint32(4, id, true);
-  view.setUint32(8, dataLength, true);
-  view.setUint16(12, ivLength, true);
-  view.setUint16(14, macLength, true);
+/** Reads a response header from word `first` into `header`, which is reused; every word once. */
+export function decodeResponseHeader(words: Uint32Array, header: ResponseHeader, first = 0): void {
+  header.status = words[first]!;
+  header.id = words[first + 1]!;
+  header.dataLength = words[first + 2]!;
+  const ivAndMac = words[first + 3]!;
+  header.ivLength = ivAndMac & 0xffff;
+  header.macLength = ivAndMac >>> 16;
+}
+
+/** Writes all but the last 16 bytes of a response header, from word `first`. */
+export function encodeResponseHeader(words: Uint32Array, header: ResponseHeader, first = 0): void {
+  words[first] = header.status;
+  words[first + 1] = header.id;
+  words[first + 2] = header.dataLength;
+  words[first + 3] = header.ivLength | (header.macLength << 16);
 }
 
 /** 6.2: what CIOCGSESSION says of the new session; sizes in bytes. */

@@ -8,6 +8,7 @@ import {
   decodeResponseHeader,
   decodeSessionProperties,
   emptyRequestHeader,
+  emptyResponseHeader,
   encodeRequestHeader,
   flag,
   ioctl,
@@ -111,7 +112,7 @@ export class RawDriver {
     for (const name of Object.keys(header) as (keyof RequestHeader)[])
       header[name] = request[name] ?? header[name];
     const head = new Uint8Array(requestHeaderLength);
-    encodeRequestHeader(new DataView(head.buffer), header);
+    encodeRequestHeader(new Uint32Array(head.buffer), header);
     const readable = Buffer.concat([head, key, macKey, iv, tag, auth, data]);
 
     const srtp = (header.flags & flag.srtp) !== 0 && header.ioctl === ioctl.CIOCAUTHCRYPT;
@@ -156,7 +157,9 @@ function readResponse(writable: Uint8Array<ArrayBuffer>, written: number, macRoo
     };
   }
   const view = new DataView(writable.buffer);
-  const { status, id, dataLength, ivLength, macLength } = decodeResponseHeader(view);
+  const header = emptyResponseHeader();
+  decodeResponseHeader(new Uint32Array(writable.buffer, 0, responseHeaderLength / 4), header);
+  const { status, id, dataLength, ivLength, macLength } = header;
   return {
     status,
     id,
