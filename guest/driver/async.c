@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CIOCASYNCCRYPT, CIOCASYNCFETCH and poll. All operations of a file are on the device at the same time; they come back
+ * in the order of their submission. The result stands in the memory of the process that submitted; digest and IV are
+ * written by the one that fetches.
+ */
+#include <linux/jiffies.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+
+#include "driver.h"
+
+/* Operations of a file that were submitted and not fetched */
+#define VCD_MAX_JOBS	64
+
+static bool vcd_job_expired(const struct vcd_request *req)
+{
+	return time_after_eq(jiffies, req->deadline);
+}
+
+/* The oldest job, if it can be fetched: answered, or given up. Called with the file's lock. */
+static struct vcd_request *vcd_finished_job(struct vcd_file *file)
+{
+	struct vcd_request *req = list_first_entry_or_null(&file->jobs, struct vcd_request, job);
+
+	if (req && !completion_done(&req->answered) && !vcd_job_expired(req))
+		req = NULL;
+	return req;
+}
+
+/* Tells those who poll about jobs that the device has not answered in time. */
+static void vcd_expiry_work(struct work_struct *work)
+{
+	struct vcd_file *file = container_of(to_delayed_work(work), struct vcd_file, expiry);
+	const struct vcd_request *req;
+	unsigned long delay = 0;
+
+	spin_lock_irq(&file->lock);
+	list_for_each_entry(req, &file->jobs, job) {
+		if (!completion_done((struct completion *)&req->answered) && !vcd_job_expired(req)) {
+			delay = req->deadline - jiffies;
+			break;
+		}
+	}
+	if (delay)
+		queue_delayed_work(vcd_workqueue, &file->expiry, delay);
+	spin_unlock_irq(&file->lock);
+	wake_up_interruptible_poll(&file->poll, EPOLLIN | EPOLLRDNORM);
+}
+
+void vcd_async_init(struct vcd_file *file)
+{
+	spin_lock_init(&file->lock);
+	INIT_LIST_HEAD(&file->jobs);
+	init_waitqueue_head(&file->poll);
+	INIT_DELAYED_WORK(&file->expiry, vcd_expiry_work);
+}
+
+/* -EBUSY if there are 64 already */
+static int vcd_enter_job(struct vcd_file *file, struct vcd_request *req, const struct crypt_op *op)
+{
+	int error = -EBUSY;
+
+	kref_get(&file->ref);
+	req->file = file;
+	req->queue = file->queue;
+	req->op = *op;
+	req->deadline = jiffies + vcd_timeout();
+	spin_lock_irq(&file->lock);
+	if (file->job_count < VCD_MAX_JOBS) {
+		file->job_count++;
+		kref_get(&req->ref);
+		list_add_tail(&req->job, &file->jobs);
+		queue_delayed_work(vcd_workqueue, &file->expiry, req->deadline - jiffies);
+		error = 0;
+	}
+	spin_unlock_irq(&file->lock);
+	return error;
+}
+
+int vcd_async_submit(struct vcd_file *file, const struct crypt_op *op)
+{
+	struct vcd_request *req;
+	int error;
+
+	if (op->flags & COP_FLAG_NO_ZC)
+		return -EINVAL;
+	req = vcd_crypt_prepare(file, op, true);
+	if (IS_ERR(req))
+		return PTR_ERR(req);
+	error = vcd_enter_job(file, req, op);
+	if (!error)
+		vcd_submit(req, file->queue);
+	vcd_request_put(req);
+	return error;
+}
+
+/* The oldest operation, and its errno; -EBUSY if it is not done. */
+int vcd_async_fetch(struct vcd_file *file, struct crypt_op *op)
+{
+	struct vcd_request *req;
+	int error;
+
+	spin_lock_irq(&file->lock);
+	req = vcd_finished_job(file);
+	if (req) {
+		list_del(&req->job);
+		file->job_count--;
+	}
+	spin_unlock_irq(&file->lock);
+	if (!req)
+		return -EBUSY;
+	*op = req->op;
+	if (completion_done(&req->answered)) {
+		error = vcd_crypt_finish(req, op);
+	} else {
+		vcd_withdraw(req);
+		error = -ETIMEDOUT;
+	}
+	vcd_request_put(req);
+	return error;
+}
+
+__poll_t vcd_async_poll(struct vcd_file *file)
+{
+	__poll_t events = 0;
+
+	spin_lock_irq(&file->lock);
+	if (vcd_finished_job(file))
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (file->job_count < VCD_MAX_JOBS)
+		events |= EPOLLOUT | EPOLLWRNORM;
+	spin_unlock_irq(&file->lock);
+	return events;
+}
+
+/* The file is closed: what is not fetched never will be. */
+void vcd_async_abandon(struct vcd_file *file)
+{
+	struct vcd_request *req, *next;
+
+	cancel_delayed_work_sync(&file->expiry);
+	list_for_each_entry_safe(req, next, &file->jobs, job) {
+		list_del(&req->job);
+		vcd_request_put(req);
+	}
+}

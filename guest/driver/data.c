@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A program's data on the way to the device: copied where they are few, for that is quicker; otherwise the program's
+ * own pages, pinned until the device has given them back.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "driver.h"
+
+static unsigned int copy_threshold = 4096;
+module_param(copy_threshold, uint, 0644);
+MODULE_PARM_DESC(copy_threshold, "Data up to so many bytes are copied, more are worked on where they are");
+
+/* More than this is copied to pages rather than to one piece of memory, which may be hard to get. */
+#define VCD_LINEAR_MAX	16384
+/* Largest piece of memory for a copy in pages: 2^5 pages of 4 KiB */
+#define VCD_COPY_ORDER	5
+/* Descriptors that a request needs beside its data: head and answer */
+#define VCD_OTHER_SEGMENTS	2
+
+/* How much memory both together need, source and destination in the same place. */
+static u32 vcd_data_extent(const struct vcd_data *data)
+{
+	return max(data->src_len, data->offset + data->dst_len);
+}
+
+/* The room that the request must have for these data: 0 if they go another way. */
+size_t vcd_data_linear_len(const struct vcd_data *data)
+{
+	u32 extent = vcd_data_extent(data);
+
+	if (data->pin || extent > VCD_LINEAR_MAX)
+		return 0;
+	return data->copy || extent <= READ_ONCE(copy_threshold) ? extent : 0;
+}
+
+/* A list of the memory of another list from `offset` on, `len` bytes. */
+static int vcd_slice(struct sg_table *slice, const struct sg_table *whole, u32 offset, u32 len)
+{
+	struct scatterlist *sg, *out;
+	unsigned int count = 0;
+	u32 skip, left;
+
+	if (!len)
+		return 0;
+	for (skip = offset, left = len, sg = whole->sgl; left; sg = sg_next(sg)) {
+		if (skip < sg->length) {
+			left -= min(left, sg->length - skip);
+			count++;
+		}
+		skip -= min(skip, sg->length);
+	}
+	if (sg_alloc_table(slice, count, GFP_KERNEL_ACCOUNT))
+		return -ENOMEM;
+	out = slice->sgl;
+	for (skip = offset, left = len, sg = whole->sgl; left; sg = sg_next(sg)) {
+		u32 here = min(left, sg->length - min(skip, sg->length));
+
+		if (here) {
+			sg_set_page(out, sg_page(sg), here, sg->offset + skip);
+			out = sg_next(out);
+		}
+		left -= here;
+		skip -= min(skip, sg->length);
+	}
+	return 0;
+}
+
+static void vcd_unpin(struct vcd_pages *pages)
+{
+	sg_free_table(&pages->table);
+	if (pages->pages) {
+		unpin_user_pages_dirty_lock(pages->pages, pages->count, pages->written);
+		kvfree(pages->pages);
+	}
+	memset(pages, 0, sizeof(*pages));
+}
+
+/* -EFAULT where memory is missing or, with `write`, must not be written to */
+static int vcd_pin(struct vcd_pages *pages, u8 __user *address, u32 len, bool write)
+{
+	unsigned long start = (unsigned long)address;
+	unsigned int wanted = DIV_ROUND_UP((u64)offset_in_page(start) + len, PAGE_SIZE);
+	int error = -EFAULT;
+
+	if (!len)
+		return 0;
+	pages->pages = kvmalloc_array(wanted, sizeof(*pages->pages), GFP_KERNEL_ACCOUNT);
+	if (!pages->pages)
+		return -ENOMEM;
+	pages->written = write;
+	while (pages->count < wanted) {
+		int got = pin_user_pages_fast((start & PAGE_MASK) + ((unsigned long)pages->count << PAGE_SHIFT),
+					      wanted - pages->count, write ? FOLL_WRITE : 0,
+					      pages->pages + pages->count);
+
+		if (got <= 0)
+			goto unpin;
+		pages->count += got;
+	}
+	/* Pages that lie side by side become one segment. */
+	error = sg_alloc_table_from_pages(&pages->table, pages->pages, wanted, offset_in_page(start), len,
+					  GFP_KERNEL_ACCOUNT);
+	if (!error)
+		return 0;
+unpin:
+	vcd_unpin(pages);
+	return error;
+}
+
+static int vcd_attach_pinned(struct vcd_request *req)
+{
+	const struct vcd_data *data = &req->data;
+	u32 extent = vcd_data_extent(data);
+	int error;
+
+	if (data->in_place) {
+		error = vcd_pin(&req->source_pages, data->src, extent, true);
+		if (!error)
+			error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
+		if (!error)
+			error = vcd_slice(&req->destination, &req->source_pages.table, data->offset, data->dst_len);
+	} else {
+		error = vcd_pin(&req->source_pages, data->src, data->src_len, false);
+		if (!error)
+			error = vcd_pin(&req->destination_pages, data->dst, data->dst_len, true);
+		if (!error)
+			error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
+		if (!error)
+			error = vcd_slice(&req->destination, &req->destination_pages.table, 0, data->dst_len);
+	}
+	return error;
+}
+
+static void vcd_free_copy(struct vcd_pages *pages)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(&pages->table, sg, i)
+		if (sg_page(sg))
+			__free_pages(sg_page(sg), get_order(sg->length));
+	sg_free_table(&pages->table);
+	memset(pages, 0, sizeof(*pages));
+}
+
+/* Memory for a copy in few pieces: large ones where there are any */
+static int vcd_alloc_copy(struct vcd_pages *pages, u32 len)
+{
+	unsigned int order = min_t(unsigned int, VCD_COPY_ORDER, get_order(len));
+	unsigned int count = DIV_ROUND_UP(len, PAGE_SIZE << order);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (sg_alloc_table(&pages->table, count, GFP_KERNEL_ACCOUNT))
+		return -ENOMEM;
+	for_each_sgtable_sg(&pages->table, sg, i) {
+		u32 here = min_t(u32, len, PAGE_SIZE << order);
+		struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL,
+						get_order(here));
+
+		if (!page) {
+			vcd_free_copy(pages);
+			return -ENOMEM;
+		}
+		sg_set_page(sg, page, here, 0);
+		len -= here;
+	}
+	return 0;
+}
+
+static int vcd_attach_copy(struct vcd_request *req)
+{
+	const struct vcd_data *data = &req->data;
+	u32 copied = 0;
+	struct scatterlist *sg;
+	unsigned int i;
+	int error;
+
+	error = vcd_alloc_copy(&req->source_pages, vcd_data_extent(data));
+	if (error)
+		return error;
+	for_each_sgtable_sg(&req->source_pages.table, sg, i) {
+		u32 here = min(sg->length, data->src_len - copied);
+
+		if (copy_from_user(sg_virt(sg), data->src + copied, here))
+			return -EFAULT;
+		copied += here;
+	}
+	error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
+	return error ?: vcd_slice(&req->destination, &req->source_pages.table, data->offset, data->dst_len);
+}
+
+static int vcd_attach_linear(struct vcd_request *req)
+{
+	const struct vcd_data *data = &req->data;
+
+	req->linear = req->parts + req->parts_len;
+	if (data->dst_len)
+		sg_init_one(&req->linear_sg, req->linear + data->offset, data->dst_len);
+	return vcd_request_add(req, data->src, data->src_len);
+}
+
+/*
+ * Gives the request its data. The parts must be complete, and the request have been made with vcd_data_linear_len of
+ * room for this. -EFAULT, -ENOMEM.
+ */
+int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
+{
+	unsigned int room = req->dev->max_segments - VCD_OTHER_SEGMENTS;
+	int error;
+
+	req->data = *data;
+	if (!vcd_data_extent(data))
+		return 0;
+	req->copied = true;
+	/* copy_threshold may have changed since: what counts is the room. */
+	if (req->capacity - req->parts_len >= vcd_data_extent(data))
+		return vcd_attach_linear(req);
+	if (!data->copy) {
+		req->copied = false;
+		error = vcd_attach_pinned(req);
+		if (error)
+			return error;
+		if (req->source.orig_nents + req->destination.orig_nents <= room)
+			return 0;
+		/* Too many places for one request */
+		vcd_data_release(req);
+		req->copied = true;
+	}
+	error = vcd_attach_copy(req);
+	if (!error && req->source.orig_nents + req->destination.orig_nents > room)
+		error = -EINVAL;
+	return error;
+}
+
+static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+	u32 copied = 0;
+
+	for_each_sgtable_sg(&req->destination, sg, i) {
+		u32 here = min(sg->length, len - copied);
+
+		if (copy_to_user(req->data.dst + copied, sg_virt(sg), here))
+			return -EFAULT;
+		copied += here;
+	}
+	return 0;
+}
+
+/* Gives the program the first `len` bytes of the result, if they are not there already. */
+int vcd_data_copy_out(struct vcd_request *req, u32 len)
+{
+	if (!req->copied || !len)
+		return 0;
+	if (!req->linear)
+		return vcd_copy_pages_out(req, len);
+	return copy_to_user(req->data.dst, req->linear + req->data.offset, len) ? -EFAULT : 0;
+}
+
+/* May sleep. */
+void vcd_data_release(struct vcd_request *req)
+{
+	sg_free_table(&req->source);
+	sg_free_table(&req->destination);
+	memset(&req->source, 0, sizeof(req->source));
+	memset(&req->destination, 0, sizeof(req->destination));
+	if (req->source_pages.pages)
+		vcd_unpin(&req->source_pages);
+	else if (req->source_pages.table.sgl)
+		vcd_free_copy(&req->source_pages);
+	vcd_unpin(&req->destination_pages);
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Queues: requests on their way to the device and back, and the wait for them. */
+#include <linux/interrupt.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/version.h>
+
+#include "driver.h"
+
+static unsigned int timeout_ms = 30000;
+module_param(timeout_ms, uint, 0644);
+MODULE_PARM_DESC(timeout_ms, "Milliseconds until a request that is not answered fails with ETIMEDOUT");
+
+unsigned long vcd_timeout(void)
+{
+	return msecs_to_jiffies(clamp(READ_ONCE(timeout_ms), 1u, 3600u * 1000));
+}
+
+struct vcd_queue *vcd_this_queue(struct vcd_device *dev)
+{
+	return &dev->queues[raw_smp_processor_id() % dev->queue_count];
+}
+
+/* The queue's reference becomes whatever is left of the request; may run in an interrupt. */
+static void vcd_return(struct vcd_request *req, int error)
+{
+	req->error = error;
+	complete(&req->answered);
+	if (req->file)
+		wake_up_interruptible_poll(&req->file->poll, EPOLLIN | EPOLLRDNORM);
+	vcd_request_put_later(req);
+}
+
+/* Puts a request into the ring: -ENOSPC if that is full. Called with the queue's lock. */
+static int vcd_add(struct vcd_queue *queue, struct vcd_request *req)
+{
+	struct scatterlist *lists[4];
+	unsigned int out = 0, in = 0;
+	int error;
+
+	lists[out++] = &req->head_sg;
+	if (req->source.sgl)
+		lists[out++] = req->source.sgl;
+	lists[out + in++] = &req->answer_sg;
+	if (req->destination.sgl)
+		lists[out + in++] = req->destination.sgl;
+	else if (req->linear && req->data.dst_len)
+		lists[out + in++] = &req->linear_sg;
+	error = virtqueue_add_sgs(queue->vq, lists, out, in, req, GFP_ATOMIC);
+	if (!error)
+		queue->in_flight++;
+	/* Nothing will come back to make room: waiting would be for ever. */
+	else if (error == -ENOSPC && !queue->in_flight)
+		error = -ENOMEM;
+	return error;
+}
+
+/* Hands a request to the device. It is answered in any case, if only with an error; see vcd_wait. */
+void vcd_submit(struct vcd_request *req, struct vcd_queue *queue)
+{
+	struct virtqueue *vq;
+	unsigned long flags;
+	bool kick = false;
+	int error;
+
+	kref_get(&req->ref);
+	req->queue = queue;
+	sg_init_one(&req->head_sg, &req->header, sizeof(req->header) + req->parts_len);
+	sg_init_one(&req->answer_sg, &req->response, sizeof(req->response) + req->mac_room);
+
+	/* vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the lock. */
+	rcu_read_lock();
+	spin_lock_irqsave(&queue->lock, flags);
+	vq = queue->vq;
+	if (!vq)
+		error = queue->error;
+	else if (req->generation != queue->generation)
+		error = -ENODEV;
+	else if (!list_empty(&queue->backlog))
+		error = -ENOSPC;
+	else
+		error = vcd_add(queue, req);
+	if (error == -ENOSPC) {
+		list_add_tail(&req->link, &queue->backlog);
+		error = 0;
+	}
+	if (!error)
+		kick = virtqueue_kick_prepare(vq);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (kick)
+		virtqueue_notify(vq);
+	rcu_read_unlock();
+	if (error)
+		vcd_return(req, error);
+}
+
+/* Called with the queue's lock, when there may be room. */
+static void vcd_add_backlog(struct vcd_queue *queue)
+{
+	struct vcd_request *req, *next;
+	bool added = false;
+
+	list_for_each_entry_safe(req, next, &queue->backlog, link) {
+		int error = vcd_add(queue, req);
+
+		if (error == -ENOSPC)
+			break;
+		list_del_init(&req->link);
+		if (error)
+			vcd_return(req, error);
+		else
+			added = true;
+	}
+	if (added)
+		virtqueue_kick(queue->vq);
+}
+
+static void vcd_used(struct virtqueue *vq)
+{
+	struct vcd_queue *queue = vq->priv;
+	struct vcd_request *req;
+	unsigned long flags;
+
+	/* An interrupt that nobody asked for, before the queue is ours */
+	if (!queue)
+		return;
+	spin_lock_irqsave(&queue->lock, flags);
+	if (queue->vq == vq) {
+		do {
+			virtqueue_disable_cb(vq);
+			while ((req = virtqueue_get_buf(vq, &req->used))) {
+				queue->in_flight--;
+				vcd_return(req, 0);
+			}
+		} while (!virtqueue_enable_cb(vq));
+		vcd_add_backlog(queue);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/* Nobody waits any more for this request: if the device has not seen it yet, it never will. */
+void vcd_withdraw(struct vcd_request *req)
+{
+	struct vcd_queue *queue = req->queue;
+	unsigned long flags;
+	bool waiting;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	waiting = !list_empty(&req->link);
+	list_del_init(&req->link);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (waiting)
+		vcd_request_put(req);
+}
+
+/*
+ * Waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process is being killed, -ENODEV, -EIO. Other signals wait
+ * until the operation is done: it cannot be taken back, and must not be done twice.
+ */
+int vcd_wait(struct vcd_request *req)
+{
+	long left = wait_for_completion_killable_timeout(&req->answered, vcd_timeout());
+
+	if (left > 0)
+		return req->error;
+	vcd_withdraw(req);
+	return left ? -EINTR : -ETIMEDOUT;
+}
+
+static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
+{
+	/* Interrupts are spread over the CPUs, as requests are over the queues. */
+	struct irq_affinity affinity = { 0 };
+	unsigned int i, count = dev->queue_count;
+	int error;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	struct virtqueue_info *info = kcalloc(count, sizeof(*info), GFP_KERNEL);
+
+	if (!info)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		info[i].name = dev->queues[i].name;
+		info[i].callback = vcd_used;
+	}
+	error = virtio_find_vqs(dev->vdev, count, vqs, info, &affinity);
+	kfree(info);
+#else
+	vq_callback_t **callbacks = kcalloc(count, sizeof(*callbacks), GFP_KERNEL);
+	const char **names = kcalloc(count, sizeof(*names), GFP_KERNEL);
+
+	error = -ENOMEM;
+	if (callbacks && names) {
+		for (i = 0; i < count; i++) {
+			names[i] = dev->queues[i].name;
+			callbacks[i] = vcd_used;
+		}
+		error = virtio_find_vqs(dev->vdev, count, vqs, callbacks, names, &affinity);
+	}
+	kfree(callbacks);
+	kfree(names);
+#endif
+	return error;
+}
+
+int vcd_start_queues(struct vcd_device *dev)
+{
+	struct virtqueue **vqs = kcalloc(dev->queue_count, sizeof(*vqs), GFP_KERNEL);
+	unsigned int i;
+	int error;
+
+	if (!vqs)
+		return -ENOMEM;
+	error = vcd_find_queues(dev, vqs);
+	if (error)
+		goto free;
+	dev->generation++;
+	/* VIRTIO 2.7.5.3.1: a chain is no longer than the queue, indirect or not. */
+	dev->max_segments = virtqueue_get_vring_size(vqs[0]);
+	for (i = 0; i < dev->queue_count; i++) {
+		struct vcd_queue *queue = &dev->queues[i];
+
+		vqs[i]->priv = queue;
+		spin_lock_irq(&queue->lock);
+		queue->vq = vqs[i];
+		queue->generation = dev->generation;
+		queue->in_flight = 0;
+		spin_unlock_irq(&queue->lock);
+	}
+free:
+	kfree(vqs);
+	return error;
+}
+
+/* After this the device uses no memory, and every request has been answered with the error. */
+void vcd_stop_queues(struct vcd_device *dev, int error)
+{
+	struct vcd_request *req, *next;
+	struct virtqueue *vq;
+	unsigned int i;
+
+	for (i = 0; i < dev->queue_count; i++) {
+		struct vcd_queue *queue = &dev->queues[i];
+
+		spin_lock_irq(&queue->lock);
+		queue->vq = NULL;
+		queue->error = error;
+		list_for_each_entry_safe(req, next, &queue->backlog, link) {
+			list_del_init(&req->link);
+			vcd_return(req, error);
+		}
+		spin_unlock_irq(&queue->lock);
+	}
+	synchronize_rcu();
+	virtio_reset_device(dev->vdev);
+	virtio_device_for_each_vq(dev->vdev, vq)
+		while ((req = virtqueue_detach_unused_buf(vq)))
+			vcd_return(req, error);
+	dev->vdev->config->del_vqs(dev->vdev);
+}

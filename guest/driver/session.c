@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sessions: CIOCGSESSION, CIOCFSESSION, CIOCGSESSINFO, CIOCCPHASH. They live on the device; here stands only what
+ * must be known to give an operation the memory that it needs. A program's number of a session is the device's.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "driver.h"
+
+static struct vcd_request *vcd_session_request(struct vcd_file *file, const struct session_op *op)
+{
+	/* A key without a cipher is no key, whatever its length says. */
+	u32 key_len = op->cipher ? op->keylen : 0;
+	struct vcd_request *req;
+	int error;
+
+	if (key_len > min_t(u32, file->dev->max_key_len, CRYPTO_CIPHER_MAX_KEY_LEN) ||
+	    op->mackeylen > min_t(u32, file->dev->max_mac_key_len, CRYPTO_HMAC_MAX_KEY_LEN))
+		return ERR_PTR(-EINVAL);
+	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSION), key_len + op->mackeylen);
+	if (IS_ERR(req))
+		return req;
+	req->header.cipher = cpu_to_le32(op->cipher);
+	req->header.mac = cpu_to_le32(op->mac);
+	req->header.key_len = cpu_to_le16(key_len);
+	req->header.mac_key_len = cpu_to_le16(op->mackeylen);
+	error = vcd_request_add(req, op->key, key_len);
+	if (!error)
+		error = vcd_request_add(req, op->mackey, op->mackeylen);
+	if (error) {
+		vcd_request_put(req);
+		return ERR_PTR(error);
+	}
+	return req;
+}
+
+/* -EIO if the device says that its session is like none there can be */
+static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev_response *answer,
+			    const struct session_op *op)
+{
+	struct vcd_session *session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	int error;
+
+	if (!session)
+		return -ENOMEM;
+	session->id = le32_to_cpu(answer->id);
+	session->has_cipher = op->cipher;
+	session->block_size = max_t(u16, 1, le16_to_cpu(answer->session.block_size));
+	session->iv_size = le16_to_cpu(answer->session.iv_size);
+	session->digest_size = le16_to_cpu(answer->session.digest_size);
+	session->tag_size = le16_to_cpu(answer->session.tag_size);
+	session->tag_len = session->tag_size;
+	session->is_aead = session->tag_size;
+	error = -EIO;
+	if (session->iv_size <= VCD_MAX_IV && session->digest_size <= VCD_MAX_MAC &&
+	    session->tag_size <= VCD_MAX_MAC && session->block_size <= EALG_MAX_BLOCK_LEN)
+		error = xa_insert(&file->sessions, session->id, session, GFP_KERNEL_ACCOUNT);
+	if (!error)
+		return 0;
+	kfree(session);
+	return error == -EBUSY ? -EIO : error;
+}
+
+static int vcd_end_device_session(struct vcd_file *file, u32 id)
+{
+	struct vcd_request *req =
+		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCFSESSION), 0);
+	struct virtio_cryptodev_response answer;
+	int error;
+
+	if (IS_ERR(req))
+		return PTR_ERR(req);
+	req->header.session = cpu_to_le32(id);
+	error = vcd_request_call(req, file->queue, &answer);
+	vcd_request_put(req);
+	return error;
+}
+
+int vcd_create_session(struct vcd_file *file, struct session_op *op)
+{
+	struct virtio_cryptodev_response answer;
+	struct vcd_request *req;
+	int error;
+
+	if (!op->cipher && !op->mac)
+		return -EINVAL;
+	req = vcd_session_request(file, op);
+	if (IS_ERR(req))
+		return PTR_ERR(req);
+	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
+	vcd_request_put(req);
+	if (error)
+		return error;
+	error = vcd_keep_session(file, &answer, op);
+	if (error) {
+		vcd_end_device_session(file, le32_to_cpu(answer.id));
+		return error;
+	}
+	op->ses = le32_to_cpu(answer.id);
+	return 0;
+}
+
+/* A session that is not there has ended already: no error. */
+int vcd_end_session(struct vcd_file *file, u32 id)
+{
+	struct vcd_session *session = xa_erase(&file->sessions, id);
+
+	if (!session)
+		return 0;
+	kfree_rcu(session, rcu);
+	return vcd_end_device_session(file, id);
+}
+
+int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
+{
+	const struct vcd_session *session;
+
+	rcu_read_lock();
+	session = xa_load(&file->sessions, id);
+	if (session)
+		*copy = *session;
+	rcu_read_unlock();
+	return session ? 0 : -EINVAL;
+}
+
+/* A tag's length, once used, becomes the session's. */
+void vcd_keep_tag_len(struct vcd_file *file, u32 id, u16 tag_len)
+{
+	struct vcd_session *session;
+
+	xa_lock(&file->sessions);
+	session = xa_load(&file->sessions, id);
+	if (session)
+		WRITE_ONCE(session->tag_len, tag_len);
+	xa_unlock(&file->sessions);
+}
+
+/* The device ends them all with CLOSE. */
+void vcd_forget_sessions(struct vcd_file *file)
+{
+	struct vcd_session *session;
+	unsigned long id;
+
+	xa_for_each(&file->sessions, id, session)
+		kfree(session);
+	xa_destroy(&file->sessions);
+}
+
+static int vcd_put_names(struct alg_info __user *to, const u8 *name, const u8 *driver_name)
+{
+	struct alg_info info = {};
+
+	BUILD_BUG_ON(sizeof(info.cra_name) != sizeof_field(struct virtio_cryptodev_session_info, cipher_name));
+	strscpy(info.cra_name, name, sizeof(info.cra_name));
+	strscpy(info.cra_driver_name, driver_name, sizeof(info.cra_driver_name));
+	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+/* What the session does not have is left as the program had it. */
+static int vcd_put_info(const struct virtio_cryptodev_session_info *info, struct session_info_op __user *arg)
+{
+	int error = 0;
+
+	if (info->cipher_name[0])
+		error = vcd_put_names(&arg->cipher_info, info->cipher_name, info->cipher_driver_name);
+	if (!error && info->hash_name[0])
+		error = vcd_put_names(&arg->hash_info, info->hash_name, info->hash_driver_name);
+	return error ?: put_user(le16_to_cpu(info->alignmask), &arg->alignmask) ?:
+			put_user(le32_to_cpu(info->flags), &arg->flags);
+}
+
+int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
+{
+	struct virtio_cryptodev_session_info info;
+	struct virtio_cryptodev_response answer;
+	struct vcd_request *req;
+	u32 id;
+	int error;
+
+	if (get_user(id, &arg->ses))
+		return -EFAULT;
+	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSINFO), sizeof(info));
+	if (IS_ERR(req))
+		return PTR_ERR(req);
+	req->header.session = cpu_to_le32(id);
+	req->linear = req->parts;
+	req->data.dst_len = sizeof(info);
+	sg_init_one(&req->linear_sg, req->linear, sizeof(info));
+	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
+	if (!error && le32_to_cpu(answer.data_len) != sizeof(info))
+		error = -EIO;
+	memcpy(&info, req->linear, sizeof(info));
+	vcd_request_put(req);
+	return error ?: vcd_put_info(&info, arg);
+}
+
+int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+{
+	struct vcd_request *req =
+		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCPHASH), 0);
+	struct virtio_cryptodev_response answer;
+	int error;
+
+	if (IS_ERR(req))
+		return PTR_ERR(req);
+	req->header.session = cpu_to_le32(op->dst_ses);
+	req->header.argument = cpu_to_le32(op->src_ses);
+	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
+	vcd_request_put(req);
+	return error;
+}
