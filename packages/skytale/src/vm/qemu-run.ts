@@ -36,7 +36,7 @@ export async function runOnQemu(settings: VmSettings, command: readonly string[]
   directory[Symbol.dispose]();
   if (model === 'virtio-cryptodev') await loadCryptodevDriver(guest, note);
   const options = { cwd: guestPath(process.cwd()), env: environment() };
-  return Promise.race([attach(guest, command, process, options), deviceFailure(served)]);
+  return await Promise.race([attach(guest, command, process, options), deviceFailure(served)]);
 }
 
 async function chooseQemu(model: ModelName | 'none', wanted: VmSettings['qemu']): Promise<Qemu> {
