@@ -1,6 +1,6 @@
 /** A request on the control queue (5.9.7.2): its header and keys, in memory of its own, read once. */
 import type { Segments } from '@skytale/virtio';
-import { copyShort } from './copy-short.ts';
+import { copyShort, ShortBytes } from './copy-short.ts';
 import {
   type Offer,
   planAead,
@@ -37,12 +37,10 @@ export type KeyLimits = {
   readonly maxAkcipherKeyLength: number;
 };
 
-/** Room for all keys of one session, outside of V8's heap, whose collector leaves copies behind. */
-export function roomForKeys(limits: KeyLimits): Uint8Array<ArrayBuffer> {
+/** Room for all keys of one session. */
+export function roomForKeys(limits: KeyLimits): ShortBytes {
   const { maxCipherKeyLength, maxAuthKeyLength, maxAkcipherKeyLength } = limits;
-  return new Uint8Array(
-    new ArrayBuffer(Math.max(maxCipherKeyLength + maxAuthKeyLength, maxAkcipherKeyLength)),
-  );
+  return new ShortBytes(Math.max(maxCipherKeyLength + maxAuthKeyLength, maxAkcipherKeyLength));
 }
 
 /** Wipes `keys` when `made` settles, or now if it is no promise. */
@@ -72,9 +70,9 @@ const destroy: ReadonlyMap<number, number> = new Map(
 export class ControlRequest {
   opcode = 0;
   readonly #limits: KeyLimits;
-  readonly #header = new Uint8Array(new ArrayBuffer(maxControlLength));
-  readonly #view = new DataView(this.#header.buffer);
-  #keys: Uint8Array<ArrayBuffer>;
+  readonly #header = new ShortBytes(maxControlLength);
+  readonly #view = this.#header.view;
+  #keys: ShortBytes;
   #keysUsed = 0;
   #readable: Segments | undefined;
   #read = 0;
@@ -130,9 +128,9 @@ export class ControlRequest {
     const keys = this.#keys;
     if (made instanceof Promise) {
       this.#keys = roomForKeys(this.#limits);
-      wipeAfter(made, keys);
+      wipeAfter(made, keys.bytes);
     } else if (this.#keysUsed > 0) {
-      keys.fill(0, 0, this.#keysUsed);
+      keys.bytes.fill(0, 0, this.#keysUsed);
     }
     this.#keysUsed = 0;
     this.#readable = undefined;
@@ -208,8 +206,8 @@ export class ControlRequest {
   #takeKey(length: number, limit: number): Uint8Array | undefined {
     const readable = this.#readable!;
     if (length > limit || this.#read + length > readable.byteLength) return undefined;
-    const key = this.#keys.subarray(this.#keysUsed, this.#keysUsed + length);
-    copyShort(readable, this.#read, length, key);
+    const key = this.#keys.bytes.subarray(this.#keysUsed, this.#keysUsed + length);
+    copyShort(readable, this.#read, length, this.#keys, this.#keysUsed);
     this.#read += length;
     this.#keysUsed += length;
     return key;

@@ -3,7 +3,7 @@
  * the parts of the chain that it names. Objects are used again, so that a request costs no allocation.
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
-import { copyShort } from './copy-short.ts';
+import { copyShort, ShortBytes } from './copy-short.ts';
 import { data, maxDataLength } from './wire.ts';
 
 const maxIvLength = 16;
@@ -44,9 +44,9 @@ export class DataRequest {
   #write = 0;
   /** Bytes that the variable-length parts may still have. */
   #room = 0;
-  readonly #header = new Uint8Array(new ArrayBuffer(maxDataLength));
-  readonly #view = new DataView(this.#header.buffer);
-  readonly #iv = new Uint8Array(new ArrayBuffer(maxIvLength));
+  readonly #header = new ShortBytes(maxDataLength);
+  readonly #view = this.#header.view;
+  readonly #iv = new ShortBytes(maxIvLength);
   readonly #ivOfLength: (Uint8Array | undefined)[] = [none];
 
   /**
@@ -96,7 +96,7 @@ export class DataRequest {
   takeIv(length: number): Uint8Array | undefined {
     if (length > maxIvLength || !this.#takeReadable(length)) return undefined;
     copyShort(this.#readable, this.#read - length, length, this.#iv);
-    const iv = this.#ivOfLength[length] ?? this.#iv.subarray(0, length);
+    const iv = this.#ivOfLength[length] ?? this.#iv.bytes.subarray(0, length);
     this.#ivOfLength[length] = iv;
     return iv;
   }

@@ -207,9 +207,7 @@ export class VirtioCryptoDevice implements VirtioDevice {
 
   /** @returns a session, or the status that says why there is none */
   #make(plan: SessionPlan): Completion<Session | number> {
-    if (this.#sessions.size + this.#making >= this.#sessions.limit) {
-      return this.#isRevision1 ? status.NOSPC : status.ERR;
-    }
+    if (this.#sessions.size + this.#making >= this.#sessions.limit) return this.#statusOfFull;
     const made = makeSession(this.#engine, plan);
     if (!(made instanceof Promise)) return made;
     this.#making += 1;
@@ -234,13 +232,23 @@ export class VirtioCryptoDevice implements VirtioDevice {
   }
 
   #answerCreated(request: VirtioRequest, made: Session | number): void {
-    const refusal = typeof made === 'number' ? made : status.OK;
-    if (refusal !== status.OK) this.#counts.errors += 1;
     const id = typeof made === 'number' ? 0 : this.#sessions.add(made);
+    let outcome: number = typeof made === 'number' ? made : status.OK;
+    if (id === 0 && typeof made !== 'number') {
+      // Others were faster, while an engine that answers later made this one.
+      void made.close();
+      outcome = this.#statusOfFull;
+    }
+    if (outcome !== status.OK) this.#counts.errors += 1;
     this.#createdView.setUint32(createdSession.sessionId, id, true);
-    this.#createdView.setUint32(createdSession.status, refusal, true);
+    this.#createdView.setUint32(createdSession.status, outcome, true);
     request.writable.copyFrom(0, createdSession.length, this.#created);
     request.complete(createdSession.length);
+  }
+
+  /** NOSPC came with REVISION_1 (5.9.7.1). */
+  get #statusOfFull(): number {
+    return this.#isRevision1 ? status.NOSPC : status.ERR;
   }
 
   /** virtio_crypto_destroy_session_input is one byte, the first. */
@@ -304,7 +312,7 @@ export class VirtioCryptoDevice implements VirtioDevice {
 
   #runStateless(job: DataRequest, number: ServiceNumber): Completion<number> {
     if (!hasBit(this.#negotiated, statelessBit(serviceNames[number]!))) return status.NOTSUPP;
-    const keys = roomForKeys(keyLimits);
+    const keys = roomForKeys(keyLimits).bytes;
     let made: Completion<Session | number> = status.ERR;
     try {
       const plan = takePlan(job, number, this.#offer, keyLimits, keys);

@@ -71,25 +71,22 @@ export class DriverPort {
   async operateUpTo(queue: RequestQueue, parts: readonly Uint8Array[], room: number): Promise<Bytes> {
     this.#checkSize(parts, room);
     const length = parts.reduce((sum, part) => sum + part.length, 0);
-    using buffer = this.#allocate(length + room + 1);
-    let at = 0;
-    for (const part of parts) {
-      buffer.bytes.set(part, at);
-      at += part.length;
+    const buffer = this.#allocate(length + room + 1);
+    try {
+      let at = 0;
+      for (const part of parts) {
+        buffer.bytes.set(part, at);
+        at += part.length;
+      }
+      // Not what was there before.
+      buffer.bytes.fill(status.ERR, length);
+      const answer = { address: buffer.address + length, length: room + 1 };
+      const written = await sent(queue.submit([{ address: buffer.address, length }], [answer]));
+      throwUnlessOk(buffer.bytes[length + room]!);
+      return Uint8Array.from(buffer.bytes.subarray(length, length + Math.max(written - 1, 0)));
+    } finally {
+      buffer.free({ wipe: true });
     }
-    // Not what was there before.
-    buffer.bytes.fill(status.ERR, length);
-    const written = await sent(
-      queue.submit(
-        [{ address: buffer.address, length }],
-        [{ address: buffer.address + length, length: room + 1 }],
-      ),
-    );
-    const outcome = buffer.bytes[length + room]!;
-    const result = Uint8Array.from(buffer.bytes.subarray(length, length + Math.max(written - 1, 0)));
-    buffer.bytes.fill(0);
-    throwUnlessOk(outcome);
-    return result;
   }
 
   close(): Promise<void> {
