@@ -20,6 +20,7 @@ const packages: Record<string, string> = {
 const flags = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage'],
   ...['--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  '--disable-crash-reporter',
 ];
 
 const program = '/usr/bin/chromium';
@@ -64,8 +65,11 @@ export async function runInChromium(
   try {
     return await report;
   } finally {
-    process.kill(-browser.pid!, 'SIGKILL');
+    // Asked politely, it waits for its children, which otherwise would be nobody's.
+    const timer = setTimeout(() => process.kill(-browser.pid!, 'SIGKILL'), 10_000);
+    browser.kill('SIGTERM');
     await ended;
+    clearTimeout(timer);
     server.closeAllConnections();
     server.close();
   }

@@ -13,6 +13,7 @@ import {
   type RunResult,
 } from './machine.ts';
 import { PciBus } from './pci-bus.ts';
+import { RunSwitch } from './run-switch.ts';
 import { shellScript } from './shell-script.ts';
 import { asV86Error, V86Error } from './v86-error.ts';
 
@@ -57,15 +58,11 @@ export class V86Machine extends Machine {
   readonly #ram: GuestRam;
   readonly #bus: PciBus;
   readonly #agent: GuestAgent;
+  readonly #switch: RunSwitch;
   readonly #activity: ActivityTimer;
   readonly #settleEnded: (error: V86Error) => void;
   #end: V86Error | undefined;
   #stopped: Promise<void> | undefined;
-  /** Whether the emulator is to run, unless it is held, and whether it does. */
-  #wanted = false;
-  #held = 0;
-  #runs = false;
-  #transitions: Promise<void> = Promise.resolve();
   #consoleBytes: number[] = [];
 
   /**
@@ -75,12 +72,14 @@ export class V86Machine extends Machine {
   static async launch(options: V86MachineOptions): Promise<V86Machine> {
     const { wasm, boot, state, devices = [] } = options;
     const memory = state?.memory ?? (options.memory ?? 128) * MIB;
+    let emulator: Emulator | undefined;
     let machine: V86Machine;
     try {
       const images = boot && { ...boot, cmdline: boot.cmdline ?? CMDLINE };
-      const emulator = await createEmulator({ wasm, memory, boot: images });
+      emulator = await createEmulator({ wasm, memory, boot: images });
       machine = new V86Machine(emulator, memory, devices, options.idleTimeout ?? 10_000);
     } catch (error) {
+      await emulator?.v86.destroy();
       for (const device of devices) await device.close();
       throw asV86Error(error, 'launch-failed', 'the machine cannot be started');
     }
@@ -106,6 +105,7 @@ export class V86Machine extends Machine {
     this.#settleEnded = resolve;
     this.#emulator = emulator;
     this.#memory = memory;
+    this.#switch = new RunSwitch(emulator);
     this.#activity = activityTimer(idleTimeout, () => this.#idle());
     this.#ram = new GuestRam(emulator.cpu);
     this.#bus = new PciBus(emulator.cpu, this.#ram, devices, () => this.#wake());
@@ -125,7 +125,7 @@ export class V86Machine extends Machine {
 
   /** Whether time passes in the guest. */
   get isRunning(): boolean {
-    return this.#runs;
+    return this.#switch.isRunning;
   }
 
   async run(command: string | readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -151,7 +151,7 @@ export class V86Machine extends Machine {
   }
 
   async pause(): Promise<void> {
-    await this.#want(false);
+    await this.#switch.stop();
   }
 
   async saveState(): Promise<MachineState> {
@@ -281,49 +281,21 @@ export class V86Machine extends Machine {
   /** Somebody wants something of the guest. */
   #wake(): void {
     this.#activity.note();
-    if (!this.#wanted && this.#end === undefined) void this.#want(true);
+    this.#switch.start();
   }
 
   #idle(): boolean {
     const isUnused = !this.#agent.isBusy && this.#agent.isReady;
-    if (isUnused) void this.#want(false);
+    if (isUnused) void this.#switch.stop();
     return isUnused;
   }
 
   /** Does `action` while the emulator does not run. */
-  async #hold<T>(action: () => Promise<T>): Promise<T> {
-    this.#held += 1;
-    try {
-      await this.#transit();
+  #hold<T>(action: () => Promise<T>): Promise<T> {
+    return this.#switch.hold(() => {
       if (this.#end !== undefined) throw this.#end;
-      return await action();
-    } finally {
-      this.#held -= 1;
-      await this.#transit();
-    }
-  }
-
-  #want(running: boolean): Promise<void> {
-    this.#wanted = running;
-    return this.#transit();
-  }
-
-  /** Starts or stops the emulator as is wanted, after what is under way of that: v86 does not take both at once. */
-  #transit(): Promise<void> {
-    this.#transitions = this.#transitions.then(async () => {
-      const { v86, cpu } = this.#emulator;
-      const run = this.#wanted && this.#held === 0 && this.#end === undefined;
-      if (run === this.#runs) return;
-      this.#runs = run;
-      if (run) {
-        cpu.set_tsc(cpu.current_tsc[0]!, cpu.current_tsc[1]!);
-        await v86.run();
-      } else {
-        await v86.stop();
-        cpu.store_current_tsc();
-      }
+      return action();
     });
-    return this.#transitions;
   }
 
   /** Nothing more will come of the guest. The first reason stands. */
@@ -333,12 +305,12 @@ export class V86Machine extends Machine {
     this.#activity.stop();
     this.#agent.fail(reason);
     this.#settleEnded(reason);
-    void this.#transit();
+    void this.#switch.turnOff();
   }
 
   async #close(): Promise<void> {
     this.#fail(new V86Error('guest-gone', 'the machine was stopped'));
-    await this.#transit();
+    await this.#switch.turnOff();
     await this.#emulator.v86.destroy();
     await this.#bus.close();
   }
