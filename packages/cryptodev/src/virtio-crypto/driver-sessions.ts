@@ -11,6 +11,7 @@ import type {
   Direction,
 } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
+import { checkOutput, copiedTo } from '../device-memory.ts';
 import type { DriverPort } from './driver-port.ts';
 import {
   direct,
@@ -139,19 +140,36 @@ export class DriverCipherSession extends DriverSession implements CipherSession 
     return this.#crypt('decrypt', data, iv);
   }
 
+  encryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
+    return this.#cryptInto('encrypt', data, output, iv);
+  }
+
+  decryptInto(data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
+    return this.#cryptInto('decrypt', data, output, iv);
+  }
+
   protected override release(): Promise<void> {
     return destroyPair(this.port, service.CIPHER, this.#pair);
   }
 
-  #crypt(direction: Direction, data: Uint8Array, iv: Uint8Array | undefined): Promise<Bytes> {
+  #crypt(direction: Direction, data: Uint8Array, iv?: Uint8Array): Promise<Bytes> {
+    return this.track(async () => this.#send(direction, data, checkCipherOperation(this.#cipher, data, iv)));
+  }
+
+  #cryptInto(direction: Direction, data: Uint8Array, output: Uint8Array, iv?: Uint8Array): Promise<number> {
     return this.track(async () => {
       const given = checkCipherOperation(this.#cipher, data, iv);
-      const header = encodeCipherData(
-        { id: this.#pair[direction], operation: direct[direction] },
-        { ivLength: given.length, sourceLength: data.length, destinationLength: data.length },
-      );
-      return this.port.operate(this.queue, [header, given, data], data.length);
+      checkOutput(output, data.length);
+      return copiedTo(output, this.#send(direction, data, given));
     });
+  }
+
+  #send(direction: Direction, data: Uint8Array, iv: Uint8Array): Promise<Bytes> {
+    const header = encodeCipherData(
+      { id: this.#pair[direction], operation: direct[direction] },
+      { ivLength: iv.length, sourceLength: data.length, destinationLength: data.length },
+    );
+    return this.port.operate(this.queue, [header, iv, data], data.length);
   }
 }
 
@@ -189,6 +207,24 @@ export class DriverAeadSession extends DriverSession implements AeadSession {
     return this.#crypt('decrypt', data, nonce, associatedData);
   }
 
+  encryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData?: Uint8Array,
+  ): Promise<number> {
+    return this.#cryptInto('encrypt', data, output, nonce, associatedData);
+  }
+
+  decryptInto(
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData?: Uint8Array,
+  ): Promise<number> {
+    return this.#cryptInto('decrypt', data, output, nonce, associatedData);
+  }
+
   protected override release(): Promise<void> {
     return destroyPair(this.port, service.AEAD, this.#pair);
   }
@@ -200,16 +236,39 @@ export class DriverAeadSession extends DriverSession implements AeadSession {
     associatedData: Uint8Array = none,
   ): Promise<Bytes> {
     return this.track(async () => {
-      const tagLength = this.#tagLength;
-      checkAeadOperation(this.#aead, tagLength, direction, data, nonce, associatedData);
-      const resultLength = aeadLength(direction, tagLength, data);
-      const header = encodeAeadData(
-        { id: this.#pair[direction], operation: direct[direction] },
-        aeadRequest(data, nonce, associatedData, tagLength, resultLength),
-        this.port.isRevision1,
-      );
-      return this.port.operate(this.queue, [header, nonce, data, associatedData], resultLength);
+      checkAeadOperation(this.#aead, this.#tagLength, direction, data, nonce, associatedData);
+      return this.#send(direction, data, nonce, associatedData);
     });
+  }
+
+  #cryptInto(
+    direction: Direction,
+    data: Uint8Array,
+    output: Uint8Array,
+    nonce: Uint8Array,
+    associatedData: Uint8Array = none,
+  ): Promise<number> {
+    return this.track(async () => {
+      checkAeadOperation(this.#aead, this.#tagLength, direction, data, nonce, associatedData);
+      checkOutput(output, aeadLength(direction, this.#tagLength, data));
+      return copiedTo(output, this.#send(direction, data, nonce, associatedData));
+    });
+  }
+
+  #send(
+    direction: Direction,
+    data: Uint8Array,
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+  ): Promise<Bytes> {
+    const tagLength = this.#tagLength;
+    const resultLength = aeadLength(direction, tagLength, data);
+    const header = encodeAeadData(
+      { id: this.#pair[direction], operation: direct[direction] },
+      aeadRequest(data, nonce, associatedData, tagLength, resultLength),
+      this.port.isRevision1,
+    );
+    return this.port.operate(this.queue, [header, nonce, data, associatedData], resultLength);
   }
 }
 

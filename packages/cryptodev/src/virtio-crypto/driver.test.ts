@@ -12,10 +12,6 @@ cryptoDeviceCases('virtio-crypto on openssl, without REVISION_1', async () => {
   const device = new VirtioCryptoDevice(await createEngine('openssl'));
   return VirtioCryptoDriver.open(new LoopbackTransport(device), { features: 0n });
 });
-cryptoDeviceCases('virtio-crypto on node', async () => {
-  const device = new VirtioCryptoDevice(await createEngine('node'));
-  return VirtioCryptoDriver.open(new LoopbackTransport(device));
-});
 cryptoDeviceCases('virtio-crypto on webcrypto', async () => {
   const device = new VirtioCryptoDevice(await createEngine('webcrypto'), { dataQueues: 2 });
   return VirtioCryptoDriver.open(new LoopbackTransport(device));

@@ -24,6 +24,7 @@ import type {
   CipherOptions,
   CipherSession,
   CryptoDevice,
+  DeviceMemory,
   DigestOperation,
   DigestOptions,
   DigestSession,
@@ -31,8 +32,9 @@ import type {
   SessionOptions,
 } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
+import { PlainMemory } from '../device-memory.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import { asCryptoError } from '../virtio-cryptodev/request-port.ts';
+import { asCryptoError } from '../virtio-cryptodev/driver-error.ts';
 import { type AsymmetricKey, DriverKey } from './driver-key.ts';
 import { DriverPort } from './driver-port.ts';
 import {
@@ -69,6 +71,8 @@ export type DriverOptions = {
 type Session = CipherSession | AeadSession | DigestSession;
 
 const none = new Uint8Array(0);
+/** Most bytes allocated at a time. */
+const maxMemory = 2 ** 26;
 const allFeatures = Object.values(featureBit).reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
 
 export class VirtioCryptoDriver implements CryptoDevice {
@@ -76,6 +80,7 @@ export class VirtioCryptoDriver implements CryptoDevice {
   readonly #port: DriverPort;
   readonly #features: bigint;
   readonly #host: SessionHost;
+  readonly #memory = new PlainMemory(maxMemory);
   readonly #open = new Set<DriverSession>();
   /** Sessions being made, and one-shot requests: what `close` waits for besides sessions. */
   readonly #underWay = new Set<Promise<unknown>>();
@@ -141,6 +146,12 @@ export class VirtioCryptoDriver implements CryptoDevice {
       checkOneShot(options, operation);
       return this.#oneShot(options, operation);
     });
+  }
+
+  /** Memory of this process: each request is copied into the memory shared with the device, and its result back. */
+  allocate(length: number): DeviceMemory {
+    this.#checkOpen();
+    return this.#memory.allocate(length);
   }
 
   /** Whether `createKey` knows the algorithm. */
