@@ -23,6 +23,7 @@ import {
   macSession,
   maxControlLength,
   opcode,
+  type ServiceNumber,
   service,
   sessionOperation,
   status,
@@ -37,10 +38,12 @@ export type KeyLimits = {
   readonly maxAkcipherKeyLength: number;
 };
 
-/** Room for all keys of one session. */
-export function roomForKeys(limits: KeyLimits): ShortBytes {
+/** Room for all keys of one session, of a service or of any. */
+export function roomForKeys(limits: KeyLimits, of?: ServiceNumber): ShortBytes {
   const { maxCipherKeyLength, maxAuthKeyLength, maxAkcipherKeyLength } = limits;
-  return new ShortBytes(Math.max(maxCipherKeyLength + maxAuthKeyLength, maxAkcipherKeyLength));
+  const symmetric = maxCipherKeyLength + maxAuthKeyLength;
+  if (of !== undefined && of !== service.AKCIPHER) return new ShortBytes(symmetric);
+  return new ShortBytes(Math.max(symmetric, maxAkcipherKeyLength));
 }
 
 /** Wipes `keys` when `made` settles, or now if it is no promise. */

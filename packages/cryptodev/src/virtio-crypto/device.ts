@@ -312,7 +312,7 @@ export class VirtioCryptoDevice implements VirtioDevice {
 
   #runStateless(job: DataRequest, number: ServiceNumber): Completion<number> {
     if (!hasBit(this.#negotiated, statelessBit(serviceNames[number]!))) return status.NOTSUPP;
-    const keys = roomForKeys(keyLimits).bytes;
+    const keys = roomForKeys(keyLimits, number).bytes;
     let made: Completion<Session | number> = status.ERR;
     try {
       const plan = takePlan(job, number, this.#offer, keyLimits, keys);
