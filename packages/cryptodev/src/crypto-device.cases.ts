@@ -8,7 +8,13 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { AeadName, AlgorithmName, CipherName, HashName } from './algorithms.ts';
 import { aeads, algorithmNames, ciphers, hashes } from './algorithms.ts';
-import type { AeadOptions, CipherOptions, CryptoDevice, DigestOptions } from './crypto-device.ts';
+import type {
+  AeadOptions,
+  CipherOptions,
+  CryptoDevice,
+  DeviceMemory,
+  DigestOptions,
+} from './crypto-device.ts';
 import type { CryptoErrorCode } from './crypto-error.ts';
 import { CryptoError } from './crypto-error.ts';
 import { aeadVectors, cipherVectors, digestVectors } from './known-answers.ts';
@@ -33,6 +39,8 @@ export function cryptoDeviceCases(name: string, open: () => Promise<CryptoDevice
     likeNodeCrypto(shared);
     digestParts(shared);
     dataOfAllKinds(shared);
+    intoOutputs(shared);
+    deviceMemory(shared, open);
     concurrency(shared);
     refusals(shared);
     lifetimes(open);
@@ -283,6 +291,194 @@ function dataOfAllKinds(shared: Shared): void {
     await using session = await created;
     const expected = oracle.encrypt('aes-cbc', pattern(16), pattern(16), pattern(32));
     assert.deepEqual(await session.encrypt(pattern(32), pattern(16)), expected);
+  });
+}
+
+/** Where data and output are: arrays of their own, one memory of the device's, or two. */
+const places = [
+  'own',
+  'in place',
+  'device',
+  'device in place',
+  'device to own',
+  'own to device',
+  'shifted',
+] as const;
+
+/** Calls `check` with data, which holds `bytes`, and an output of at least `room` bytes, in one of the places. */
+async function inPlace(
+  device: CryptoDevice,
+  place: (typeof places)[number],
+  bytes: Uint8Array,
+  room: number,
+  check: (data: Uint8Array, output: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const longest = Math.max(bytes.length, room);
+  using first = device.allocate(longest + 64);
+  using second = device.allocate(longest + 64);
+  const own = new Uint8Array(longest);
+  const views: Record<typeof place, [Uint8Array, Uint8Array]> = {
+    own: [own, new Uint8Array(room)],
+    'in place': [own, own],
+    device: [first.bytes, second.bytes],
+    'device in place': [first.bytes.subarray(3), first.bytes.subarray(3)],
+    'device to own': [first.bytes, own],
+    'own to device': [own, second.bytes.subarray(5)],
+    shifted: [first.bytes.subarray(16), first.bytes],
+  };
+  const [data, output] = views[place];
+  data.set(bytes);
+  await check(data.subarray(0, bytes.length), output);
+}
+
+function intoOutputs(shared: Shared): void {
+  const place = fc.constantFrom(...places);
+
+  for (const cipher of cipherNames) {
+    const { blockSize, ivLength, keyLengths } = ciphers[cipher];
+    const data = fc.nat({ max: 40 }).chain((blocks) => bytes(blocks * blockSize));
+    it(`${cipher} writes where it is told`, () =>
+      whereSupported(shared(), cipher, async () => {
+        const key = pattern(keyLengths[0]);
+        const iv = pattern(ivLength);
+        const given = ivLength === 0 ? undefined : iv;
+        await using session = await shared().createSession({ cipher, key });
+        await fc.assert(
+          fc.asyncProperty(data, place, async (plaintext, where) => {
+            const expected = oracle.encrypt(cipher, key, iv, plaintext);
+            const { length } = plaintext;
+            await inPlace(shared(), where, plaintext, length, async (source, output) => {
+              assert.equal(await session.encryptInto(source, output, given), length);
+              assert.deepEqual(Uint8Array.from(output.subarray(0, length)), expected);
+            });
+            await inPlace(shared(), where, expected, length, async (source, output) => {
+              assert.equal(await session.decryptInto(source, output, given), length);
+              assert.deepEqual(Uint8Array.from(output.subarray(0, length)), plaintext);
+            });
+          }),
+          { numRuns },
+        );
+      }));
+  }
+
+  for (const aead of aeadNames) {
+    it(`${aead} writes where it is told, and leaves nothing there that is not authentic`, () =>
+      whereSupported(shared(), aead, async () => {
+        const key = pattern(aeads[aead].keyLengths[0]);
+        const nonce = pattern(aeads[aead].nonceLengths[1]);
+        await using session = await shared().createSession({ aead, key });
+        await fc.assert(
+          fc.asyncProperty(anyBytes(700), anyBytes(300), place, async (plaintext, associatedData, where) => {
+            const sealed = oracle.seal(aead, key, 16, nonce, associatedData, plaintext);
+            const { length } = plaintext;
+            await inPlace(shared(), where, plaintext, length + 16, async (source, output) => {
+              assert.equal(await session.encryptInto(source, output, nonce, associatedData), length + 16);
+              assert.deepEqual(Uint8Array.from(output.subarray(0, length + 16)), sealed);
+            });
+            await inPlace(shared(), where, sealed, length, async (source, output) => {
+              assert.equal(await session.decryptInto(source, output, nonce, associatedData), length);
+              assert.deepEqual(Uint8Array.from(output.subarray(0, length)), plaintext);
+            });
+            const forged = sealed.with(-1, sealed.at(-1)! ^ 1);
+            await inPlace(shared(), where, forged, length, async (source, output) => {
+              await assertFails('CRYPTO_AUTHENTICATION_FAILED', () =>
+                session.decryptInto(source, output, nonce, associatedData),
+              );
+              if (length < 4) return;
+              assert.equal(Buffer.from(output).indexOf(plaintext), isAllZeros(plaintext) ? 0 : -1);
+            });
+          }),
+          { numRuns },
+        );
+      }));
+  }
+
+  it('refuses an output that is too short, and wrong calls as without one', async () => {
+    await using cbc = await shared().createSession({ cipher: 'aes-cbc', key: pattern(16) });
+    await using gcm = await shared().createSession({ aead: 'aes-gcm', key: pattern(16) });
+    const [data, iv, nonce] = [pattern(32), pattern(16), pattern(12)];
+    const output = new Uint8Array(64);
+    const wrong: [CryptoErrorCode, () => Promise<number>][] = [
+      ['CRYPTO_INVALID_DATA_LENGTH', () => cbc.encryptInto(data, output.subarray(0, 31), iv)],
+      ['CRYPTO_INVALID_DATA_LENGTH', () => cbc.decryptInto(data, new Uint8Array(0), iv)],
+      ['CRYPTO_INVALID_DATA_LENGTH', () => cbc.encryptInto(data.subarray(1), output, iv)],
+      ['CRYPTO_INVALID_IV_LENGTH', () => cbc.encryptInto(data, output, nonce)],
+      ['CRYPTO_INVALID_DATA_LENGTH', () => gcm.encryptInto(data, output.subarray(0, 47), nonce)],
+      ['CRYPTO_INVALID_DATA_LENGTH', () => gcm.decryptInto(data, output.subarray(0, 15), nonce)],
+      ['CRYPTO_INVALID_DATA_LENGTH', () => gcm.decryptInto(data.subarray(17), output, nonce)],
+      ['CRYPTO_INVALID_IV_LENGTH', () => gcm.encryptInto(data, output, nonce.subarray(1))],
+    ];
+    for (const [code, call] of wrong) await assertFails(code, call);
+    await assert.rejects(cbc.encryptInto(data, 'output' as never, iv), TypeError);
+    assert.ok(isAllZeros(output));
+  });
+
+  it('does not mix up many operations in one memory', async () => {
+    await using session = await shared().createSession({ cipher: 'aes-cbc', key: pattern(16) });
+    using memory = shared().allocate(300 * 48);
+    const pieces = Array.from({ length: 300 }, (_, i) => memory.bytes.subarray(i * 48, (i + 1) * 48));
+    for (const [i, piece] of pieces.entries()) piece.set(pattern(48, i));
+    await Promise.all(pieces.map((piece) => session.encryptInto(piece, piece, pattern(16))));
+    for (const [i, piece] of pieces.entries()) {
+      const expected = oracle.encrypt('aes-cbc', pattern(16), pattern(16), pattern(48, i));
+      assert.deepEqual(Uint8Array.from(piece), expected);
+    }
+  });
+}
+
+function isAllZeros(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+function deviceMemory(shared: Shared, open: () => Promise<CryptoDevice>): void {
+  it('gives memory of zeros, as long as asked for, and no length that cannot be', () => {
+    for (const length of [1, 63, 64, 65, 4096, 100_000]) {
+      using memory = shared().allocate(length);
+      assert.equal(memory.bytes.length, length);
+      assert.ok(isAllZeros(memory.bytes));
+      memory.bytes.fill(0xee);
+    }
+    for (const length of [0, -1, 1.5, Number.NaN, '16' as never]) {
+      assert.throws(() => shared().allocate(length), TypeError);
+    }
+  });
+
+  it('has a bound on memory, goes on when some is freed, and takes none twice', async () => {
+    await using device = await open();
+    const taken: DeviceMemory[] = [];
+    const limit = { name: 'CryptoError', code: 'CRYPTO_LIMIT' };
+    assert.throws(() => {
+      for (let i = 0; i < 10_000; i++) taken.push(device.allocate(2 ** 20));
+    }, limit);
+    assert.throws(() => device.allocate(2 ** 40), limit);
+    assert.equal(
+      (await device.oneShot({ hash: 'sha-1' }, { operation: 'digest', data: pattern(3) })).length,
+      20,
+    );
+    const last = taken.pop()!;
+    last[Symbol.dispose]();
+    last[Symbol.dispose]();
+    taken.push(device.allocate(2 ** 20));
+    assert.throws(() => device.allocate(2 ** 20), limit);
+    for (const memory of taken) memory[Symbol.dispose]();
+  });
+
+  it('ends operations in memory that is freed meanwhile', async () => {
+    await using session = await shared().createSession({ cipher: 'aes-ctr', key: pattern(16) });
+    const memory = shared().allocate(256);
+    const under = session.encryptInto(memory.bytes, memory.bytes, pattern(16));
+    memory[Symbol.dispose]();
+    using next = shared().allocate(256);
+    assert.equal(await under, 256);
+    assert.ok(isAllZeros(next.bytes));
+  });
+
+  it('gives none once it is closed', async () => {
+    const device = await open();
+    const memory = device.allocate(16);
+    await device.close();
+    assert.throws(() => device.allocate(16), { code: 'CRYPTO_CLOSED' });
+    memory[Symbol.dispose]();
   });
 }
 

@@ -44,8 +44,12 @@ export type QueueOverrides = Partial<Omit<VirtqueueOptions, 'onUsed'>>;
 const STATUS_ORDER = [STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_FEATURES_OK, STATUS_DRIVER_OK];
 const DRIVER_STATUS_BITS = STATUS_ORDER.reduce((all, bit) => all | bit) | STATUS_FAILED;
 
-/** In a long run of requests, how many complete before the driver is notified. */
-const NOTIFY_EVERY = 8;
+/**
+ * In a long run of requests, how many complete before the clock is looked at, and after how many milliseconds the
+ * driver is notified of them. To wake a thread or a machine costs as much as dozens of short requests.
+ */
+const LOOK_EVERY = 8;
+const NOTIFY_AFTER = 0.04;
 
 export class DeviceState {
   readonly device: VirtioDevice;
@@ -334,12 +338,15 @@ export class DeviceState {
   #runQueue(index: number, queue: SplitVirtqueue): boolean {
     try {
       queue.suppressKicks();
+      let notified = performance.now();
       for (let i = 1; i <= queue.layout.size; i++) {
         const request = queue.take();
         if (request === undefined) break;
         this.#handle(index, queue, request);
         if (this.#queues[index] !== queue) return false;
-        if (i % NOTIFY_EVERY === 0) this.#notifyUsed(index, queue);
+        if (i % LOOK_EVERY !== 0 || performance.now() < notified + NOTIFY_AFTER) continue;
+        this.#notifyUsed(index, queue);
+        notified = performance.now();
       }
     } catch (error) {
       // What is not a violation is memory that was taken away under us.

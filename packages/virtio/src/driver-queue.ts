@@ -160,12 +160,17 @@ export class DriverQueue<Token> {
   reap(done: (token: Token, written: number) => void): number {
     const { used, usedEntries } = this.#ring;
     let reaped = 0;
+    let index = this.#nextUsed;
     for (;;) {
-      const waiting = (Atomics.load(used, RING_INDEX) - this.#nextUsed) & 0xffff;
-      if (waiting === 0) return reaped;
-      if (waiting > this.#inFlight) {
-        const message = `the device used ${waiting} buffers of ${this.#inFlight} in flight`;
-        throw new VirtqueueError('VIRTQUEUE_USED_JUMP', message);
+      // What was seen is taken before the index is read again.
+      if (index === this.#nextUsed) {
+        index = Atomics.load(used, RING_INDEX);
+        const waiting = (index - this.#nextUsed) & 0xffff;
+        if (waiting === 0) return reaped;
+        if (waiting > this.#inFlight) {
+          const message = `the device used ${waiting} buffers of ${this.#inFlight} in flight`;
+          throw new VirtqueueError('VIRTQUEUE_USED_JUMP', message);
+        }
       }
       const slot = (this.#nextUsed & this.#mask) * 2;
       const head = usedEntries[slot]!;

@@ -82,6 +82,8 @@ export class SplitVirtqueue {
   readonly #complete = (request: ChainRequest, written: number) => this.#return(request, written);
   #ring: MappedRing;
   #nextAvailable: number;
+  /** What the driver's index was when it was read last: chains up to there can be taken. */
+  #seenAvailable: number;
   #nextUsed: number;
   /** What #nextUsed was when the driver's wish to be notified was looked at last. */
   #checkedUsed: number;
@@ -102,6 +104,7 @@ export class SplitVirtqueue {
     this.#mask = layout.size - 1;
     this.#headInFlight = new Uint8Array(layout.size);
     this.#nextAvailable = (options.availableIndex ?? 0) & 0xffff;
+    this.#seenAvailable = this.#nextAvailable;
     this.#nextUsed = (options.usedIndex ?? 0) & 0xffff;
     this.#checkedUsed = this.#nextUsed;
   }
@@ -134,14 +137,9 @@ export class SplitVirtqueue {
   take(): TakenRequest | undefined {
     if (this.#stopped) return undefined;
     if (this.#resubmit.length > 0) return this.#takeChain(this.#resubmit.pop()!);
-    const { size } = this.layout;
     const { available } = this.#ring;
-    const waiting = (Atomics.load(available, RING_INDEX) - this.#nextAvailable) & 0xffff;
-    if (waiting === 0) return undefined;
-    if (waiting > size) {
-      const message = `available index is ${waiting} ahead in a queue of ${size}`;
-      throw new VirtqueueError('VIRTQUEUE_AVAILABLE_JUMP', message);
-    }
+    // What was seen is taken before the index is read again.
+    if (this.#seenAvailable === this.#nextAvailable && !this.#lookForMore()) return undefined;
     const request = this.#takeChain(available[RING_ENTRIES + (this.#nextAvailable & this.#mask)]!);
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
     return request;
@@ -184,6 +182,19 @@ export class SplitVirtqueue {
     this.#stopped = true;
     this.#whenDrained = drained;
     if (this.#inFlight === 0) drained?.();
+  }
+
+  /** Reads the driver's index. @returns whether there is a chain to take */
+  #lookForMore(): boolean {
+    const { size } = this.layout;
+    const index = Atomics.load(this.#ring.available, RING_INDEX);
+    const waiting = (index - this.#nextAvailable) & 0xffff;
+    if (waiting > size) {
+      const message = `available index is ${waiting} ahead in a queue of ${size}`;
+      throw new VirtqueueError('VIRTQUEUE_AVAILABLE_JUMP', message);
+    }
+    this.#seenAvailable = index;
+    return waiting > 0;
   }
 
   #takeChain(head: number): TakenRequest {

@@ -135,10 +135,10 @@ export const control = { setIvLength: 0x9, getTag: 0x10, setTag: 0x11 } as const
 
 // The bases of the memory met so far. An entry lives as long as its buffer does and not longer.
 const bases = new WeakMap<ArrayBufferLike, Pointer>();
-/** The one met last, which is kept until there is another: nearly always the one asked for next. */
-const noBuffer = new ArrayBuffer(0);
-let lastBuffer: ArrayBufferLike = noBuffer;
-let lastBase: Pointer = 0;
+/** The memory met last, which is kept until there is another: nearly always the one asked for next. */
+const noMemory = new Uint8Array(0);
+let lastMemory: Uint8Array = noMemory;
+let lastAddress: Pointer = 0;
 
 /**
  * The address of `memory[offset]`, for one synchronous call that touches no more than `length` bytes there.
@@ -155,18 +155,24 @@ export function addressOf(memory: Uint8Array, offset = 0, length = memory.length
       `range ${offset}+${length} is outside of ${memory.length} bytes of memory (was it detached or resized?)`,
     );
   }
-  const buffer = memory.buffer;
-  if (buffer !== lastBuffer) {
-    lastBase = bases.get(buffer) ?? baseOf(buffer);
-    lastBuffer = buffer;
-    // A buffer of no bytes has no address yet; it may be resizable and get one.
-    if (buffer.byteLength > 0) bases.set(buffer, lastBase);
-    else lastBuffer = noBuffer;
+  // To ask for `buffer` costs more than all the rest.
+  if (memory !== lastMemory) {
+    lastAddress = baseOf(memory.buffer) + memory.byteOffset;
+    // One of no bytes has no address yet; it may be resizable and get one.
+    lastMemory = memory.length > 0 ? memory : noMemory;
   }
-  return lastBase + memory.byteOffset + offset;
+  return lastAddress + offset;
 }
 
 function baseOf(buffer: ArrayBufferLike): Pointer {
+  const known = bases.get(buffer);
+  if (known !== undefined) return known;
+  const base = addressIn(buffer);
+  if (buffer.byteLength > 0) bases.set(buffer, base);
+  return base;
+}
+
+function addressIn(buffer: ArrayBufferLike): Pointer {
   const base = Number(koffi.address(new Uint8Array(buffer)));
   if (!Number.isSafeInteger(base))
     throw new CryptoError('CRYPTO_UNAVAILABLE', 'addresses are wider than 53 bits');

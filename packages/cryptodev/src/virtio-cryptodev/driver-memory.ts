@@ -19,6 +19,7 @@ export class DriverMemory {
   /** All of it. */
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
+  readonly #buffer: ArrayBufferLike;
   /** Address, for the device, of the first byte of `bytes`. */
   readonly base: number;
   readonly #allocator: MemoryAllocator;
@@ -40,6 +41,7 @@ export class DriverMemory {
     const { bytes, base } = allocator.region;
     this.#allocator = allocator;
     this.bytes = bytes;
+    this.#buffer = bytes.buffer;
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4));
     this.base = base;
     this.#owners = new Uint16Array(Math.ceil(bytes.length / unitLength));
@@ -111,7 +113,7 @@ export class DriverMemory {
    * @throws {CryptoError} CRYPTO_CLOSED if the piece was freed
    */
   pieceOf(bytes: Uint8Array): Piece | undefined {
-    if (bytes.buffer !== this.bytes.buffer || bytes.length === 0) return undefined;
+    if (bytes.length === 0 || bytes.buffer !== this.#buffer) return undefined;
     const first = (bytes.byteOffset - this.bytes.byteOffset) / unitLength;
     const piece = this.#pieces[this.#owners[Math.floor(first)] ?? 0];
     if (piece?.holds(bytes)) return piece;

@@ -78,14 +78,18 @@ export class DriverRequest implements Transfer {
    */
   begin(): Promise<unknown> {
     const { data, output, memory } = this;
-    const source = memory.pieceOf(data);
-    const destination = output === undefined ? undefined : memory.pieceOf(output);
-    const isShifted = source !== undefined && source === destination && overlapsShifted(data, output!);
-    // A shifted overlap is resolved by a copy.
-    this.#source = isShifted ? undefined : source;
-    this.#destination = destination;
-    this.#source?.hold();
+    let source = memory.pieceOf(data);
+    let destination = source;
+    if (output !== data) {
+      destination = output === undefined ? undefined : memory.pieceOf(output);
+      // A copy keeps the one from being written before it is read.
+      const isShared = source !== undefined && source === destination;
+      if (isShared && overlapsShifted(data, output!)) source = undefined;
+    }
+    source?.hold();
     destination?.hold();
+    this.#source = source;
+    this.#destination = destination;
     const promise = new Promise(capture);
     this.#resolve = capturedResolve;
     this.#reject = capturedReject;

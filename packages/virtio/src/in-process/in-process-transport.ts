@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { STATUS_DEVICE_NEEDS_RESET } from '../features.ts';
 import type { QueueLayout } from '../split-ring.ts';
 import { MEMORY_SIZE_DEFAULT, TransportBase } from '../transport-base.ts';
 import { asVirtioError, VirtioError } from '../virtio-error.ts';
@@ -152,7 +153,9 @@ export class InProcessTransport extends TransportBase {
 
   #poll(): void {
     for (const queue of this.queues) this.usedBuffers(queue.index);
-    this.needsReset(this.#page.status, this.#page.reason);
+    const { status } = this.#page;
+    // The reason is text to decode: only where there is one.
+    if ((status & STATUS_DEVICE_NEEDS_RESET) !== 0) this.needsReset(status, this.#page.reason);
     const command = this.#command;
     if (command === undefined || this.#page.answerNumber !== this.#lastCommand) return;
     this.#command = undefined;
