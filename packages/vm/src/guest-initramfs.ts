@@ -1,5 +1,6 @@
 /** The initramfs of a guest that takes commands: its scripts, and what tells them how to set the guest up. */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import type { Progress } from './debian-packages.ts';
 import { buildInitramfs, storeInitramfs } from './initramfs.ts';
 import type { Kernel } from './kernel.ts';
@@ -12,6 +13,16 @@ export interface GuestInitramfsOptions {
   readonly network: boolean;
   readonly slots: number;
   readonly onProgress?: Progress | undefined;
+}
+
+/**
+ * Directories of the host that lie where the guest has file systems of its own, and must be seen all the same: this
+ * program's and the one it was started in.
+ */
+function hiddenDirectories(): string[] {
+  const project = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
+  const directories = new Set([project, process.cwd()]);
+  return [...directories].filter((directory) => /^\/(tmp|run)\//.test(directory));
 }
 
 const script = (name: string) => readFile(new URL(`guest/${name}`, import.meta.url), 'utf8');
@@ -29,11 +40,16 @@ export async function guestInitramfs(options: GuestInitramfsOptions): Promise<st
     slots: String(slots),
   };
   const settings = Object.entries(config).map(([name, value]) => `${name}=${quote(value)}\n`);
+  const visible = hostTree ? hiddenDirectories() : [];
   const image = await buildInitramfs({
     kernel,
     modules: [...modules, ...options.modules],
     init: await script('init.sh'),
-    files: { agent: { content: await script('agent.sh') }, config: { content: settings.join('') } },
+    files: {
+      agent: { content: await script('agent.sh') },
+      config: { content: settings.join('') },
+      visible: { content: visible.map((directory) => `${directory}\n`).join('') },
+    },
     onProgress,
   });
   return storeInitramfs(image);

@@ -35,7 +35,8 @@ export interface GuestOptions {
   readonly hotplugSlots?: number;
   /** Whether the guest's root is the host's file tree (writable, but the host's files stay as they are), or,
    *  with false, nothing but busybox. The tree must not change while the guest runs. `/tmp`, `/run`, `/dev`,
-   *  `/proc` and `/sys` are the guest's own; `/host` is the host's tree as it is, its `/tmp` included. Default: true. */
+   *  `/proc` and `/sys` are the guest's own, save that a project which lies in `/tmp` or `/run` is seen there;
+   *  `/host` is the host's tree as it is, its `/tmp` included. Default: true. */
   readonly hostTree?: boolean;
   /** Whether it has a network, QEMU's user-mode one. Default: false. */
   readonly network?: boolean;

@@ -29,9 +29,23 @@ if [ "$host_tree" = 1 ]; then
     mount --move /$directory "$root/$directory"
   done
 fi
+
+# The guest's own /tmp and /run would hide directories that are needed: those are held elsewhere meanwhile.
+n=0
+while read -r directory; do
+  n=$((n + 1))
+  mkdir -p /held/$n
+  mount --bind "$root$directory" /held/$n
+done </visible
 mount -t tmpfs run $root/run
 mount -t tmpfs tmp $root/tmp
 chmod 1777 $root/tmp
+n=0
+while read -r directory; do
+  n=$((n + 1))
+  mkdir -p "$root$directory"
+  mount --move /held/$n "$root$directory"
+done </visible
 mkdir $root/run/skytale
 cp -a /bin /agent /config $root/run/skytale/
 
