@@ -1,0 +1,100 @@
+/** docs/writing-a-device.md is true: its programs, taken out of it as they stand there, fill a guest's /dev/hwrng. */
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { debianKernel, debianTree, findQemu, Guest, VmError } from '@skytale/vm';
+import { TemporaryDirectory } from './support/directory.ts';
+
+const root = join(import.meta.dirname, '..');
+const page = readFileSync(join(root, 'docs/writing-a-device.md'), 'utf8');
+
+/** Why guests cannot be had on this machine, or undefined. */
+async function obstacle(): Promise<string | undefined> {
+  const seabios = {
+    ...{ suite: 'bookworm', architecture: 'amd64', packages: ['seabios'], only: /^seabios$/ },
+  } as const;
+  try {
+    await Promise.all([findQemu(), debianKernel('6.1'), debianKernel('6.1-686'), debianTree(seabios)]);
+    return undefined;
+  } catch (error) {
+    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
+    throw error;
+  }
+}
+
+const skip = (await obstacle()) ?? false;
+const run = promisify(execFile);
+
+describe('the device of docs/writing-a-device.md', () => {
+  const directory = new TemporaryDirectory();
+  after(() => directory[Symbol.dispose]());
+  // Where programs find the packages that they import.
+  symlinkSync(join(root, 'node_modules'), directory.join('node_modules'));
+  const programs = [...page.matchAll(/^```ts\n(\/\/ (\S+)\n[\s\S]*?)^```$/gm)];
+  for (const [, text, name] of programs) writeFileSync(directory.join(name!), text!);
+
+  it('is about fifty lines long', () => {
+    assert.deepEqual(
+      programs.map(([, , name]) => name),
+      ['entropy.ts', 'serve.ts', 'boot.ts', 'entropy.test.ts'],
+    );
+    const code = programs[0]![1]!.split('\n');
+    assert.ok(code.length <= 60, `${code.length} lines`);
+  });
+
+  it('passes the test that stands there', async () => {
+    // Not as a part of this test's report.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { stdout } = await run(process.execPath, [directory.join('entropy.test.ts')], { env });
+    assert.match(stdout, /pass 1$/m);
+  });
+
+  it('fills /dev/hwrng of a guest on QEMU', { skip }, async () => {
+    const socket = directory.join('entropy.sock');
+    const server = spawn(process.execPath, [directory.join('serve.ts'), socket], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const lines = createInterface(server.stdout)[Symbol.asyncIterator]();
+      assert.deepEqual(JSON.parse((await lines.next()).value), { event: 'listening', socket });
+      const [attach] = /-chardev .* -device vhost-user-rng-pci\S*/.exec(page)!;
+      await using guest = await Guest.launch({
+        hostTree: false,
+        modules: ['virtio_rng'],
+        qemuArguments: attach.replace('/tmp/entropy.sock', socket).split(' '),
+      });
+      assert.match(await guest.check('cat /sys/class/misc/hw_random/rng_current'), /^virtio_rng/);
+      assertRandom(
+        await guest.check('dd if=/dev/hwrng bs=1024 count=4 2>/dev/null | od -v -A n -t x1'),
+        4096,
+      );
+      guest.assertCleanLog();
+      await guest.kill();
+      server.kill('SIGTERM');
+      const told = await Array.fromAsync({ [Symbol.asyncIterator]: () => lines }, (line) => JSON.parse(line));
+      assert.equal(told.at(-2).event, 'detached');
+      assert.ok(told.at(-1).writableBytes >= 4096);
+      assert.equal((await once(server, 'close'))[0], 0);
+    } finally {
+      server.kill('SIGKILL');
+    }
+  });
+
+  it('fills /dev/hwrng of a guest in v86', { skip }, async () => {
+    const { stdout } = await run(process.execPath, [directory.join('boot.ts')], { timeout: 240_000 });
+    const [driver, ...random] = stdout.split('\n');
+    assert.match(driver!, /^virtio_rng/);
+    assertRandom(random.join('\n'), 16);
+  });
+});
+
+function assertRandom(dump: string, length: number): void {
+  const bytes = dump.match(/\b[0-9a-f]{2}\b/g) ?? [];
+  assert.equal(bytes.length, length);
+  assert.ok(new Set(bytes).size > 4, dump);
+}
