@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { debianKernel, debianTree, findQemu, Guest, VmError } from '@skytale/vm';
+import { debianKernel, debianTree, findQemu, Guest, type TreeRequest, VmError } from '@skytale/vm';
 import { TemporaryDirectory } from './support/directory.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -15,9 +15,12 @@ const page = readFileSync(join(root, 'docs/writing-a-device.md'), 'utf8');
 
 /** Why guests cannot be had on this machine, or undefined. */
 async function obstacle(): Promise<string | undefined> {
-  const seabios = {
-    ...{ suite: 'bookworm', architecture: 'amd64', packages: ['seabios'], only: /^seabios$/ },
-  } as const;
+  const seabios: TreeRequest = {
+    suite: 'bookworm',
+    architecture: 'amd64',
+    packages: ['seabios'],
+    only: /^seabios$/,
+  };
   try {
     await Promise.all([findQemu(), debianKernel('6.1'), debianKernel('6.1-686'), debianTree(seabios)]);
     return undefined;
@@ -61,7 +64,7 @@ describe('the device of docs/writing-a-device.md', () => {
     });
     try {
       const lines = createInterface(server.stdout)[Symbol.asyncIterator]();
-      assert.deepEqual(JSON.parse((await lines.next()).value), { event: 'listening', socket });
+      assert.deepEqual(JSON.parse(String((await lines.next()).value)), { event: 'listening', socket });
       const [attach] = /-chardev .* -device vhost-user-rng-pci\S*/.exec(page)!;
       await using guest = await Guest.launch({
         hostTree: false,
