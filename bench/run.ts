@@ -14,6 +14,7 @@ import { formatTable } from './table.ts';
 const modules: Record<string, () => Promise<BenchModule>> = {
   device: () => import('./device.ts'),
   chat: () => import('./chat.ts'),
+  'vhost-user': () => import('./vhost-user.ts'),
 };
 
 const usage = `usage: npm run bench -- [${Object.keys(modules).join('|')} …] [--quick] [--json]`;
