@@ -9,7 +9,7 @@ import { buildModules, type Guest } from '@skytale/vm';
 const source = fileURLToPath(new URL('../../../../guest/driver', import.meta.url));
 const module = 'virtio_cryptodev.ko';
 
-/** Builds the driver for the guest's kernel and loads it: /dev/cryptodev0 is there then. */
+/** Builds the driver for the guest's kernel and loads it: the device is /dev/crypto then. */
 export async function loadCryptodevDriver(guest: Guest, progress: (message: string) => void): Promise<void> {
   if (!existsSync(join(source, 'Kbuild'))) {
     progress(`The guest has the device, but no driver for it: ${source} is not there.`);
@@ -20,7 +20,7 @@ export async function loadCryptodevDriver(guest: Guest, progress: (message: stri
     await cp(source, directory, { recursive: true });
     await buildModules(guest.kernel, directory, { onProgress: progress });
     const input = await readFile(join(directory, module));
-    await guest.check(`cat >/tmp/${module} && insmod /tmp/${module}`, { input });
+    await guest.check(`cat >/tmp/${module} && insmod /tmp/${module} && ln -s cryptodev0 /dev/crypto`, { input });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
