@@ -17,16 +17,16 @@ import {
   VhostUserTransport,
 } from '@skytale/vhost-user';
 import { DriverQueue, type QueueLayout, RING_FEATURES } from '@skytale/virtio';
-import { cryptoDeviceCases } from '../crypto-device.cases.ts';
-import type { CryptoDevice } from '../crypto-device.ts';
-import { OpensslEngine } from '../engines/openssl.ts';
-import * as oracle from '../oracle.ts';
-import { VirtioCryptoDevice } from './device.ts';
-import { VirtioCryptoDriver } from './driver.ts';
-import { encodeCipherData } from './encode.ts';
-import { virtioCryptoDeviceModule } from './index.ts';
-import type { VirtioCryptoDeviceOptions } from './make-device.ts';
-import { deviceId, status } from './wire.ts';
+import { cryptoDeviceCases } from '../packages/cryptodev/src/crypto-device.cases.ts';
+import type { CryptoDevice } from '../packages/cryptodev/src/crypto-device.ts';
+import { OpensslEngine } from '../packages/cryptodev/src/engines/openssl.ts';
+import * as oracle from '../packages/cryptodev/src/oracle.ts';
+import { VirtioCryptoDevice } from '../packages/cryptodev/src/virtio-crypto/device.ts';
+import { VirtioCryptoDriver } from '../packages/cryptodev/src/virtio-crypto/driver.ts';
+import { encodeCipherData } from '../packages/cryptodev/src/virtio-crypto/encode.ts';
+import { virtioCryptoDeviceModule } from '../packages/cryptodev/src/virtio-crypto/index.ts';
+import type { VirtioCryptoDeviceOptions } from '../packages/cryptodev/src/virtio-crypto/make-device.ts';
+import { deviceId, status } from '../packages/cryptodev/src/virtio-crypto/wire.ts';
 
 const deviceOptions: VirtioCryptoDeviceOptions = { device: { dataQueues: 2 } };
 
