@@ -11,8 +11,8 @@ export async function vm(settings: VmSettings, ...command: string[]): Promise<nu
   // The guest ends with this process, however that ends; so there is nothing to wait for.
   const stopListening = onEndSignal((signal) => process.exit(exitCodeOf(signal)));
   try {
-    const { runOnQemu } = await import('../vm/qemu-run.ts');
-    return await runOnQemu(settings, command);
+    if (settings.vmm === 'v86') return await (await import('../vm/v86-run.ts')).runOnV86(settings, command);
+    return await (await import('../vm/qemu-run.ts')).runOnQemu(settings, command);
   } finally {
     stopListening();
   }

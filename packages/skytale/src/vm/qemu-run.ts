@@ -34,7 +34,7 @@ export async function runOnQemu(settings: VmSettings, command: readonly string[]
   });
   // QEMU is connected: nobody needs the path any more, and a SIGKILL shall leave nothing behind.
   directory[Symbol.dispose]();
-  if (model === 'virtio-cryptodev') await loadCryptodevDriver(guest, note);
+  if (model === 'virtio-cryptodev') await loadCryptodevDriver(guest, kernel, note);
   const options = { cwd: guestPath(process.cwd()), env: environment() };
   return await Promise.race([attach(guest, command, process, options), deviceFailure(served)]);
 }

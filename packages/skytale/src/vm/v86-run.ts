@@ -1,0 +1,108 @@
+/** A guest in v86, an emulator in this process, for as long as a command, or a shell, runs in it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
+import { type MachineImages, V86Machine } from '@skytale/v86-host';
+import { guestInit, v86Wasm } from '@skytale/v86-host/node';
+import type { VirtioDevice } from '@skytale/virtio';
+import { buildInitramfs, debianKernel, debianTree, type Kernel } from '@skytale/vm';
+import { UsageError } from '../command-error.ts';
+import type { VmSettings } from '../commands/vm.ts';
+import { models } from '../device/models.ts';
+import { note } from '../stdio.ts';
+import { loadCryptodevDriver } from './cryptodev-driver.ts';
+
+/** The longest that a timer of Node's can wait: 24 days. */
+const longest = 2 ** 31 - 1;
+
+/** Ctrl-], as of telnet: the shell on the console starts anew when it is left. */
+const endKey = 0x1d;
+
+/**
+ * Runs the command with the standard input of this process, to its end, and prints then what it has written; a
+ * shell on the terminal if it has no words.
+ * @returns its status
+ */
+export async function runOnV86(settings: VmSettings, command: readonly string[]): Promise<number> {
+  checkSettings(settings, command);
+  const { memory } = settings;
+  const { model } = settings;
+  const kernel = await debianKernel('6.1-686', note);
+  const boot = await bootImages(kernel, model);
+  if (process.stderr.isTTY) note(`Booting Linux in v86, device: ${model}. This takes a while …`);
+  await using machine = await V86Machine.launch({
+    wasm: await v86Wasm(),
+    boot,
+    devices: await devices(settings),
+    ...(memory !== undefined && { memory }),
+  });
+  if (model === 'virtio-cryptodev') await loadCryptodevDriver(machine, kernel, note);
+  if (command.length === 0) return await shell(machine);
+  const input = process.stdin.isTTY ? '' : await buffer(process.stdin);
+  const { status, stdout, stderr } = await machine.run(command, { input, timeout: longest });
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  return status;
+}
+
+function checkSettings({ qemu, network }: VmSettings, command: readonly string[]): void {
+  if (qemu !== undefined) throw new UsageError('--qemu: --vmm v86 needs no QEMU.');
+  if (network) throw new UsageError('--network: --vmm v86 has none.');
+  if (command.length === 0 && !(process.stdin.isTTY && process.stdout.isTTY)) {
+    throw new UsageError('COMMAND is missing: with --vmm v86, a shell needs a terminal.');
+  }
+}
+
+async function bootImages(
+  kernel: Kernel,
+  model: VmSettings['model'],
+): Promise<NonNullable<MachineImages['boot']>> {
+  const modules = model === 'none' ? [] : models[model].modules;
+  const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit(), onProgress: note });
+  const seabios = await debianTree({
+    suite: 'bookworm',
+    architecture: 'amd64',
+    packages: ['seabios'],
+    only: /^seabios$/,
+    onProgress: note,
+  });
+  const bios = await readFile(join(seabios, 'usr/share/seabios/bios.bin'));
+  return { bios, kernel: await readFile(kernel.image), initramfs };
+}
+
+async function devices({ model, engine, queues }: VmSettings): Promise<VirtioDevice[]> {
+  switch (model) {
+    case 'none':
+      return [];
+    case 'virtio-crypto':
+      return [new VirtioCryptoDevice(await createEngine(engine), { dataQueues: queues })];
+    case 'virtio-cryptodev':
+      return [new VirtioCryptodevDevice(await createEngine(engine), { queues })];
+  }
+}
+
+/** The guest's console on our terminal, until its end or the end key. */
+async function shell(machine: V86Machine): Promise<number> {
+  const { stdin, stdout } = process;
+  note('Ctrl-] ends the guest.');
+  const end = Promise.withResolvers<void>();
+  const onKeys = (keys: Buffer) => {
+    if (keys.includes(endKey)) end.resolve();
+    else machine.writeConsole(keys);
+  };
+  const forget = machine.onConsole((bytes) => stdout.write(bytes));
+  stdin.setRawMode(true);
+  stdin.on('data', onKeys);
+  try {
+    machine.writeConsole('\n');
+    const failure = await Promise.race([machine.ended, end.promise]);
+    if (failure) throw failure;
+    return 0;
+  } finally {
+    forget();
+    stdin.off('data', onKeys);
+    stdin.setRawMode(false);
+    stdin.pause();
+  }
+}
