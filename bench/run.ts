@@ -15,6 +15,7 @@ const modules: Record<string, () => Promise<BenchModule>> = {
   device: () => import('./device.ts'),
   chat: () => import('./chat.ts'),
   'vhost-user': () => import('./vhost-user.ts'),
+  guest: () => import('./guest.ts'),
 };
 
 const usage = `usage: npm run bench -- [${Object.keys(modules).join('|')} …] [--quick] [--json]`;
