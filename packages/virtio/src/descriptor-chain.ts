@@ -55,7 +55,10 @@ export function readChain(
       throw violation('DESCRIPTOR_INDEX', `descriptor index ${index} is beyond the table of ${entries}`);
     }
     const at = tableOffset + index * DESCRIPTOR_SIZE;
-    const address = table.getUint32(at + 4, true) * 2 ** 32 + table.getUint32(at, true);
+    const low = table.getUint32(at, true);
+    const high = table.getUint32(at + 4, true);
+    // Mostly in the first 4 GiB: integers are faster than floating point.
+    const address = high === 0 ? low : high * 2 ** 32 + low;
     const length = table.getUint32(at + 8, true);
     const flagsAndNext = table.getUint32(at + 12, true);
     const flags = flagsAndNext & 0xffff;

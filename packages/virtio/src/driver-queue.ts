@@ -283,8 +283,8 @@ function writeDescriptor(
   flags: number,
   next: number,
 ): void {
-  table.setUint32(at, address >>> 0, true);
-  table.setUint32(at + 4, Math.floor(address / 2 ** 32), true);
+  table.setUint32(at, address, true);
+  table.setUint32(at + 4, address < 2 ** 32 ? 0 : Math.floor(address / 2 ** 32), true);
   table.setUint32(at + 8, length, true);
   table.setUint16(at + 12, flags, true);
   table.setUint16(at + 14, next, true);

@@ -198,10 +198,11 @@ export class Scratch {
 
   /** Copies `bytes` to the start of the room. @returns its address */
   put(bytes: Uint8Array): Pointer {
-    if (bytes.length > this.bytes.length)
-      throw new RangeError(`${bytes.length} bytes for a room of ${this.bytes.length}`);
+    const room = this.bytes;
+    const { length } = bytes;
+    if (length > room.length) throw new RangeError(`${length} bytes for a room of ${room.length}`);
     // For the few bytes of an IV a loop is faster than `set`.
-    for (let i = 0; i < bytes.length; i++) this.bytes[i] = bytes[i]!;
+    for (let i = 0; i < length; i++) room[i] = bytes[i]!;
     return this.address;
   }
 

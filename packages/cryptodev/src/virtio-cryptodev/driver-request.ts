@@ -23,6 +23,7 @@ export type Answer = (request: DriverRequest) => unknown;
 type Range = { -readonly [Field in keyof GuestRange]: GuestRange[Field] };
 
 const none = new Uint8Array(0);
+const noParts: readonly Uint8Array[] = [];
 const noHeader = emptyRequestHeader();
 const alignment = 64;
 const response = emptyResponseHeader();
@@ -34,7 +35,7 @@ export class DriverRequest implements Transfer {
   // What was asked for.
   header: RequestHeader = noHeader;
   /** What stands between the header and the data. */
-  parts: readonly Uint8Array[] = [];
+  parts: readonly Uint8Array[] = noParts;
   data: Uint8Array = none;
   /** Where the result goes; undefined for an array of its own. */
   output: Uint8Array | undefined;
@@ -134,7 +135,7 @@ export class DriverRequest implements Transfer {
     this.#source = this.#destination = undefined;
     // What it points at is not to be kept alive.
     this.header = noHeader;
-    this.parts = [];
+    this.parts = noParts;
     this.data = none;
     this.output = undefined;
     this.#recycle(this);
