@@ -55,6 +55,7 @@ export class Job {
   readonly #response = new HeaderBytes(responseHeaderLength);
   readonly #responseIv = this.#response.bytes.subarray(responseIvOffset);
   #ivLength = 0;
+  #macRoom = 0;
   /** Whether the last 16 bytes of the response header say something, or did when the job was last used. */
   #ivMeant = false;
   #ivStale = false;
@@ -71,7 +72,7 @@ export class Job {
     this.#request = request;
     this.#readable = request.readable;
     this.#writable = request.writable;
-    this.id = this.dataLength = this.macLength = this.#ivLength = 0;
+    this.id = this.dataLength = this.macLength = this.#ivLength = this.#macRoom = 0;
     this.#ivMeant = false;
     const available = request.readable.byteLength;
     if (available < requestHeaderLength) return errno.EPROTO;
@@ -86,7 +87,7 @@ export class Job {
 
   /** Length of `mac` in the response: the tag that SRTP decryption is given stands in the request. */
   get macRoom(): number {
-    return this.#isSrtpDecryption() ? 0 : this.header.macLength;
+    return this.#macRoom;
   }
 
   /** Makes `destination` the first `length` bytes of the destination. @returns false if it is shorter */
@@ -183,7 +184,8 @@ export class Job {
     if (!this.#lengthsBelong()) return errno.EPROTO;
 
     const srtp = this.#isSrtp();
-    const tagLength = this.#isSrtpDecryption() ? header.macLength : 0;
+    const tagLength = srtp && header.op === COP_DECRYPT ? header.macLength : 0;
+    this.#macRoom = header.macLength - tagLength;
     const ivStart = requestHeaderLength + keyLength + macKeyLength;
     const authStart = ivStart + ivLength + tagLength;
     const dataStart = authStart + authLength;
@@ -224,10 +226,6 @@ export class Job {
 
   #isSrtp(): boolean {
     return (this.header.flags & flag.srtp) !== 0 && this.#operation() === ioctl.CIOCAUTHCRYPT;
-  }
-
-  #isSrtpDecryption(): boolean {
-    return this.header.op === COP_DECRYPT && this.#isSrtp();
   }
 
   #writeMac(room: number, length: number): void {

@@ -11,9 +11,12 @@ const longestShared = 4096;
 let slab = newSlab();
 let used = 0;
 
-/** An array of zeros for a result, aligned to 8 bytes; a short one may share its `buffer` with others. */
+/**
+ * An array for a result, aligned to 8 bytes, for the caller to fill: what was there before is in it. A short one may share its
+ * `buffer` with others.
+ */
 export function resultOf(length: number): Bytes {
-  if (length > longestShared) return new Uint8Array(length);
+  if (length > longestShared) return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
   if (used + length > slabLength) {
     slab = newSlab();
     used = 0;
