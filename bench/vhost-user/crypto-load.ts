@@ -18,12 +18,13 @@ import { FixedRing, ringSize } from './fixed-ring.ts';
 export const inFlight = ringSize;
 const base = 0x100000;
 const largest = 65_536;
-/** Of each request: header, IV and status on a page, and then the data. */
-const page = 4096;
+/** Of each request its header, IV and status; the data of all lies behind those of the last, side by side. */
+const slotBytes = 512;
 const ivAt = 128;
 const statusAt = 256;
 const headerLength = 72;
-const slotBytes = page + largest;
+const slotsAt = FixedRing.bytes;
+const dataAt = slotsAt + ringSize * slotBytes;
 
 const key = Uint8Array.from({ length: 16 }, (_, i) => i);
 const iv = new Uint8Array(16).fill(3);
@@ -45,7 +46,7 @@ export class CryptoLoad implements Disposable {
     const { features } = this.front.negotiate(protocolFeatures);
     const wanted = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
     this.front.setFeatures(features & wanted);
-    this.#memory = stack.use(new FrontMemory(FixedRing.bytes + ringSize * slotBytes, base));
+    this.#memory = stack.use(new FrontMemory(dataAt + ringSize * largest, base));
     this.front.setMemory([this.#memory]);
     this.#ring = new FixedRing(this.#memory, 0);
     this.#events = stack.use(this.front.startRing(0, this.#ring.layout));
@@ -61,20 +62,20 @@ export class CryptoLoad implements Disposable {
     return id;
   }
 
-  /** Prepares requests on `size` bytes each, and sees to it that they are answered right. */
+  /** Prepares requests on `size` bytes each, a multiple of 64 up to 65,536, and sees to it that they are answered right. */
   prepare(size: number): void {
     const { bytes } = this.#memory.guestRegion;
     const lengths = { ivLength: iv.length, sourceLength: size, destinationLength: size };
     const header = virtioCryptoRequests.encodeCipherData({ id: this.#session }, lengths);
     const plaintext = Uint8Array.from({ length: size }, (_, i) => i % 251);
     for (let i = 0; i < ringSize; i++) {
-      const offset = slotOffset(i);
+      const offset = slotsAt + i * slotBytes;
       const address = base + offset;
+      const data = { address: base + dataAt + i * size, length: size };
       bytes.set(header, offset);
       bytes.set(iv, offset + ivAt);
-      bytes.set(plaintext, offset + page);
+      bytes.set(plaintext, dataAt + i * size);
       bytes[offset + statusAt] = 0xff;
-      const data = { address: address + page, length: size };
       this.#ring.place(i, {
         readable: [{ address, length: headerLength }, { address: address + ivAt, length: iv.length }, data],
         writable: [data, { address: address + statusAt, length: 1 }],
@@ -83,8 +84,8 @@ export class CryptoLoad implements Disposable {
     this.run(ringSize);
     const expected = createCipheriv('aes-128-cbc', key, iv).setAutoPadding(false).update(plaintext);
     for (let i = 0; i < ringSize; i++) {
-      const at = slotOffset(i) + page;
-      if (bytes[slotOffset(i) + statusAt] !== 0) throw new Error(`request ${i} was refused`);
+      const at = dataAt + i * size;
+      if (bytes[slotsAt + i * slotBytes + statusAt] !== 0) throw new Error(`request ${i} was refused`);
       if (!expected.equals(bytes.subarray(at, at + size))) throw new Error(`request ${i} was answered wrong`);
     }
   }
@@ -121,10 +122,6 @@ export class CryptoLoad implements Disposable {
     this.front[Symbol.dispose]();
     this.#memory[Symbol.dispose]();
   }
-}
-
-function slotOffset(i: number): number {
-  return FixedRing.bytes + i * slotBytes;
 }
 
 /** VhostUserCryptoSessionParam as DPDK 22.11 and QEMU before 7.1 have it. */
