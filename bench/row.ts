@@ -24,6 +24,12 @@ export type BenchOptions = {
 
 export type BenchModule = { run(options: BenchOptions): Promise<Row[]> };
 
+/** A row in the place of those that cannot be had on this machine; its value is NaN. */
+export function notMeasured(bench: string, what: string, reason: unknown): Row {
+  const why = String(reason instanceof Error ? reason.message : reason).split('\n')[0]!;
+  return { bench, case: `not measured: ${what}: ${why.slice(0, 80)}`, value: Number.NaN, unit: '' };
+}
+
 /** The middle of several runs' figures; the mean of the middle two of an even number. */
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new RangeError('the median of nothing');

@@ -1,7 +1,8 @@
 import type { Row } from './row.ts';
 
-/** Three significant digits, thousands grouped: what a benchmark can claim. */
+/** Three significant digits, thousands grouped: what a benchmark can claim; nothing for what was not measured. */
 function figure(value: number): string {
+  if (Number.isNaN(value)) return '';
   return value >= 1000
     ? Math.round(Number(value.toPrecision(3))).toLocaleString('en')
     : Number(value.toPrecision(3)).toString();

@@ -5,7 +5,7 @@
  * back end on another.
  */
 import { opensslSpeed } from './openssl-speed.ts';
-import { type BenchOptions, median, type Row } from './row.ts';
+import { type BenchOptions, median, notMeasured, type Row } from './row.ts';
 import { type Driven, inDpdk, inThisThread, inWorker, sessionsInThisThread } from './vhost-user/back-ends.ts';
 import { inFlight } from './vhost-user/crypto-load.ts';
 import { buildDpdk, dpdkLargest } from './vhost-user/dpdk.ts';
@@ -31,8 +31,8 @@ export async function run({ quick: short, progress }: BenchOptions): Promise<Row
   const one = stack.use(await inThisThread());
   const two = stack.use(await inWorker());
   const dpdk = await startDpdk(stack, progress);
-  const rows: Row[] = typeof dpdk === 'string' ? [absent(dpdk)] : [];
-  const peers = typeof dpdk === 'string' ? [] : dpdk;
+  const peers = Array.isArray(dpdk) ? dpdk : [];
+  const rows: Row[] = Array.isArray(dpdk) ? [] : [notMeasured('vhost-user', DPDK, dpdk.reason)];
   for (const size of plan.sizes) {
     progress(`vhost-user: ${size} bytes`);
     rows.push(...(await throughput(plan, size, one, two, size <= dpdkLargest ? peers : [])));
@@ -50,7 +50,7 @@ type Peer = Driven & { readonly name: string };
 async function startDpdk(
   stack: AsyncDisposableStack,
   progress: BenchOptions['progress'],
-): Promise<Peer[] | string> {
+): Promise<Peer[] | { reason: unknown }> {
   try {
     const tree = await buildDpdk(progress);
     const openssl = stack.use(await inDpdk(tree, 'crypto_openssl'));
@@ -59,14 +59,9 @@ async function startDpdk(
       { ...openssl, name: `${DPDK}, openssl` },
       { ...multiBuffer, name: `${DPDK}, aesni_mb` },
     ];
-  } catch (error) {
-    return (error as Error).message;
+  } catch (reason) {
+    return { reason };
   }
-}
-
-function absent(why: string): Row {
-  const reason = why.split('\n')[0]!.slice(0, 120);
-  return { bench: 'vhost-user', case: `not compared with DPDK: ${reason}`, value: 0, unit: 'rows' };
 }
 
 async function throughput(
