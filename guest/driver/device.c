@@ -190,6 +190,7 @@ static const unsigned int vcd_features[] = {
 
 static const struct virtio_device_id vcd_ids[] = {
 	{ VIRTIO_ID_CRYPTODEV, VIRTIO_DEV_ANY_ID },
+	{ VIRTIO_ID_CRYPTODEV_QEMU, VIRTIO_DEV_ANY_ID },
 	{ },
 };
 MODULE_DEVICE_TABLE(virtio, vcd_ids);

@@ -120,18 +120,18 @@ static void vcd_add_backlog(struct vcd_queue *queue)
 
 static void vcd_used(struct virtqueue *vq)
 {
-	struct vcd_queue *queue = vq->priv;
+	struct vcd_device *dev = vq->vdev->priv;
+	struct vcd_queue *queue = &dev->queues[vq->index];
 	struct vcd_request *req;
+	unsigned int used;
 	unsigned long flags;
 
-	/* An interrupt that nobody asked for, before the queue is ours */
-	if (!queue)
-		return;
 	spin_lock_irqsave(&queue->lock, flags);
 	if (queue->vq == vq) {
 		do {
 			virtqueue_disable_cb(vq);
-			while ((req = virtqueue_get_buf(vq, &req->used))) {
+			while ((req = virtqueue_get_buf(vq, &used))) {
+				req->used = used;
 				queue->in_flight--;
 				vcd_return(req, 0);
 			}
@@ -222,7 +222,6 @@ int vcd_start_queues(struct vcd_device *dev)
 	for (i = 0; i < dev->queue_count; i++) {
 		struct vcd_queue *queue = &dev->queues[i];
 
-		vqs[i]->priv = queue;
 		spin_lock_irq(&queue->lock);
 		queue->vq = vqs[i];
 		queue->generation = dev->generation;

@@ -8,8 +8,9 @@
 
 #include <linux/types.h>
 
-/* 1: device id */
+/* 1: device id, and the one under which it is shown by QEMU, which takes no number that it has no name for */
 #define VIRTIO_ID_CRYPTODEV	63
+#define VIRTIO_ID_CRYPTODEV_QEMU	21
 
 /* 3: feature bits */
 #define VIRTIO_CRYPTODEV_F_HASH		0

@@ -1,42 +1,119 @@
-/** The guest's driver for tests in guests: built for a kernel, with a device for it that this process serves. */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/**
+ * The guest's driver in a guest: module and test programs, built for it, and devices that this process serves.
+ */
+import { cp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { buildModules, type Kernel } from '@skytale/vm';
+import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
+import { serveDevice } from '@skytale/vhost-user';
+import {
+  buildModules,
+  buildTree,
+  debianKernel,
+  findQemu,
+  Guest,
+  type GuestOptions,
+  type Kernel,
+  type KernelName,
+  type Qemu,
+  type QemuDevice,
+  runInTree,
+  vhostUserDevice,
+} from '@skytale/vm';
+import { TemporaryDirectory } from './directory.ts';
 
-const sources = fileURLToPath(new URL('../../guest/driver/', import.meta.url));
+const sources = fileURLToPath(new URL('../../guest/', import.meta.url));
 
-/** A directory with the driver built for one kernel. */
-export class DriverBuild implements AsyncDisposable {
-  readonly directory: string;
-  /** What make and the programs that it calls said. */
-  readonly output: string;
+/** What building needs beside the kernel's headers: checks, and a C library for programs of both word sizes. */
+export const buildPackages = ['sparse', 'gcc-multilib'];
 
-  private constructor(directory: string, output: string) {
-    this.directory = directory;
-    this.output = output;
+/** A directory with a copy of guest/, and what is built in it. */
+export class GuestBuild implements Disposable {
+  readonly kernel: Kernel;
+  readonly #directory = new TemporaryDirectory();
+
+  private constructor(kernel: Kernel) {
+    this.kernel = kernel;
   }
 
-  static async make(kernel: Kernel, flags: readonly string[] = []): Promise<DriverBuild> {
-    const directory = await mkdtemp(join(tmpdir(), 'skytale-driver-'));
-    try {
-      await cp(sources, directory, { recursive: true });
-      // sparse speaks on standard error, of which nothing is seen if make succeeds.
-      const make = [...flags, 'modules'];
-      const output = await buildModules(kernel, directory, { make, extraPackages: ['sparse', 'libc6-dev'] });
-      return new DriverBuild(directory, output);
-    } catch (error) {
-      await rm(directory, { recursive: true, force: true });
-      throw error;
-    }
+  static async make(kernelName: KernelName): Promise<GuestBuild> {
+    const build = new GuestBuild(await debianKernel(kernelName));
+    await cp(sources, build.#directory.path, { recursive: true });
+    return build;
   }
 
-  get module(): string {
-    return join(this.directory, 'virtio_cryptodev.ko');
+  path(...parts: string[]): string {
+    return this.#directory.join(...parts);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.directory, { recursive: true, force: true });
+  /** Builds the driver; returns the path of the module. */
+  async driver(): Promise<string> {
+    await buildModules(this.kernel, this.path('driver'), { extraPackages: buildPackages });
+    return this.path('driver', 'virtio_cryptodev.ko');
   }
+
+  /** What the compiler and sparse say of the driver, on which all their warnings are turned on. */
+  async complaints(): Promise<string> {
+    const tree = await buildTree(this.kernel, buildPackages);
+    const headers = `/usr/src/linux-headers-${this.kernel.release}`;
+    const script = `make -s -C ${headers} M=/mnt/driver W=1 C=2 modules 2>&1`;
+    return runInTree(tree, this.path(), ['sh', '-c', script]);
+  }
+
+  /** Builds a program of one file below guest/; returns its path. */
+  async program(source: string, flags: readonly string[] = []): Promise<string> {
+    const tree = await buildTree(this.kernel, buildPackages);
+    const name = `${source.replace(/\.c$/, '')}${flags.join('')}`;
+    const options = ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-I', '/mnt/driver/include', ...flags];
+    const compiler = ['sh', '-c', 'exec "$(ls /usr/bin/gcc-[0-9]* | head -1)" "$@"', 'gcc'];
+    await runInTree(tree, this.path(), [...compiler, ...options, '-o', `/mnt/${name}`, `/mnt/${source}`]);
+    return this.path(name);
+  }
+
+  [Symbol.dispose](): void {
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+/** A device on a socket, and what QEMU is told of it. */
+export async function serveCryptodev(qemu: Qemu, id: string, options: VirtioCryptodevOptions = {}) {
+  const directory = new TemporaryDirectory();
+  const socket = directory.join('socket');
+  const { queues = 2 } = options;
+  const backend = await serveDevice({
+    socket,
+    device: new URL('./guest-device.ts', import.meta.url),
+    deviceOptions: { ...options, queues },
+  });
+  const device = vhostUserDevice(qemu, { socket, id, virtioId: 21, queues, configSize: 72 });
+  const withLongQueues: QemuDevice = { ...device, properties: { ...device.properties, vq_size: 256 } };
+  return {
+    device: withLongQueues,
+    counters: backend.counters,
+    async [Symbol.asyncDispose]() {
+      await backend.stop();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+/** Boots a guest with one device, its driver loaded with these parameters and /dev/crypto in its place. */
+export async function launchCryptodevGuest(
+  kernel: Kernel,
+  module: string,
+  options: GuestOptions & { readonly parameters?: string; readonly device?: VirtioCryptodevOptions } = {},
+) {
+  const qemu = await findQemu(11);
+  const { parameters = '', device, ...guestOptions } = options;
+  await using stack = new AsyncDisposableStack();
+  const served = stack.use(await serveCryptodev(qemu, 'cryptodev', device));
+  const guest = stack.use(await Guest.launch({ qemu, kernel, devices: [served.device], ...guestOptions }));
+  await guest.check(`insmod /host${module} ${parameters} && ln -s cryptodev0 /dev/crypto`);
+  const owned = stack.move();
+  return { qemu, guest, served, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Runs a script of the agent's; returns its answers, one for each line. */
+export async function runAgent(guest: Guest, agent: string, steps: readonly string[]): Promise<string[]> {
+  const output = await guest.check([`/host${agent}`], { input: `${steps.join('\n')}\n` });
+  return output.split('\n').slice(0, -1);
 }
