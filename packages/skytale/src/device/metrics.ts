@@ -21,7 +21,7 @@ export function metricsOf({ requests, errors, bytes, sessions, transport }: Cryp
   return [
     counter('device_requests', 'Requests of guests.', requests),
     counter('device_errors', 'Requests answered with an error.', errors),
-    counter('device_bytes', 'Source data of operations that succeeded.', bytes),
+    counter('device_bytes', 'Bytes of source data of operations that succeeded.', bytes),
     { name: 'skytale_device_sessions', type: 'gauge', help: 'Sessions open now.', value: sessions },
     counter('vhost_user_connections', 'Virtual machines that attached.', transport.connections),
     counter('vhost_user_messages', 'Messages of virtual machine monitors.', transport.messages),

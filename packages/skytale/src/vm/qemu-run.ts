@@ -35,6 +35,9 @@ export async function runOnQemu(settings: VmSettings, command: readonly string[]
   // QEMU is connected: nobody needs the path any more, and a SIGKILL shall leave nothing behind.
   directory[Symbol.dispose]();
   if (model === 'virtio-cryptodev') await loadCryptodevDriver(guest, kernel, note);
+  if (command.length === 0 && process.stdin.isTTY) {
+    note('The shell sees the files of this machine; what it changes is gone with the guest. "exit" ends it.');
+  }
   const options = { cwd: guestPath(process.cwd()), env: environment() };
   return await Promise.race([attach(guest, command, process, options), deviceFailure(served)]);
 }

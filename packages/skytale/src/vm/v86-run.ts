@@ -85,18 +85,20 @@ async function devices({ model, engine, queues }: VmSettings): Promise<VirtioDev
 /** The guest's console on our terminal, until its end or the end key. */
 async function shell(machine: V86Machine): Promise<number> {
   const { stdin, stdout } = process;
-  note('Ctrl-] ends the guest.');
+  note('Here is its console. Ctrl-] ends it.');
   const end = Promise.withResolvers<void>();
   const onKeys = (keys: Buffer) => {
     if (keys.includes(endKey)) end.resolve();
     else machine.writeConsole(keys);
   };
+  await machine.run(`stty rows ${stdout.rows} cols ${stdout.columns} </dev/ttyS0`);
   const forget = machine.onConsole((bytes) => stdout.write(bytes));
   stdin.setRawMode(true);
   stdin.on('data', onKeys);
   try {
     machine.writeConsole('\n');
     const failure = await Promise.race([machine.ended, end.promise]);
+    stdout.write('\n');
     if (failure) throw failure;
     return 0;
   } finally {
