@@ -34,6 +34,11 @@ export type ChatClientOptions = {
    */
   readonly since?: number;
   /**
+   * Hands over so many messages once more that were read in earlier runs, the last ones before what is new, own ones
+   * included; none unless told, and none with `since`. They are marked `old`.
+   */
+  readonly recent?: number;
+  /**
    * Unless false, a message counts as confirmed when the listeners have returned. With false the user of the
    * client calls `confirm`.
    */
@@ -98,11 +103,9 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
 
   private constructor(options: ChatClientOptions, store: StateStore) {
     super();
-    const { server, keys, name, device, since, autoConfirm = true, ca } = options;
+    const { server, keys, name, device, since, autoConfirm = true, recent = 0, ca } = options;
     const tuning = { ...defaultTuning, ...options.tuning };
     const { identity } = store;
-    const member = identity.key.publicKey;
-    const saved = store.transcript();
     const onFatal = (reason: ChatError) => this.#fail(reason);
     this.member = identity.id;
     this.name = name;
@@ -114,7 +117,6 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
       store,
       cipher: this.#cipher,
       name,
-      acknowledged: saved.senders.find((sender) => Buffer.compare(sender.member, member) === 0)?.n ?? 0,
       position: () => this.#reader.transcript.position,
       now: tuning.now,
       onStored: () => this.#uplink.publish(),
@@ -122,17 +124,18 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
     });
     this.#reader = new RoomReader({
       roomId: keys.roomId,
-      member,
+      member: identity.key.publicKey,
       name,
       store,
-      saved,
+      saved: store.transcript(),
       outbox: this.#outbox,
       autoConfirm,
       since,
-      now: tuning.now,
+      recent,
       emit: (event) => this.#emit(...event),
       published: () => this.#uplink.published,
       onAcknowledged: () => this.#uplink.publish(),
+      onLive: () => this.#uplink.settle(),
       onBroken: (reason) => this.#uplink.abandon(reason),
     });
     this.#inbox = new Inbox({

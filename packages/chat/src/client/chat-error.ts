@@ -28,7 +28,7 @@ export type ChatErrorCode =
   | 'CHAT_WRONG_ROOM'
   /** Another process came with the same identity, so with a copy of the state directory. */
   | 'CHAT_REPLACED'
-  /** The server no longer has messages that this client has seen. */
+  /** The server no longer has messages that it delivered or acknowledged. Fatal only where they cannot be sent again. */
   | 'CHAT_SERVER_FORGOT'
   /** The server has messages of this identity that the state directory does not know: the directory is an old copy. */
   | 'CHAT_STATE_OUTDATED'

@@ -10,7 +10,12 @@ export type ChatClientEvents = {
   message: [ChatMessage];
   /** A message of one's own has its place in the room: it is durable at the server. In the order of `n`. */
   ack: [Acknowledgement];
-  /** Somebody came or went. The server says so; nothing proves it. */
+  /**
+   * The server has said who is there, see `ChatClient.present`: once for each connection, some time after one is in the room
+   * (in a large room in several parts).
+   */
+  company: [];
+  /** Somebody came or went since. The server says so; nothing proves it. */
   presence: [Presence];
   /** Something that must not happen was noticed, and what it concerns was dropped. To be shown. */
   warning: [Warning];
@@ -55,6 +60,11 @@ export type ChatMessage = {
    * See `ChatClient.confirm`.
    */
   readonly again: boolean;
+  /**
+   * Whether it was read in an earlier run, and comes once more because `recent` asks for it: before all that is new, not to be
+   * confirmed.
+   */
+  readonly old: boolean;
 };
 
 /** A member's id: the 64 hexadecimal digits of its Ed25519 public key. */
@@ -96,5 +106,10 @@ export type WarningCode =
   | FindingCode
   /** The server acknowledged what it must not, or broke the protocol; the connection is made anew. */
   | 'PROTOCOL_VIOLATION'
+  /**
+   * The server does not have messages that it once delivered or acknowledged; or somebody made them up. The room is
+   * read again from its start, and what the server lacks of one's own is sent again.
+   */
+  | 'SERVER_FORGOT'
   /** The server refuses to store messages for now; they stay in the outbox, and are tried again. */
   | 'REFUSED';

@@ -9,6 +9,11 @@ export type ClientTuning = {
   /** The wait before the first attempt to reconnect; it doubles from one to the next, and is spread by half. */
   readonly retryFirst: number;
   readonly retryLongest: number;
+  /**
+   * After ten connections in a row that brought something wrong: the time for each more. What is wrong can be a
+   * member's doing, who must not make everybody connect without end; or that of somebody on the way.
+   */
+  readonly distrustInterval: number;
   /** The wait after the server had no room for messages. */
   readonly refusedPause: number;
   /** From 0 to 1, for the spread of the waits. */
@@ -23,6 +28,7 @@ export const defaultTuning: ClientTuning = {
   acknowledgeTimeout: 30_000,
   retryFirst: 250,
   retryLongest: 30_000,
+  distrustInterval: 2_000,
   refusedPause: 30_000,
   random: Math.random,
   now: Date.now,

@@ -17,8 +17,10 @@ export type Outcome = OpenedMessage | MessageError;
 export interface InboxReader {
   /** Whether no more can be read for now. */
   readonly blocked: boolean;
-  /** @returns false if the connection was given up: what came behind is dropped */
+  /** @returns false if the connection was given up: what came behind is not read */
   read(frame: InboxFrame, outcome: Outcome | undefined): boolean;
+  /** Called then, with the frame and what came behind it. */
+  leave(unread: readonly InboxFrame[]): void;
   /** Called when all that was ready has been read. */
   finish(): void;
 }
@@ -100,7 +102,9 @@ export class Inbox {
         if (reader.blocked || (item.frame.type === 'deliver' && item.outcome === undefined)) break;
         this.#queue.shift();
         this.#queuedBytes -= item.bytes;
-        if (!reader.read(item.frame, item.outcome)) this.drop();
+        if (reader.read(item.frame, item.outcome)) continue;
+        reader.leave([item, ...this.#queue].map(({ frame }) => frame));
+        this.drop();
       }
     } finally {
       reader.finish();

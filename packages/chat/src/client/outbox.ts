@@ -15,8 +15,6 @@ export type OutboxOptions = {
   readonly store: StateStore;
   readonly cipher: RoomCipher;
   readonly name: string;
-  /** The number of the last message that was acknowledged. */
-  readonly acknowledged: number;
   /** How far one has read, to be told in each message. */
   readonly position: () => ChainPosition;
   readonly now: () => number;
@@ -49,10 +47,12 @@ type Flush = {
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  /** Stored and not acknowledged, by n: from `#acknowledged` + 1 to `#last`. */
+  /** Stored and not acknowledged, by n: all from `#acknowledged` + 1 to `#last`. */
   readonly #entries = new Map<number, Uint8Array>();
   #bytes = 0;
   #acknowledged: number;
+  /** The most that ever was acknowledged. */
+  #settled: number;
   #last: number;
   #drafts: Draft[] = [];
   #flushes: Flush[] = [];
@@ -62,8 +62,9 @@ export class Outbox {
   /** @throws {ChatError} CHAT_STATE_CORRUPT if the stored entries do not follow the acknowledged ones */
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#acknowledged = options.acknowledged;
-    this.#last = options.acknowledged;
+    this.#acknowledged = options.store.acknowledged();
+    this.#settled = this.#acknowledged;
+    this.#last = this.#acknowledged;
     for (const entry of options.store.outbox()) {
       if (entry.n !== this.#last + 1) {
         const text = `${options.store.path} is damaged: message ${this.#last + 1} is missing in its outbox.`;
@@ -76,6 +77,11 @@ export class Outbox {
   /** The number of the last acknowledged message. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** The most that `acknowledged` ever was: with `takeBack` it goes back. */
+  get settled(): number {
+    return this.#settled;
   }
 
   /** The number of the last stored message. */
@@ -126,10 +132,24 @@ export class Outbox {
       this.#bytes -= this.#entries.get(this.#acknowledged)?.length ?? 0;
       this.#entries.delete(this.#acknowledged);
     }
+    this.#settled = Math.max(this.#settled, this.#acknowledged);
     const done = this.#flushes.filter((flush) => flush.n <= n);
     this.#flushes = this.#flushes.filter((flush) => flush.n > n);
     for (const flush of done) flush.resolve();
     this.#store();
+  }
+
+  /**
+   * Takes back that messages after `n` were acknowledged: they are to be sent again, unchanged.
+   * @returns false if some are not kept any more
+   */
+  takeBack(n: number): boolean {
+    if (n >= this.#acknowledged) return true;
+    const kept = this.#options.store.outbox(n).filter((entry) => entry.n <= this.#acknowledged);
+    if (kept.length < this.#acknowledged - n) return false;
+    for (const entry of kept) this.#keep(entry);
+    this.#acknowledged = n;
+    return true;
   }
 
   /** Rejects what waits and what comes; resolves when nothing is being sealed any more. */
@@ -143,7 +163,7 @@ export class Outbox {
   #keep({ n, envelope }: OutboxEntry): void {
     this.#entries.set(n, envelope);
     this.#bytes += envelope.length;
-    this.#last = n;
+    this.#last = Math.max(this.#last, n);
   }
 
   #store(): void {

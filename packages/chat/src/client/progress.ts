@@ -19,13 +19,25 @@ type Step = {
 export class Progress {
   readonly #store: StateStore;
   /** What is on disk already, and read again: not written. */
-  readonly #floor: number;
+  #floor: number;
   readonly #steps: Step[] = [];
   #unconfirmed = 0;
 
   constructor(store: StateStore, floor: number) {
     this.#store = store;
     this.#floor = floor;
+  }
+
+  /** Forgets what was not yet written, and writes nothing until `release`. */
+  hold(): void {
+    this.#steps.length = 0;
+    this.#unconfirmed = 0;
+    this.#floor = Number.POSITIVE_INFINITY;
+  }
+
+  /** Goes on writing, whatever is on disk. */
+  release(): void {
+    this.#floor = 0;
   }
 
   /** Messages that were handed over and not confirmed. */

@@ -4,18 +4,17 @@ import type { Finding } from '../encryption/finding.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
 import { type Delivery, type SavedTranscript, Transcript } from '../encryption/transcript.ts';
 import { ChatError } from './chat-error.ts';
-import type { ChatClientEvents, MemberId } from './client-events.ts';
+import type { ChatClientEvents, ChatMessage, MemberId, WarningCode } from './client-events.ts';
+import { Doubts } from './doubts.ts';
 import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
 import type { Outbox } from './outbox.ts';
 import { PresenceList } from './presence-list.ts';
 import { Progress } from './progress.ts';
+import { RecentHistory } from './recent-history.ts';
 import type { StateStore } from './state-store.ts';
 
 /** Of messages that the user has not confirmed; beyond it none is handed over. */
 export const MAX_UNCONFIRMED = 1024;
-/** Of connections made anew in a minute to ask again: a member that publishes rubbish cannot demand more. */
-const MAX_RETRIES = 10;
-const RETRY_PERIOD = 60_000;
 
 /** An event of the client and its arguments. */
 export type ClientEvent = {
@@ -33,12 +32,14 @@ export type RoomReaderOptions = {
   readonly autoConfirm: boolean;
   /** As the user asked; see `ChatClientOptions`. */
   readonly since: number | undefined;
-  readonly now: () => number;
+  readonly recent: number;
   readonly emit: (event: ClientEvent) => void;
   /** The last message of one's own that was ever sent to the server. */
   readonly published: () => number;
   /** Called when messages of one's own have become acknowledged. */
   readonly onAcknowledged: () => void;
+  /** Called when all that was in the room when one joined has been read. */
+  readonly onLive: () => void;
   /** The connection is to be given up, and made anew. */
   readonly onBroken: (reason: ChatError) => void;
 };
@@ -54,29 +55,43 @@ const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 
  *
  * What is damaged or missing may be the network's doing. So at first the connection is made anew and the server asked
  * again; what comes the same way twice is taken to be what the server has.
+ *
+ * Even that may have been somebody on the way, and nothing proves a place in the room. So none is held on to when the server knows less
+ * than one was told: the room is then read from its first message, to find what was missed.
  */
 export class RoomReader implements InboxReader {
   readonly #options: RoomReaderOptions;
-  readonly #handedOver: number;
+  /** What is on disk; nothing, while the room is being restored. */
+  #saved: SavedTranscript;
+  #handedOver: number;
   /** One's own messages up to it were sent by earlier processes. */
   readonly #earlier: number;
   readonly #progress: Progress;
   readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
+  readonly #doubts = new Doubts();
+  readonly #recent: RecentHistory;
   #transcript: Transcript;
   /** Whether what was read in earlier runs is being read again. */
   #rereading: boolean;
   /** Whether nothing was read yet, so that the transcript's place is only what the user asked for. */
   #untouched: boolean;
+  /** Whether the room is read from its start because the server fell behind. */
+  #restoring = false;
+  /** Then, and later: the last number of each sender before that. */
+  #readBefore = new Map<MemberId, number>();
+  /** Whether the server fell behind when one last joined. */
+  #fellBehind = false;
   #events: ClientEvent[] = [];
-  #retries: number[] = [];
-  #retried = '';
+  /** What the server was asked about again, last. */
+  #asked = '';
   /** Of the present connection: where the room ended when one joined, and whether messages before it are gone. */
   #joined = { head: 0, lastN: 0, expired: false };
   #ended = false;
 
   constructor(options: RoomReaderOptions) {
-    const { store, saved, outbox, since = saved.seq } = options;
+    const { store, saved, outbox, recent, since = saved.seq } = options;
     this.#options = options;
+    this.#saved = saved;
     this.#handedOver = store.handedOver();
     this.#earlier = outbox.last;
     this.#progress = new Progress(store, saved.seq);
@@ -84,6 +99,12 @@ export class RoomReader implements InboxReader {
     this.#untouched = saved.seq === 0;
     this.#rereading = start < saved.seq;
     this.#transcript = this.#transcriptAt(start);
+    this.#recent = new RecentHistory(saved.seq, options.since === undefined ? recent : 0);
+  }
+
+  /** The place to join at. */
+  get since(): number {
+    return this.#recent.since ?? this.#transcript.seq;
   }
 
   get transcript(): Transcript {
@@ -99,31 +120,26 @@ export class RoomReader implements InboxReader {
   }
 
   /**
-   * Begins a connection that has joined with the transcript's place as `since`.
-   * @throws {ChatError} CHAT_SERVER_FORGOT, CHAT_PROTOCOL_VIOLATION
+   * Begins a connection that has joined at `since`.
+   * @throws {ChatError} CHAT_SERVER_FORGOT, CHAT_PROTOCOL_VIOLATION; another attempt follows, unless the first came before
    */
   begin({ head, first, lastN }: Joined): void {
-    const { saved, store } = this.#options;
-    const read = Math.max(saved.seq, this.#untouched ? 0 : this.#transcript.seq);
-    if (head < read) {
-      throw new ChatError(
-        'CHAT_SERVER_FORGOT',
-        `The server has lost messages: its last one is number ${head}, and you have read up to ${read}. Its data was deleted, or is an old copy. To go on with what it has, as a new member, move ${store.path} away.`,
-      );
-    }
+    const { outbox } = this.#options;
+    const lost = this.#lost(head, lastN);
+    if (lost !== undefined) throw this.#startOver(lost, lastN);
+    this.#fellBehind = false;
     if (first > head + 1) {
       throw new ChatError(
         'CHAT_PROTOCOL_VIOLATION',
         'The server breaks the protocol: JOINED contradicts itself.',
       );
     }
+    // What was acknowledged, taken back, and is there after all.
+    outbox.acknowledge(Math.min(lastN, outbox.settled));
     if (head < this.#transcript.seq) this.#transcript = this.#transcriptAt(head);
     const expired = first > this.#transcript.seq + 1;
     this.#joined = { head, lastN, expired };
-    if (!expired) return;
-    this.#report(this.#transcript.expire(first));
-    this.#note(this.#transcript.senders, false);
-    this.finish();
+    if (expired) this.#expire(first);
   }
 
   read(frame: InboxFrame, outcome: Outcome | undefined): boolean {
@@ -144,16 +160,21 @@ export class RoomReader implements InboxReader {
     }
   }
 
+  leave(unread: readonly InboxFrame[]): void {
+    this.#doubts.note(unread.filter((frame) => frame.type === 'deliver'));
+  }
+
   /** Tells the user what was read. @throws {ChatError} CHAT_STATE_UNUSABLE */
   finish(): void {
     const events = this.#events.splice(0);
-    const last = events.findLast((event) => event[0] === 'message');
+    const isNew = (event: ClientEvent) => event[0] === 'message' && !event[1].old;
+    const last = events.findLast(isNew);
     if (last?.[0] === 'message') this.#options.store.handOver(last[1].seq);
     let shown = 0;
     for (const event of events) {
       if (this.#ended) break;
       this.#options.emit(event);
-      if (event[0] === 'message') shown = event[1].seq;
+      if (event[0] === 'message' && !event[1].old) shown = event[1].seq;
     }
     this.#progress.confirm(this.#options.autoConfirm ? shown : 0);
     if (events.some(([name]) => name === 'ack')) this.#options.onAcknowledged();
@@ -169,8 +190,66 @@ export class RoomReader implements InboxReader {
   }
 
   #transcriptAt(seq: number): Transcript {
-    const { roomId, saved } = this.#options;
-    return new Transcript(roomId, seq === saved.seq ? saved : Transcript.startingAt(seq));
+    const { roomId } = this.#options;
+    return new Transcript(roomId, seq === this.#saved.seq ? this.#saved : Transcript.startingAt(seq));
+  }
+
+  /** What the server should have by all that it told, and does not have. */
+  #lost(head: number, lastN: number): string | undefined {
+    const { acknowledged } = this.#options.outbox;
+    const read = Math.max(this.#saved.seq, this.#untouched ? 0 : this.#transcript.seq);
+    if (head < read) return `its last one is number ${head}, and you have read up to ${read}`;
+    if (lastN < acknowledged) return `it acknowledged ${acknowledged} of yours, and has ${lastN}`;
+    return undefined;
+  }
+
+  /**
+   * The first time that is said it may be a lie. The second time the room is read from its start, only what is new being shown; on
+   * disk nothing changes until that is done.
+   * @returns the reason to join anew
+   */
+  #startOver(lost: string, lastN: number): ChatError {
+    const { outbox, store, roomId } = this.#options;
+    const text = `The server has lost messages, or you were told of some that never were: ${lost}.`;
+    if (!this.#fellBehind) {
+      this.#fellBehind = true;
+      return new ChatError('CHAT_SERVER_FORGOT', text);
+    }
+    if (!outbox.takeBack(lastN)) {
+      const advice = `It is too late to send yours again. Move ${store.path} away to enter the room as a new member.`;
+      return new ChatError('CHAT_SERVER_FORGOT', `${text} ${advice}`);
+    }
+    for (const { member, n } of [...this.#saved.senders, ...this.#transcript.senders]) {
+      const id = toHex(member);
+      this.#readBefore.set(id, Math.max(n, this.#readBefore.get(id) ?? 0));
+    }
+    this.#saved = Transcript.startingAt(0);
+    this.#transcript = new Transcript(roomId);
+    this.#restoring = true;
+    this.#rereading = false;
+    this.#handedOver = 0;
+    store.forgetHandedOver();
+    this.#progress.hold();
+    this.#recent.end();
+    this.#warn('SERVER_FORGOT', `${text} Reading all that it has, and sending again what it lacks.`);
+    this.finish();
+    return new ChatError(
+      'CHAT_PROTOCOL_VIOLATION',
+      'Joining again, to read the room from its first message.',
+    );
+  }
+
+  #expire(first: number): void {
+    const expiry = this.#transcript.expiry(first);
+    if (!this.#confirmHole(first - 1)) {
+      const reason = this.#ask(expiry);
+      this.finish();
+      throw reason;
+    }
+    this.#report(expiry);
+    this.#transcript.expire(first);
+    this.#note(this.#transcript.senders, false);
+    this.finish();
   }
 
   #becomeLive(seq: number): boolean {
@@ -185,6 +264,9 @@ export class RoomReader implements InboxReader {
       outbox.acknowledge(lastN);
       this.#note([], false);
     }
+    this.#recent.end();
+    if (this.#restoring) this.#endRestoring();
+    this.#options.onLive();
     this.#events.push(['caughtUp', { seq }]);
     return true;
   }
@@ -215,29 +297,56 @@ export class RoomReader implements InboxReader {
 
   #delivered(delivery: Delivery, outcome: Outcome): boolean {
     const { seq, member, n } = delivery;
-    if (seq <= this.#transcript.seq) {
-      const text = `The server delivered message ${seq} of the room again; it was dropped.`;
-      this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
-      return true;
-    }
-    if (!this.#reach(seq)) return false;
     const own = equalBytes(member, this.#options.member);
+    if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
+    if (seq <= this.#transcript.seq) return this.#repeated(delivery, outcome);
+    if (!this.#reach(seq)) return false;
     if (outcome instanceof MessageError) return this.#refused(delivery, outcome, own);
     if (own) this.#checkOwn(delivery);
     const disorder = this.#transcript.disorder(delivery, outcome.content.name);
-    if (disorder !== undefined && this.#askAgain(disorder)) return false;
+    if (disorder !== undefined && this.#askAgain(disorder, delivery)) return false;
     const { content, findings } = this.#transcript.take(delivery, outcome);
     for (const finding of findings) this.#report(finding, seq - 1);
     if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
-    const shown = content !== undefined && (!own || n <= this.#earlier) && seq > (this.#options.since ?? 0);
-    if (shown) this.#show(delivery, content, own);
+    const shown = content !== undefined && this.#isToBeShown(delivery, own);
+    if (shown) {
+      const again = seq > this.#saved.seq && seq <= this.#handedOver;
+      this.#show(delivery, content, { own, again, old: false });
+    }
     this.#advanced(member, shown);
     return true;
   }
 
+  #isToBeShown({ seq, member, n }: Delivery, own: boolean): boolean {
+    const readBefore = this.#readBefore.get(toHex(member)) ?? 0;
+    return (!own || n <= this.#earlier) && seq > (this.#options.since ?? 0) && n > readBefore;
+  }
+
+  /** A message at a place where another run has been. */
+  #recall(delivery: Delivery, outcome: Outcome, own: boolean): boolean {
+    const fits = this.#recent.take(delivery, this.#transcript.sender(delivery.member)?.n ?? 0);
+    if (outcome instanceof MessageError) this.#report(this.#transcript.refusal(delivery, outcome));
+    else if (fits) this.#show(delivery, outcome.content, { own, again: false, old: true });
+    else this.#reportRepetition(delivery);
+    return true;
+  }
+
+  #repeated(delivery: Delivery, outcome: Outcome): boolean {
+    this.#reportRepetition(delivery);
+    const isNew = delivery.n > (this.#transcript.sender(delivery.member)?.n ?? 0);
+    if (outcome instanceof MessageError || !isNew) return true;
+    // One's own place is wrong, or this one.
+    return this.#breakOff(`it gives place ${delivery.seq} to two messages`);
+  }
+
+  #reportRepetition({ seq, member }: Delivery): void {
+    const text = `The server delivered message ${seq} of the room again; it was dropped.`;
+    this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
+  }
+
   #refused(delivery: Delivery, error: MessageError, own: boolean): boolean {
     const finding = own ? altered(delivery) : this.#transcript.refusal(delivery, error);
-    if (damage.includes(error.code) && this.#askAgain(finding)) return false;
+    if (damage.includes(error.code) && this.#askAgain(finding, delivery)) return false;
     this.#report(finding);
     this.#transcript.take(delivery, error);
     // The server takes it for stored, and would not take it again.
@@ -263,23 +372,39 @@ export class RoomReader implements InboxReader {
     this.#events.push(['ack', { n, seq }]);
   }
 
-  #show({ seq, member }: Delivery, { name, text, at }: Content, own: boolean): void {
-    const again = seq > this.#options.saved.seq && seq <= this.#handedOver;
-    this.#events.push([
-      'message',
-      { seq, from: name, member: toHex(member), text, at: new Date(at), own, again },
-    ]);
+  #show(
+    { seq, member }: Delivery,
+    { name, text, at }: Content,
+    marks: Pick<ChatMessage, 'own' | 'again' | 'old'>,
+  ): void {
+    const message = { seq, from: name, member: toHex(member), text, at: new Date(at), ...marks };
+    this.#events.push(['message', message]);
   }
 
   /** Makes sure that the next place is `seq`. @returns false if the server is asked again instead */
   #reach(seq: number): boolean {
     if (seq === this.#transcript.seq + 1) return true;
     const hole = this.#transcript.hole(seq);
-    if (this.#askAgain(hole)) return false;
+    if (!this.#confirmHole(seq - 1)) {
+      this.#options.onBroken(this.#ask(hole));
+      return false;
+    }
     this.#report(hole);
     this.#transcript.leaveOut(seq);
     this.#note([], false);
     return true;
+  }
+
+  /**
+   * Whether to believe that nothing is to be had up to the place `last`: no further than two connections, one after the
+   * other, told of messages when one joined.
+   */
+  #confirmHole(last: number): boolean {
+    const { head } = this.#joined;
+    const { seq } = this.#transcript;
+    if (last <= head && this.#doubts.confirmHole(seq, last)) return true;
+    this.#doubts.noteHole(seq, head);
+    return false;
   }
 
   /** After the transcript took a message of `member`. */
@@ -290,14 +415,15 @@ export class RoomReader implements InboxReader {
   }
 
   #note(senders: Iterable<Parameters<Transcript['learn']>[0]>, confirm: boolean): void {
-    if (this.#rereading && this.#transcript.seq >= this.#options.saved.seq) this.#endRereading();
+    if (this.#rereading && this.#transcript.seq >= this.#saved.seq) this.#endRereading();
     this.#progress.note(this.#transcript, senders, this.#options.outbox.acknowledged, confirm);
   }
 
   /** Where one had come to before, what one read again must be what one read then. */
   #endRereading(): void {
     this.#rereading = false;
-    const { saved, roomId } = this.#options;
+    const { roomId } = this.#options;
+    const saved = this.#saved;
     if (this.#transcript.seq !== saved.seq) {
       for (const sender of saved.senders) {
         if (this.#transcript.sender(sender.member) === undefined)
@@ -312,31 +438,41 @@ export class RoomReader implements InboxReader {
     this.#transcript = new Transcript(roomId, saved);
   }
 
-  /** @returns false if one has asked already, or too often */
-  #askAgain(finding: Finding): boolean {
-    const what = retryName(finding, this.#transcript.seq);
-    const now = this.#options.now();
-    this.#retries = this.#retries.filter((time) => time > now - RETRY_PERIOD);
-    if (what === this.#retried || this.#retries.length >= MAX_RETRIES) return false;
-    this.#report(finding);
-    this.#retried = what;
-    this.#retries.push(now);
-    const text = 'What the server sent is damaged or incomplete; asking it again.';
-    this.#options.onBroken(new ChatError('CHAT_PROTOCOL_VIOLATION', text));
+  #endRestoring(): void {
+    this.#restoring = false;
+    this.#progress.release();
+    this.#note(this.#transcript.senders, false);
+  }
+
+  /** @returns false if the server has answered already: it sent the same on the connection before */
+  #askAgain(finding: Finding, delivery: Delivery): boolean {
+    if (this.#doubts.confirm(delivery)) return false;
+    this.#options.onBroken(this.#ask(finding));
     return true;
+  }
+
+  #ask(finding: Finding): ChatError {
+    this.#report(finding);
+    this.#asked = nameOf(finding, this.#transcript.seq);
+    const text = 'What the server sent is damaged or incomplete; asking it again.';
+    return new ChatError('CHAT_PROTOCOL_VIOLATION', text);
   }
 
   #breakOff(what: string): false {
     const text = `The server breaks the protocol: ${what}.`;
-    this.#events.push(['warning', { code: 'PROTOCOL_VIOLATION', text, seq: undefined, member: undefined }]);
+    this.#warn('PROTOCOL_VIOLATION', text);
     this.#options.onBroken(new ChatError('CHAT_PROTOCOL_VIOLATION', text));
     return false;
+  }
+
+  #warn(code: WarningCode, text: string): void {
+    this.#events.push(['warning', { code, text, seq: undefined, member: undefined }]);
   }
 
   /** @param after the place before it */
   #report(finding: Finding, after = this.#transcript.seq): void {
     // Told already, when the server was asked again.
-    if (retryName(finding, after) !== this.#retried) this.#events.push(['warning', finding]);
+    if (nameOf(finding, after) !== this.#asked) this.#events.push(['warning', finding]);
   }
 
   #presenceChanged(member: MemberId, present: boolean): void {
@@ -346,7 +482,7 @@ export class RoomReader implements InboxReader {
   }
 }
 
-function retryName({ code }: Finding, after: number): string {
+function nameOf({ code }: Finding, after: number): string {
   return `${code} after ${after}`;
 }
 

@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { sha256 } from '../encryption/primitives.ts';
+import type { Sender } from '../encryption/transcript.ts';
 import { defaultStateDirectory, openState } from './state-directory.ts';
-import { StateStore } from './state-store.ts';
+import { KEPT_MESSAGES, StateStore } from './state-store.ts';
 
 const room = new Uint8Array(16).fill(1);
 const alice = sha256(Buffer.from('alice'));
@@ -26,21 +27,40 @@ function entry(n: number) {
 describe('a state on disk', () => {
   it('remembers identity, outbox, place and senders', () => {
     const senders = [{ member: alice, n: 4, name: 'alice', mayJump: true }];
+    let own: Sender;
     let id: string;
     {
       using store = openState(root, room, 'bob');
       id = store.identity.id;
+      own = { member: store.identity.key.publicKey, n: 1, name: 'bob', mayJump: false };
       assert.deepEqual(store.transcript(), { seq: 0, hash: undefined, complete: true, senders: [] });
       store.addToOutbox([entry(1), entry(2), entry(3)]);
       store.handOver(9);
       store.handOver(7);
-      store.advance({ seq: 8, hash: alice, complete: false, senders, acknowledged: 1 });
+      store.advance({ seq: 8, hash: alice, complete: false, senders: [...senders, own], acknowledged: 1 });
     }
     using store = openState(root, room, 'bob');
     assert.equal(store.identity.id, id);
+    assert.equal(store.acknowledged(), 1);
     assert.deepEqual(store.outbox(), [entry(2), entry(3)]);
-    assert.deepEqual(store.transcript(), { seq: 8, hash: alice, complete: false, senders });
+    const { senders: known, ...place } = store.transcript();
+    assert.deepEqual(place, { seq: 8, hash: alice, complete: false });
+    assert.deepEqual(new Set(known), new Set([...senders, own]));
     assert.equal(store.handedOver(), 9);
+    store.forgetHandedOver();
+    assert.equal(store.handedOver(), 0);
+  });
+
+  it('keeps the last messages that were acknowledged', () => {
+    using store = openState(root, room, 'bob');
+    const own = { member: store.identity.key.publicKey, name: 'bob', mayJump: false };
+    const last = KEPT_MESSAGES + 10;
+    store.addToOutbox(Array.from({ length: last }, (_, index) => entry(index + 1)));
+    const place = { seq: last, hash: alice, complete: true };
+    store.advance({ ...place, senders: [{ ...own, n: last - 1 }], acknowledged: last - 1 });
+    assert.deepEqual(store.outbox(), [entry(last)]);
+    assert.deepEqual(store.outbox(last - 3), [entry(last - 2), entry(last - 1), entry(last)]);
+    assert.equal(store.outbox(0)[0]?.n, last - KEPT_MESSAGES);
   });
 
   it('is readable for its owner alone', () => {

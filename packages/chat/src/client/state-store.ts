@@ -17,9 +17,15 @@ export type Advance = {
   readonly complete: boolean;
   /** Those that changed. */
   readonly senders: Iterable<Sender>;
-  /** Own messages up to this number are acknowledged. */
+  /** Own messages up to this number are acknowledged; the last `KEPT_MESSAGES` of them are kept. */
   readonly acknowledged: number;
 };
+
+/**
+ * Of acknowledged messages that stay on disk all the same: an acknowledgement proves nothing, and a server that turns out not to
+ * have them is sent them again.
+ */
+export const KEPT_MESSAGES = 1024;
 
 /** "SKYC", in the database's header: it is one of ours. */
 const APPLICATION_ID = 0x534b5943;
@@ -94,12 +100,16 @@ export class StateStore implements Disposable {
     this.#clearOutbox = database.prepare('DELETE FROM outbox WHERE n <= ?');
   }
 
-  /** What is in the outbox, in order. */
-  outbox(): OutboxEntry[] {
-    return this.#read('SELECT n, envelope FROM outbox ORDER BY n', ({ n, envelope }) => ({
-      n: integer(n),
-      envelope: bytes(envelope),
-    }));
+  /** The number of one's own last acknowledged message. */
+  acknowledged(): number {
+    const own = this.identity.key.publicKey;
+    return this.transcript().senders.find(({ member }) => equalBytes(member, own))?.n ?? 0;
+  }
+
+  /** What is in the outbox and not acknowledged, or all after number `after`, in order. */
+  outbox(after = this.acknowledged()): OutboxEntry[] {
+    const query = `SELECT n, envelope FROM outbox WHERE n > ${after} ORDER BY n`;
+    return this.#read(query, ({ n, envelope }) => ({ n: integer(n), envelope: bytes(envelope) }));
   }
 
   transcript(): SavedTranscript {
@@ -136,6 +146,11 @@ export class StateStore implements Disposable {
     this.#write('NORMAL', () => this.#handOver.run(seq));
   }
 
+  /** The places of before do not count any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  forgetHandedOver(): void {
+    this.#write('NORMAL', () => this.#database.exec('UPDATE member SET handed_over = 0'));
+  }
+
   /** @throws {ChatError} CHAT_STATE_UNUSABLE */
   advance({ seq, hash, complete, senders, acknowledged }: Advance): void {
     this.#write('NORMAL', () => {
@@ -143,7 +158,7 @@ export class StateStore implements Disposable {
       for (const sender of senders) {
         this.#putSender.run(sender.member, sender.n, sender.name, sender.mayJump ? 1 : 0);
       }
-      this.#clearOutbox.run(acknowledged);
+      this.#clearOutbox.run(acknowledged - KEPT_MESSAGES);
     });
   }
 

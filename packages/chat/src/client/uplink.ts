@@ -12,11 +12,14 @@ import { Connection, type ServerFrame } from './connection.ts';
 import type { Inbox } from './inbox.ts';
 import type { Outbox } from './outbox.ts';
 import { isLasting, refusal } from './refusal.ts';
+import { RetryAllowance } from './retry-allowance.ts';
 import type { Joined, RoomReader } from './room-reader.ts';
 
 /** Of what is sent and not acknowledged. */
 const WINDOW_MESSAGES = 256;
 const WINDOW_BYTES = 1024 * 1024;
+/** Of connections that bring something wrong, before there are waits between them. */
+const DISTRUST_BURST = 10;
 
 export type UplinkOptions = {
   readonly server: ServerAddress;
@@ -45,7 +48,8 @@ export class Uplink {
   #published: number;
   #held = false;
   #heard = false;
-  #wentLive = false;
+  #isLive = false;
+  readonly #distrust: RetryAllowance;
   #acknowledgeTimer: NodeJS.Timeout | undefined;
   #refusedTimer: NodeJS.Timeout | undefined;
 
@@ -53,6 +57,7 @@ export class Uplink {
     this.#options = options;
     // An earlier process may have sent all that is in the outbox.
     this.#published = options.outbox.last;
+    this.#distrust = new RetryAllowance(DISTRUST_BURST, options.tuning.distrustInterval);
   }
 
   /** The last message of one's own that was ever sent. */
@@ -67,6 +72,11 @@ export class Uplink {
   /** Gives the connection up for a reason; another attempt follows. */
   abandon(reason: ChatError): void {
     this.#connection?.abandon(reason);
+  }
+
+  /** The connection is a good one: after it the waits between attempts begin anew. */
+  settle(): void {
+    this.#isLive = true;
   }
 
   /** Stops reading from the connection, or goes on. */
@@ -117,7 +127,7 @@ export class Uplink {
     let last: ChatError | undefined;
     while (!signal.aborted) {
       onState({ phase: 'connecting', attempt });
-      this.#wentLive = false;
+      this.#isLive = false;
       const reason = await this.#connectOnce();
       if (signal.aborted) return;
       if (isLasting(reason) && reason.code === last?.code) {
@@ -125,10 +135,11 @@ export class Uplink {
         return;
       }
       last = reason;
-      if (this.#wentLive) attempt = 1;
-      const retryIn = retryDelay(attempt, tuning);
+      if (this.#isLive) attempt = 1;
+      const pause = reason.code === 'CHAT_PROTOCOL_VIOLATION' ? this.#distrust.take(performance.now()) : 0;
+      const retryIn = Math.max(pause, retryDelay(attempt, tuning));
       attempt += 1;
-      onState({ phase: 'offline', reason, retryIn });
+      onState({ phase: 'offline', reason: pause > 0 ? distrust(reason) : reason, retryIn });
       await sleep(retryIn, undefined, { signal }).catch(() => {});
     }
   }
@@ -168,14 +179,14 @@ export class Uplink {
       accessSignature: keys.accessKey.sign(statement),
       member,
       memberSignature: identity.key.sign(statement),
-      since: reader.transcript.seq,
+      since: reader.since,
     });
     if (answer.type !== 'joined')
       throw connection.violation(`it answered JOIN with ${answer.type.toUpperCase()}`);
     if (!equalBytes(answer.room, keys.roomId)) {
       throw new ChatError('CHAT_WRONG_ROOM', 'The server let you into another room than the one asked for.');
     }
-    checkNumbers(answer.lastN, outbox);
+    checkNumber(answer.lastN, outbox);
     return answer;
   }
 
@@ -207,8 +218,6 @@ export class Uplink {
       case 'error':
         this.#refused(refusal(frame));
         return;
-      case 'live':
-        this.#wentLive = true;
     }
     this.#options.inbox.take(frame);
   }
@@ -263,18 +272,16 @@ export class Uplink {
   }
 }
 
-/** The server's last number of one's own must be one that one knows, and not less than what it acknowledged. */
-function checkNumbers(lastN: number, { acknowledged, last }: Outbox): void {
-  if (lastN < acknowledged) {
-    throw new ChatError(
-      'CHAT_SERVER_FORGOT',
-      `The server has lost messages: it acknowledged ${acknowledged} of yours, and has ${lastN}. Its data was deleted, or is an old copy.`,
-    );
-  }
-  if (lastN > last) {
-    throw new ChatError(
-      'CHAT_STATE_OUTDATED',
-      `The server has ${lastN} messages of yours, and your state directory knows of ${last}: it is an old copy. Move it away to enter the room as a new member.`,
-    );
-  }
+/** The server can have no messages of one's own that one does not know. */
+function checkNumber(lastN: number, { last }: Outbox): void {
+  if (lastN <= last) return;
+  throw new ChatError(
+    'CHAT_STATE_OUTDATED',
+    `The server has ${lastN} messages of yours, and your state directory knows of ${last}: it is an old copy. Move it away to enter the room as a new member.`,
+  );
+}
+
+function distrust(reason: ChatError): ChatError {
+  const text = `${reason.message} It is so again and again: somebody may be tampering with the connection.`;
+  return new ChatError(reason.code, text);
 }

@@ -143,13 +143,18 @@ export class Transcript {
     return { code: 'LEFT_OUT', text: `The server left out ${which} of the room.`, seq, member: undefined };
   }
 
-  /** Learns that the server keeps nothing before `first` any more. */
+  /** Accepts that the server keeps nothing before `first` any more. */
   expire(first: number): Finding {
-    const from = this.seq + 1;
+    const finding = this.expiry(first);
     this.#chain.skipTo(first - 1);
     this.#complete = false;
     for (const [id, state] of this.#senders) this.#senders.set(id, { ...state, mayJump: true });
-    const text = `The server has already deleted the messages ${from} to ${first - 1} of the room.`;
+    return finding;
+  }
+
+  /** What to say of a server that keeps nothing before `first`, which is not the next. */
+  expiry(first: number): Finding {
+    const text = `The server has already deleted the messages ${this.seq + 1} to ${first - 1} of the room.`;
     return { code: 'EXPIRED', text, seq: first, member: undefined };
   }
 

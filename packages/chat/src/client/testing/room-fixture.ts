@@ -17,7 +17,12 @@ import type { ClientTuning } from '../client-tuning.ts';
 export type Deliver = Extract<Frame, { type: 'deliver' }>;
 
 /** Short waits, so that tests need none of their own. */
-export const quick: Partial<ClientTuning> = { retryFirst: 5, retryLongest: 20, refusedPause: 5 };
+export const quick: Partial<ClientTuning> = {
+  retryFirst: 5,
+  retryLongest: 20,
+  refusedPause: 5,
+  distrustInterval: 5,
+};
 
 /** A room: its secret, a crypto device, a directory for states; and whatever is opened in it, closed at its end. */
 export class RoomFixture implements AsyncDisposable {

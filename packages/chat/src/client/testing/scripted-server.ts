@@ -106,6 +106,11 @@ export class ScriptedConnection {
     return frame as FrameOf<Type>;
   }
 
+  /** Hangs up after the client has got what was sent. */
+  end(): void {
+    this.#socket.end();
+  }
+
   hangUp(): void {
     this.#socket.destroy();
   }
