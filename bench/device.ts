@@ -93,12 +93,13 @@ async function openLoopback(): Promise<CryptoDevice> {
   return VirtioCryptodevDriver.open(new LoopbackTransport(device, { memorySize }));
 }
 
-/** One encryption through the driver's API, in the memory that belongs to it. */
-type Encrypt = (memory: Uint8Array) => Promise<unknown>;
+/** One encryption through the driver's API. Data and output, which a call in place uses, are the same memory. */
+type Encrypt = (data: Uint8Array, output: Uint8Array) => Promise<unknown>;
 
 /** Operations through the driver's API, 64 at a time. */
 class RoundTrip implements AsyncDisposable {
   readonly #session: AsyncDisposable;
+  readonly #size: number;
   readonly #memories: readonly DeviceMemory[];
   readonly #clock: Clock;
   readonly #inPlace: Encrypt;
@@ -106,12 +107,14 @@ class RoundTrip implements AsyncDisposable {
 
   private constructor(
     session: AsyncDisposable,
+    size: number,
     memories: readonly DeviceMemory[],
     clock: Clock,
     inPlace: Encrypt,
     newArray: Encrypt,
   ) {
     this.#session = session;
+    this.#size = size;
     this.#memories = memories;
     this.#clock = clock;
     this.#inPlace = inPlace;
@@ -125,12 +128,12 @@ class RoundTrip implements AsyncDisposable {
     const memories = Array.from({ length: inFlight }, () => device.allocate(work.result(size)));
     if (work.ivLength === 16) {
       const cbc = await device.createSession({ cipher: 'aes-cbc', key });
-      const inPlace: Encrypt = (memory) => cbc.encryptInto(memory, memory, iv);
-      return new RoundTrip(cbc, memories, clock, inPlace, () => cbc.encrypt(data, iv));
+      const inPlace: Encrypt = (from, to) => cbc.encryptInto(from, to, iv);
+      return new RoundTrip(cbc, size, memories, clock, inPlace, () => cbc.encrypt(data, iv));
     }
     const gcm = await device.createSession({ aead: 'aes-gcm', key });
-    const inPlace: Encrypt = (memory) => gcm.encryptInto(memory.subarray(0, size), memory, iv);
-    return new RoundTrip(gcm, memories, clock, inPlace, () => gcm.encrypt(data, iv));
+    const inPlace: Encrypt = (from, to) => gcm.encryptInto(from, to, iv);
+    return new RoundTrip(gcm, size, memories, clock, inPlace, () => gcm.encrypt(data, iv));
   }
 
   inPlace(seconds: number): Promise<number> {
@@ -151,9 +154,10 @@ class RoundTrip implements AsyncDisposable {
     const start = clock();
     let requests = 0;
     let stopped = false;
-    const keepGoing = async (memory: Uint8Array): Promise<void> => {
+    const keepGoing = async (output: Uint8Array): Promise<void> => {
+      const data = output.subarray(0, this.#size);
       while (!stopped) {
-        await encrypt(memory);
+        await encrypt(data, output);
         requests += 1;
         // The clock costs a system call.
         if (requests % 256 === 0) stopped = clock() >= start + seconds;
