@@ -8,7 +8,8 @@ import { opensslSpeed } from './openssl-speed.ts';
 import { type BenchOptions, median, notMeasured, type Row } from './row.ts';
 import { type Driven, inDpdk, inThisThread, inWorker, sessionsInThisThread } from './vhost-user/back-ends.ts';
 import { inFlight } from './vhost-user/crypto-load.ts';
-import { buildDpdk, dpdkLargest } from './vhost-user/dpdk.ts';
+import { buildDpdk, dpdkLargest, dpdkProcessor } from './vhost-user/dpdk.ts';
+import { avoidProcessor } from './vhost-user/processors.ts';
 
 const cipher = 'aes-128-cbc';
 const sizes = [64, 1024, dpdkLargest, 4096, 16_384, 65_536];
@@ -32,6 +33,7 @@ export async function run({ quick: short, progress }: BenchOptions): Promise<Row
   const two = stack.use(await inWorker());
   const dpdk = await startDpdk(stack, progress);
   const peers = Array.isArray(dpdk) ? dpdk : [];
+  stack.use(avoidProcessor(dpdkProcessor));
   const rows: Row[] = Array.isArray(dpdk) ? [] : [notMeasured('vhost-user', DPDK, dpdk.reason)];
   for (const size of plan.sizes) {
     progress(`vhost-user: ${size} bytes`);
@@ -183,7 +185,7 @@ function perSecond(seconds: number, clock: () => number, work: () => number): nu
 
 /** All in turn, several times: what disturbs the machine disturbs all of them. @returns the median of each */
 async function sideBySide(runners: readonly Runner[], rounds: number, seconds: number): Promise<number[]> {
-  for (const { rate } of runners.slice(1)) await rate(0.2);
+  for (const { rate } of runners.slice(1)) await rate(0.5);
   const rates = runners.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, { rate }] of runners.entries()) rates[i]!.push(await rate(seconds));

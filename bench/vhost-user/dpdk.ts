@@ -2,8 +2,8 @@
  * DPDK's vhost_crypto, the one other vhost-user back end of this kind: an example program, whose source and
  * libraries come from Debian's packages into the cache and are compiled there. Nothing is installed.
  *
- * Its worker polls core 1 without rest, and its main thread spins on core 0: that one gets what time others
- * leave. While it is not measured it is stopped.
+ * Its worker polls on processor 1 without rest, and its main thread spins on processor 0: that one gets what
+ * time others leave. While it is not measured it is stopped.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,6 +24,9 @@ const wanted =
   /^(dpdk-doc|libdpdk-dev|libbsd-dev|librte-.*|lib(ipsec-mb1|numa1|bsd0|md0|pcap0.8|elf1|jansson4|fdt1|ssl3|dbus-1-3|bpf1|xdp1|archive13))$/;
 
 export type DpdkDriver = 'crypto_openssl' | 'crypto_aesni_mb';
+
+/** The one that its worker polls on. */
+export const dpdkProcessor = 1;
 
 /** Most bytes of data in a request; with more, its queue hangs. */
 export const dpdkLargest = 2176;
@@ -67,7 +70,16 @@ export class DpdkBackend implements AsyncDisposable {
     if (availableParallelism() < 2) throw new Error('DPDK needs two processors');
     this.#directory = mkdtempSync(join(tmpdir(), 'skytale-dpdk-'));
     this.socket = join(this.#directory, 'socket');
-    const eal = ['--no-huge', '-m', '512', '--no-pci', '--no-telemetry', '--no-shconf', '-l', '0,1'];
+    const eal = [
+      '--no-huge',
+      '-m',
+      '512',
+      '--no-pci',
+      '--no-telemetry',
+      '--no-shconf',
+      '-l',
+      `0,${dpdkProcessor}`,
+    ];
     const log = ['--log-level', 'error', '--log-level', '*:error'];
     // It ends with the thread that starts it, whatever ends that.
     this.#child = spawn(
@@ -75,7 +87,7 @@ export class DpdkBackend implements AsyncDisposable {
       [
         ...['--pdeathsig', 'KILL', join(tree, program)],
         ...[...eal, ...log, '--vdev', `${driver}0`, '--'],
-        ...['--config', '(1,0,0)', '--socket-file', `1,${this.socket}`],
+        ...['--config', `(${dpdkProcessor},0,0)`, '--socket-file', `${dpdkProcessor},${this.socket}`],
       ],
       {
         env: { ...process.env, LD_LIBRARY_PATH: join(tree, libraries) },
