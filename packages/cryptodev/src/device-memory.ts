@@ -21,7 +21,8 @@ export function checkOutput(output: Uint8Array, needed: number): void {
 
 /** Whether they share memory without beginning at the same byte: then the one would be written before it is read. */
 export function overlapsShifted(data: Uint8Array, output: Uint8Array): boolean {
-  if (data.buffer !== output.buffer || data.byteOffset === output.byteOffset) return false;
+  // In this order: to ask for `buffer` costs more.
+  if (data.byteOffset === output.byteOffset || data.buffer !== output.buffer) return false;
   return (
     data.byteOffset < output.byteOffset + output.length && output.byteOffset < data.byteOffset + data.length
   );
