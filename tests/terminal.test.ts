@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { TemporaryDirectory } from './support/directory.ts';
-import { invite, Program, Server } from './support/programs.ts';
+import { invite, Program, run, Server } from './support/programs.ts';
 import { Terminal } from './support/terminal.ts';
 
 const main = fileURLToPath(new URL('../packages/skytale/src/main.ts', import.meta.url));
@@ -100,6 +100,33 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
     terminal.type('/quit');
     terminal.press('Enter');
     await terminal.screenShows(/^\$\s*$/m);
+  });
+
+  it('shows what was said last when one comes back, and where the new begins', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    scene.bobSays('long ago');
+    await enter(scene, terminal);
+    await terminal.shows(/bob {2}long ago/);
+    terminal.type('my words');
+    terminal.press('Enter');
+    await terminal.shows(/alice {2}my words/);
+    terminal.press('C-d');
+    await terminal.screenShows(/^\$\s*$/m);
+
+    terminal.type('clear');
+    terminal.press('Enter');
+    await enter(scene, terminal);
+    await terminal.screenShows(/bob {2}long ago\n.*alice {2}my words\n── nothing new ──\n/);
+    terminal.press('C-d');
+    await terminal.screenShows(/^\$\s*$/m);
+    const carol = ['--name', 'carol', '--state', scene.directory.join('carol')];
+    assert.equal((await run(['chat', scene.link, ...carol], { input: 'meanwhile\n' })).code, 0);
+    terminal.type('clear');
+    terminal.press('Enter');
+    await enter(scene, terminal);
+    await terminal.screenShows(/long ago\n.*my words\n── new ──\n.*carol {2}meanwhile\n/);
+    assert.doesNotMatch(terminal.screen(), /came:|left:/);
   });
 
   it('edits: arrows, words, history, pastes, wide characters, a narrow window', async () => {

@@ -142,7 +142,7 @@ describe('a chat', () => {
     const seen: Presence[] = [];
     alice.client.on('presence', (presence) => seen.push(presence));
     alice.client.start();
-    await once(alice.client, 'caughtUp');
+    await once(alice.client, 'company');
     const bob = await town.room.client(town.address, { name: 'bob' });
     bob.client.start();
     await alice.until(() => seen.length === 1);
@@ -258,6 +258,40 @@ describe('a client that is started again', () => {
     assert.deepEqual(await back.client.send('four'), { n: 4 });
     await back.client.flush();
     assert.deepEqual(back.codes, []);
+  });
+
+  it('shows the last messages once more above what is new, if it is told to', async () => {
+    await using town = await Town.open();
+    const alice = await town.room.client(town.address, { name: 'alice' });
+    const bob = await town.room.client(town.address, { name: 'bob' });
+    bob.client.start();
+    alice.client.start();
+    for (const text of ['one', 'two', 'three']) await alice.client.send(text);
+    await bob.until(() => bob.texts.length === 3);
+    await bob.client.send('mine');
+    await bob.client.flush();
+    await bob.client.close();
+    await alice.client.send('four');
+    await alice.client.flush();
+    for (const [recent, expected] of [
+      [3, ['two old', 'three old', 'mine old', 'four']],
+      [99, ['one old', 'two old', 'three old', 'mine old', 'four old']],
+      [0, []],
+    ] as const) {
+      const back = await town.room.client(town.address, { name: 'bob', recent });
+      back.client.start();
+      await once(back.client, 'caughtUp');
+      assert.deepEqual(
+        back.messages.map(({ text, old }) => (old ? `${text} old` : text)),
+        expected,
+      );
+      assert.deepEqual(
+        back.messages.filter(({ own }) => own).map(({ text }) => text),
+        recent > 0 ? ['mine'] : [],
+      );
+      assert.deepEqual(back.codes, []);
+      await back.client.close();
+    }
   });
 
   it('hands over no more than is confirmed in time', async () => {

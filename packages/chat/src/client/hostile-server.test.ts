@@ -281,6 +281,35 @@ describe('a client that is started again', () => {
     assert.deepEqual(bob.codes, []);
   });
 
+  it('shows nothing as read before that was not', async () => {
+    await using all = await arena();
+    const log = await sayAll(all, 'one', 'two', 'three', 'four');
+    const [one, two, three, four] = log as [Deliver, Deliver, Deliver, Deliver];
+    await readBefore(all, [one, two, three]);
+    const bob = await all.room.client(all.server.address, { recent: 2 });
+    bob.client.start();
+    // Repeated, of another place, damaged, not yet read then.
+    const first = await all.server.acceptJoin();
+    assert.equal(first.join.since, 1);
+    first.send({ type: 'joined', room: all.room.roomId, head: 4, first: 1, lastN: 0 });
+    first.send(two, two, { ...two, seq: 3 });
+    await bob.until(() => bob.codes.length === 2);
+    first.hangUp();
+    const second = await serve(all, [...log]);
+    assert.equal(second.join.since, 3);
+    await bob.until(() => bob.texts.length === 2);
+    await bob.client.close();
+    assert.deepEqual(bob.texts, ['two', 'four']);
+    assert.deepEqual(bob.codes, ['REPLAY', 'REPLAY']);
+
+    const again = await all.room.client(all.server.address, { recent: 3 });
+    again.client.start();
+    await serve(all, [one, flip(two, 200), { ...four, seq: 3 }, four]);
+    await once(again.client, 'caughtUp');
+    assert.deepEqual(again.texts, ['four']);
+    assert.deepEqual(again.codes, ['FORGED', 'REPLAY']);
+  });
+
   it('says when the server has deleted what it had not yet read', async () => {
     await using all = await arena();
     const log = await sayAll(all, 'one', 'two', 'three', 'four', 'five');

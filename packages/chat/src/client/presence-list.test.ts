@@ -20,7 +20,7 @@ describe('a presence list', () => {
 
   it('tells each change once', () => {
     const { list, taken } = recorded();
-    list.list(true, [a]);
+    list.change(a, true);
     list.change(b, true);
     list.change(b, true);
     list.change(a, false);
@@ -33,13 +33,25 @@ describe('a presence list', () => {
     const { list, taken } = recorded();
     list.list(true, [a, b]);
     list.endList();
-    taken();
     list.list(true, [c]);
     list.list(false, [b]);
     assert.deepEqual(taken(), ['+cc']);
     list.endList();
     list.endList();
     assert.deepEqual(taken(), ['-aa']);
+  });
+
+  it('tells nothing of those of the first list of a connection, but who has gone before it', () => {
+    const { list, taken } = recorded();
+    assert.equal(list.list(true, [a]), true);
+    assert.equal(list.list(false, [b]), true);
+    list.change(c, true);
+    list.begin();
+    assert.equal(list.list(true, [b]), true);
+    list.endList();
+    assert.deepEqual(taken(), ['+cc', '-aa', '-cc']);
+    assert.equal(list.list(true, [a]), false);
+    assert.deepEqual(taken(), ['+aa']);
   });
 
   it('remembers no more than a bounded number', () => {

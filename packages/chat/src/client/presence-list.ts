@@ -8,10 +8,13 @@ const MAX_MEMBERS = 65_536;
 export class PresenceList {
   readonly #changed: (member: MemberId, present: boolean) => void;
   readonly #present = new Set<MemberId>();
+  /** Whether the list of the present connection has begun, and whether no other followed. */
+  #listed = false;
+  #isFirst = false;
   /** While a new list is being read: those of the old one who were not named yet. */
   #unnamed: Set<MemberId> | undefined;
 
-  /** @param changed is called for each who came or went */
+  /** @param changed is called for each who came or went; not for those of the first list of a connection */
   constructor(changed: (member: MemberId, present: boolean) => void) {
     this.#changed = changed;
   }
@@ -20,17 +23,29 @@ export class PresenceList {
     return this.#present;
   }
 
-  /** Reads a part of a list; with `start` a new one begins. */
-  list(start: boolean, members: readonly Uint8Array[]): void {
+  /** A new connection: it has a list to come. */
+  begin(): void {
+    this.endList();
+    this.#listed = false;
+  }
+
+  /**
+   * Reads a part of a list; with `start` a new one begins.
+   * @returns whether it is the first of the connection
+   */
+  list(start: boolean, members: readonly Uint8Array[]): boolean {
     if (start) {
       this.endList();
       this.#unnamed = new Set(this.#present);
+      this.#isFirst = !this.#listed;
+      this.#listed = true;
     }
     for (const member of members) {
       const id = toHex(member);
       this.#unnamed?.delete(id);
-      this.#set(id, true);
+      this.#set(id, true, this.#isFirst);
     }
+    return this.#isFirst;
   }
 
   /** The list is over, because something else follows: whoever was not named has gone. */
@@ -44,11 +59,11 @@ export class PresenceList {
     this.#set(toHex(member), present);
   }
 
-  #set(id: MemberId, present: boolean): void {
+  #set(id: MemberId, present: boolean, quietly = false): void {
     if (this.#present.has(id) === present) return;
     if (present && this.#present.size >= MAX_MEMBERS) return;
     if (present) this.#present.add(id);
     else this.#present.delete(id);
-    this.#changed(id, present);
+    if (!quietly) this.#changed(id, present);
   }
 }

@@ -41,8 +41,7 @@ export function refusal({ code, text }: { readonly code: number; readonly text: 
 }
 
 const meaning: Partial<Record<ChatErrorCode, string>> = {
-  CHAT_NO_SUCH_ROOM:
-    'This server does not know the room: it is another one than that of the invite, or has lost its data.',
+  CHAT_NO_SUCH_ROOM: 'This server does not know the room. It may have lost its data.',
   CHAT_ACCESS_DENIED:
     'The server does not let you in, although the invite is right: is something between you and it?',
   CHAT_UNSUPPORTED_VERSION: 'The server does not speak the version of this program.',

@@ -137,6 +137,7 @@ export class RoomReader implements InboxReader {
     // What was acknowledged, taken back, and is there after all.
     outbox.acknowledge(Math.min(lastN, outbox.settled));
     if (head < this.#transcript.seq) this.#transcript = this.#transcriptAt(head);
+    this.#presence.begin();
     const expired = first > this.#transcript.seq + 1;
     this.#joined = { head, lastN, expired };
     if (expired) this.#expire(first);
@@ -146,7 +147,8 @@ export class RoomReader implements InboxReader {
     if (frame.type !== 'present') this.#presence.endList();
     switch (frame.type) {
       case 'present':
-        this.#presence.list(frame.start, frame.members);
+        if (this.#presence.list(frame.start, frame.members) && this.#events.at(-1)?.[0] !== 'company')
+          this.#events.push(['company']);
         return true;
       case 'presence':
         this.#presence.change(frame.member, frame.present);

@@ -12,6 +12,9 @@ type Settings = Values<
   'name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout' | 'passphrase-file' | 'ca-file'
 >;
 
+/** Of the messages of earlier runs, how many a terminal shows above what is new. */
+const recentMessages = 50;
+
 export async function chat(settings: Settings, link: string): Promise<number> {
   const invite = parseInvite(link);
   const passphrase =
@@ -19,6 +22,7 @@ export async function chat(settings: Settings, link: string): Promise<number> {
       ? await readPassphrase('Passphrase of the room: ', settings['passphrase-file'])
       : undefined;
   const keys = await openInvite(invite, passphrase);
+  const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
   await using device = await openDevice(settings.crypto);
   await using client = await ChatClient.open({
     server: invite.server,
@@ -27,10 +31,11 @@ export async function chat(settings: Settings, link: string): Promise<number> {
     name: settings.name,
     stateDirectory: settings.state,
     autoConfirm: false,
+    recent: onTerminal ? recentMessages : 0,
     ...caOf(settings),
     ...(settings.since !== undefined && { since: settings.since }),
   });
-  if (process.stdin.isTTY && process.stdout.isTTY) {
+  if (onTerminal) {
     const room = Buffer.from(invite.roomId).toString('base64url');
     const terminal = new TerminalChat({
       client,

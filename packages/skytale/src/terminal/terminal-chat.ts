@@ -23,8 +23,6 @@ export type TerminalChatOptions = {
 
 /** Rows for messages that wait to be acknowledged; of more, their number is shown. */
 const mostUnsentRows = 3;
-/** For the server to say who was there already when one came; they are on the state line, and /who lists them. */
-const settleMs = 500;
 /** How long leaving waits for the last acknowledgements. */
 const leaveWithinMs = 3000;
 
@@ -48,9 +46,8 @@ export class TerminalChat {
   #state: ConnectionState = { phase: 'connecting', attempt: 1 };
   #retryAt = 0;
   #caughtUp = false;
-  #sawMessages = false;
-  /** From then on it is news when somebody is there. */
-  #settledAt = Number.POSITIVE_INFINITY;
+  /** What was shown last of the room's past: nothing yet, what was read before, or what is new. */
+  #shown: 'nothing' | 'old' | 'new' = 'nothing';
   #leaving = false;
   /** The terminal is not ours any more. */
   #left = false;
@@ -112,19 +109,13 @@ export class TerminalChat {
     this.#client
       .on('message', (message) => this.#message(message))
       .on('ack', ({ n }) => this.#acknowledged(n))
+      .on('company', () => this.#drawSoon())
       .on('presence', (presence) => this.#presence(presence))
       .on('warning', ({ text }) => this.#print(this.#transcript.warning(text)))
       .on('caughtUp', ({ seq }) => {
         this.#caughtUp = true;
-        if (!this.#sawMessages && seq > 0) {
-          this.#print(
-            this.#transcript.notice(
-              'Nothing new since your last visit. "--since 0" shows all that was said.',
-            ),
-          );
-        }
-        this.#sawMessages = true;
-        this.#settledAt = performance.now() + settleMs;
+        if (this.#shown !== 'new' && seq > 0) this.#print(this.#transcript.divider('nothing new'));
+        this.#shown = 'new';
         this.#drawSoon();
       })
       .on('state', (state) => this.#stateChanged(state))
@@ -132,13 +123,14 @@ export class TerminalChat {
   }
 
   #message(message: ChatMessage): void {
-    this.#sawMessages = true;
+    if (this.#shown === 'old' && !message.old) this.#print(this.#transcript.divider('new'));
+    this.#shown = message.old ? 'old' : 'new';
     this.#names.learn(message.member, message.from);
     // The own message whose acknowledgement was lost with the connection comes as history.
-    if (message.own) this.#forgetUnsent(message.text);
+    if (message.own && !message.old) this.#forgetUnsent(message.text);
     const label = this.#names.label(message.member);
     this.#print(this.#transcript.message(message.at, message.member, label, message.text));
-    this.#shownSeq = message.seq;
+    if (!message.old) this.#shownSeq = message.seq;
   }
 
   #forgetUnsent(text: string): void {
@@ -156,18 +148,14 @@ export class TerminalChat {
 
   #presence({ member, name, present }: Presence): void {
     if (name !== undefined) this.#names.learn(member, name);
-    if (!present || performance.now() > this.#settledAt) {
-      const what = present ? '→ came:' : '← left:';
-      this.#print(this.#transcript.notice(`${what} ${this.#names.label(member)}`));
-    }
-    this.#drawSoon();
+    const what = present ? '→ came:' : '← left:';
+    this.#print(this.#transcript.notice(`${what} ${this.#names.label(member)}`));
   }
 
   #stateChanged(state: ConnectionState): void {
     this.#state = state;
     if (state.phase === 'offline') {
       this.#caughtUp = false;
-      this.#settledAt = Number.POSITIVE_INFINITY;
       this.#retryAt = Date.now() + state.retryIn;
     }
     this.#drawSoon();

@@ -42,11 +42,16 @@ export class Transcript {
   /** A message; before it the day, where that is another than the last message's. */
   message(at: Date, member: MemberId, label: string, text: string): string {
     const day = dayFormat.format(at);
-    const separator = day === this.#day ? '' : this.notice(`── ${day} ──`);
+    const separator = day === this.#day ? '' : this.divider(day);
     this.#day = day;
     const lines = this.#wrap(displayText(text), timeWidth + 1 + widthOf(label) + 2);
     const time = this.#style('dim', timeFormat.format(at));
     return `${separator}${time} ${this.name(member, label)}  ${lines}\n`;
+  }
+
+  /** A line between one part and the next. */
+  divider(text: string): string {
+    return this.notice(`── ${text} ──`);
   }
 
   /** Something that happened, or the answer to a command. */
