@@ -17,6 +17,7 @@ import {
   type Qemu,
   type QemuDevice,
   runInTree,
+  VmError,
   vhostUserDevice,
 } from '@skytale/vm';
 import { TemporaryDirectory } from './directory.ts';
@@ -63,7 +64,17 @@ export class GuestBuild implements Disposable {
   async program(source: string, flags: readonly string[] = []): Promise<string> {
     const tree = await buildTree(this.kernel, buildPackages);
     const name = `${source.replace(/\.c$/, '')}${flags.join('')}`;
-    const options = ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-I', '/mnt/driver/include', ...flags];
+    const options = [
+      '-static',
+      '-O2',
+      '-Wall',
+      '-Wextra',
+      '-Wno-missing-field-initializers',
+      '-Werror',
+      '-I',
+      '/mnt/driver/include',
+      ...flags,
+    ];
     const compiler = ['sh', '-c', 'exec "$(ls /usr/bin/gcc-[0-9]* | head -1)" "$@"', 'gcc'];
     await runInTree(tree, this.path(), [...compiler, ...options, '-o', `/mnt/${name}`, `/mnt/${source}`]);
     return this.path(name);
@@ -116,4 +127,16 @@ export async function launchCryptodevGuest(
 export async function runAgent(guest: Guest, agent: string, steps: readonly string[]): Promise<string[]> {
   const output = await guest.check([`/host${agent}`], { input: `${steps.join('\n')}\n` });
   return output.split('\n').slice(0, -1);
+}
+
+/** Why guests with the driver cannot be had on this machine, or undefined. */
+export async function obstacle(): Promise<string | undefined> {
+  try {
+    await findQemu(11);
+    await buildTree(await debianKernel('6.1'), buildPackages);
+    return undefined;
+  } catch (error) {
+    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
+    throw error;
+  }
 }
