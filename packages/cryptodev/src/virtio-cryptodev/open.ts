@@ -3,7 +3,7 @@ import { InProcessTransport } from '@skytale/virtio/in-process';
 import type { EngineName } from '../engine.ts';
 import type { VirtioCryptodevOptions } from './device.ts';
 import { VirtioCryptodevDriver } from './driver.ts';
-import { asCryptoError } from './request-port.ts';
+import { asCryptoError } from './driver-error.ts';
 import type { WorkerOptions } from './worker.ts';
 
 export type OpenOptions = {
