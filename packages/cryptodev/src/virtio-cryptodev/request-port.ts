@@ -6,7 +6,6 @@ import { type Answer, DriverRequest } from './driver-request.ts';
 import { resultOf } from './result-memory.ts';
 import { emptyRequestHeader, type RequestHeader } from './wire.ts';
 
-
 const none = new Uint8Array(0);
 /** How many requests are kept for the next; more in flight are made anew. */
 const maxIdle = 256;
