@@ -1,5 +1,5 @@
 /** A guest on QEMU for as long as a command, or a shell, runs in it. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attach, debianKernel, findQemu, Guest, hostQemu, type Qemu } from '@skytale/vm';
@@ -9,6 +9,10 @@ import { canAttach, type ModelName, qemuDevice } from '../device/models.ts';
 import { type ServedCrypto, serveCrypto } from '../device/served-crypto.ts';
 import { note } from '../stdio.ts';
 import { loadCryptodevDriver } from './cryptodev-driver.ts';
+
+/** What people's start-up files do takes an emulated processor many seconds. */
+const shell = ['/bin/bash', '--norc'];
+const prompt = '\\u@\\h:\\w\\$ ';
 
 /**
  * Runs the command on the streams of this process; a shell if it has no words.
@@ -35,11 +39,13 @@ export async function runOnQemu(settings: VmSettings, command: readonly string[]
   // QEMU is connected: nobody needs the path any more, and a SIGKILL shall leave nothing behind.
   directory[Symbol.dispose]();
   if (model === 'virtio-cryptodev') await loadCryptodevDriver(guest, kernel, note);
-  if (command.length === 0 && process.stdin.isTTY) {
+  const isShell = command.length === 0 && process.stdin.isTTY && process.stdout.isTTY;
+  if (isShell) {
     note('The shell sees the files of this machine; what it changes is gone with the guest. "exit" ends it.');
   }
-  const options = { cwd: guestPath(process.cwd()), env: environment() };
-  return await Promise.race([attach(guest, command, process, options), deviceFailure(served)]);
+  const words = isShell && existsSync('/bin/bash') ? shell : command;
+  const options = { cwd: process.cwd(), env: environment() };
+  return await Promise.race([attach(guest, words, process, options), deviceFailure(served)]);
 }
 
 async function chooseQemu(model: ModelName | 'none', wanted: VmSettings['qemu']): Promise<Qemu> {
@@ -73,15 +79,9 @@ function temporaryDirectory(): Disposable & { readonly path: string } {
   };
 }
 
-/** Where the guest has a directory of the host's; these are the guest's own. */
-function guestPath(path: string): string {
-  return /^\/(?:tmp|run|dev|proc|sys)(?:\/|$)/.test(path) ? `/host${path}` : path;
-}
-
 /** Programs of the host are found in the guest where they are found on the host. */
 function environment(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'LANG'] as const;
-  return Object.fromEntries(
-    names.flatMap((name) => [[name, process.env[name]]]).filter(([, value]) => value),
-  );
+  const { PATH, HOME, LANG } = process.env;
+  const given = Object.entries({ PATH, HOME, LANG, PS1: prompt });
+  return Object.fromEntries(given.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
