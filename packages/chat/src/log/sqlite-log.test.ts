@@ -162,14 +162,25 @@ describe('SqliteLog on disk', () => {
     await log.close();
   });
 
-  test('when its thread dies, what waits and what comes is refused', async () => {
-    const log = await open(newDirectory());
+  test('when its thread dies, each append was stored or is refused, and what comes is refused', async () => {
+    const directory = newDirectory();
+    const log = await open(directory);
     await log.createRoom(room);
-    const waiting = assert.rejects(log.append([batch(1, 1)]), error('LOG_FAILED'));
+    const appends = Array.from({ length: 50 }, (_, i) => log.append([batch(i + 1, i + 1)]));
+    const settled = Promise.allSettled(appends);
+    await appends[0];
     await log.kill();
-    await waiting;
-    await assert.rejects(log.append([batch(1, 1)]), error('LOG_FAILED'));
+    const outcomes = await settled;
+    const stored = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    for (const outcome of outcomes.slice(stored)) {
+      assert(outcome.status === 'rejected' && outcome.reason.code === 'LOG_FAILED');
+    }
+    await assert.rejects(log.append([batch(99, 99)]), error('LOG_FAILED'));
     await log.close();
+
+    const reopened = await open(directory);
+    assert(((await reopened.roomState(room))?.head ?? 0) >= stored);
+    await reopened.close();
   });
 });
 
