@@ -8,12 +8,13 @@ import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { safetyNumber } from '../encryption/safety-number.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { SharedKeyCipher } from '../encryption/shared-key-cipher.ts';
+import type { ClientEvent } from './announcements.ts';
 import { ChatError } from './chat-error.ts';
 import type { ChatClientEvents, ConnectionState, MemberId, Presence } from './client-events.ts';
 import { type ClientTuning, defaultTuning } from './client-tuning.ts';
 import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
-import { type ClientEvent, RoomReader } from './room-reader.ts';
+import { RoomReader } from './room-reader.ts';
 import { openState } from './state-directory.ts';
 import type { StateStore } from './state-store.ts';
 import { Uplink } from './uplink.ts';
@@ -127,7 +128,6 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
       member: identity.key.publicKey,
       name,
       store,
-      saved: store.transcript(),
       outbox: this.#outbox,
       autoConfirm,
       since,
@@ -135,7 +135,6 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
       emit: (event) => this.#emit(...event),
       published: () => this.#uplink.published,
       onAcknowledged: () => this.#uplink.publish(),
-      onLive: () => this.#uplink.settle(),
       onBroken: (reason) => this.#uplink.abandon(reason),
     });
     this.#inbox = new Inbox({

@@ -391,6 +391,17 @@ describe('a client whose own messages a server handles', () => {
     await bob.client.flush();
     assert.deepEqual(bob.codes, ['OWN_MESSAGE_ALTERED']);
     assert.deepEqual(bob.texts, []);
+    await bob.client.close();
+
+    const again = await all.room.client(all.server.address);
+    again.client.start();
+    await again.client.send('two');
+    const connection = await serve(all, [own], { lastN: 1 });
+    const { n } = await connection.next('publish');
+    connection.send({ type: 'ack', n, seq: 2, time: 0 });
+    await again.client.flush();
+    assert.equal(n, 2);
+    assert.deepEqual(again.codes, []);
   });
 
   it('notices that they are kept back', async () => {
@@ -419,6 +430,37 @@ describe('a client whose own messages a server handles', () => {
     connection.send({ type: 'ack', n: 1, seq: 1, time: 0 });
     await bob.client.flush();
     assert.deepEqual(bob.codes, ['REFUSED']);
+  });
+});
+
+describe('a client whose acknowledgements are forged', () => {
+  it('lets go of nothing for a message of its own that somebody else made up', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    bob.client.start();
+    for (const text of ['one', 'two', 'three']) await bob.client.send(text);
+    const member = Buffer.from(bob.client.member, 'hex');
+    const made = (await all.alice.say('x')).envelope;
+    const forged: Deliver = { type: 'deliver', seq: 1, time: 0, member, n: 3, envelope: made };
+    for (let round = 0; round < 2; round += 1) await serve(all, [forged]);
+    await bob.until(() => bob.codes.length > 0);
+    assert.equal(bob.client.unacknowledged, 3);
+    assert.deepEqual(bob.codes, ['OWN_MESSAGE_ALTERED']);
+  });
+
+  it('joins anew when a place that it knows is given to its message', async () => {
+    await using all = await arena();
+    const { bob } = all;
+    const log = await sayAll(all, 'one', 'two');
+    bob.client.start();
+    const connection = await serve(all, log);
+    await bob.client.send('mine');
+    await connection.next('publish');
+    await bob.until(() => bob.texts.length === 2);
+    connection.send({ type: 'ack', n: 1, seq: 2, time: 0 });
+    await connection.closed;
+    assert.equal(bob.client.unacknowledged, 1);
+    assert.deepEqual(bob.codes, ['PROTOCOL_VIOLATION']);
   });
 });
 

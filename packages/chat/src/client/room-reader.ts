@@ -2,24 +2,20 @@ import { equalBytes, toHex } from '../encryption/bytes.ts';
 import type { Content } from '../encryption/content.ts';
 import type { Finding } from '../encryption/finding.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
-import { type Delivery, type SavedTranscript, Transcript } from '../encryption/transcript.ts';
+import type { Delivery, Sender, Transcript } from '../encryption/transcript.ts';
+import { Announcements, type ClientEvent, lastNews } from './announcements.ts';
 import { ChatError } from './chat-error.ts';
-import type { ChatClientEvents, ChatMessage, MemberId, WarningCode } from './client-events.ts';
+import type { ChatMessage, MemberId } from './client-events.ts';
 import { Doubts } from './doubts.ts';
 import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
 import type { Outbox } from './outbox.ts';
 import { PresenceList } from './presence-list.ts';
-import { Progress } from './progress.ts';
+import { ReadingPlace } from './reading-place.ts';
 import { RecentHistory } from './recent-history.ts';
 import type { StateStore } from './state-store.ts';
 
 /** Of messages that the user has not confirmed; beyond it none is handed over. */
 export const MAX_UNCONFIRMED = 1024;
-
-/** An event of the client and its arguments. */
-export type ClientEvent = {
-  [Name in keyof ChatClientEvents]: readonly [Name, ...ChatClientEvents[Name]];
-}[keyof ChatClientEvents];
 
 export type RoomReaderOptions = {
   readonly roomId: Uint8Array;
@@ -27,7 +23,6 @@ export type RoomReaderOptions = {
   readonly member: Uint8Array;
   readonly name: string;
   readonly store: StateStore;
-  readonly saved: SavedTranscript;
   readonly outbox: Outbox;
   readonly autoConfirm: boolean;
   /** As the user asked; see `ChatClientOptions`. */
@@ -38,8 +33,6 @@ export type RoomReaderOptions = {
   readonly published: () => number;
   /** Called when messages of one's own have become acknowledged. */
   readonly onAcknowledged: () => void;
-  /** Called when all that was in the room when one joined has been read. */
-  readonly onLive: () => void;
   /** The connection is to be given up, and made anew. */
   readonly onBroken: (reason: ChatError) => void;
 };
@@ -61,54 +54,34 @@ const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 
  */
 export class RoomReader implements InboxReader {
   readonly #options: RoomReaderOptions;
-  /** What is on disk; nothing, while the room is being restored. */
-  #saved: SavedTranscript;
-  #handedOver: number;
+  readonly #place: ReadingPlace;
   /** One's own messages up to it were sent by earlier processes. */
   readonly #earlier: number;
-  readonly #progress: Progress;
+  readonly #recent: RecentHistory;
   readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
   readonly #doubts = new Doubts();
-  readonly #recent: RecentHistory;
-  #transcript: Transcript;
-  /** Whether what was read in earlier runs is being read again. */
-  #rereading: boolean;
-  /** Whether nothing was read yet, so that the transcript's place is only what the user asked for. */
-  #untouched: boolean;
-  /** Whether the room is read from its start because the server fell behind. */
-  #restoring = false;
-  /** Then, and later: the last number of each sender before that. */
-  #readBefore = new Map<MemberId, number>();
+  readonly #announcements = new Announcements();
   /** Whether the server fell behind when one last joined. */
   #fellBehind = false;
-  #events: ClientEvent[] = [];
-  /** What the server was asked about again, last. */
-  #asked = '';
   /** Of the present connection: where the room ended when one joined, and whether messages before it are gone. */
   #joined = { head: 0, lastN: 0, expired: false };
   #ended = false;
 
   constructor(options: RoomReaderOptions) {
-    const { store, saved, outbox, recent, since = saved.seq } = options;
+    const { roomId, store, outbox, recent, since } = options;
     this.#options = options;
-    this.#saved = saved;
-    this.#handedOver = store.handedOver();
+    this.#place = new ReadingPlace(roomId, store, since);
     this.#earlier = outbox.last;
-    this.#progress = new Progress(store, saved.seq);
-    const start = saved.seq === 0 ? since : Math.min(since, saved.seq);
-    this.#untouched = saved.seq === 0;
-    this.#rereading = start < saved.seq;
-    this.#transcript = this.#transcriptAt(start);
-    this.#recent = new RecentHistory(saved.seq, options.since === undefined ? recent : 0);
+    this.#recent = new RecentHistory(this.#place.seq, since === undefined ? recent : 0);
   }
 
   /** The place to join at. */
   get since(): number {
-    return this.#recent.since ?? this.#transcript.seq;
+    return this.#recent.since ?? this.#place.seq;
   }
 
   get transcript(): Transcript {
-    return this.#transcript;
+    return this.#place.transcript;
   }
 
   get present(): Iterable<MemberId> {
@@ -116,7 +89,7 @@ export class RoomReader implements InboxReader {
   }
 
   get blocked(): boolean {
-    return this.#ended || this.#progress.unconfirmed >= MAX_UNCONFIRMED;
+    return this.#ended || this.#place.unconfirmed >= MAX_UNCONFIRMED;
   }
 
   /**
@@ -136,9 +109,9 @@ export class RoomReader implements InboxReader {
     }
     // What was acknowledged, taken back, and is there after all.
     outbox.acknowledge(Math.min(lastN, outbox.settled));
-    if (head < this.#transcript.seq) this.#transcript = this.#transcriptAt(head);
+    this.#place.limit(head);
     this.#presence.begin();
-    const expired = first > this.#transcript.seq + 1;
+    const expired = first > this.#place.seq + 1;
     this.#joined = { head, lastN, expired };
     if (expired) this.#expire(first);
   }
@@ -147,8 +120,7 @@ export class RoomReader implements InboxReader {
     if (frame.type !== 'present') this.#presence.endList();
     switch (frame.type) {
       case 'present':
-        if (this.#presence.list(frame.start, frame.members) && this.#events.at(-1)?.[0] !== 'company')
-          this.#events.push(['company']);
+        if (this.#presence.list(frame.start, frame.members)) this.#announcements.addOnce(['company']);
         return true;
       case 'presence':
         this.#presence.change(frame.member, frame.present);
@@ -168,39 +140,33 @@ export class RoomReader implements InboxReader {
 
   /** Tells the user what was read. @throws {ChatError} CHAT_STATE_UNUSABLE */
   finish(): void {
-    const events = this.#events.splice(0);
-    const isNew = (event: ClientEvent) => event[0] === 'message' && !event[1].old;
-    const last = events.findLast(isNew);
-    if (last?.[0] === 'message') this.#options.store.handOver(last[1].seq);
-    let shown = 0;
+    const events = this.#announcements.take();
+    const news = lastNews(events);
+    if (news > 0) this.#options.store.handOver(news);
+    let told = 0;
     for (const event of events) {
       if (this.#ended) break;
       this.#options.emit(event);
-      if (event[0] === 'message' && !event[1].old) shown = event[1].seq;
+      told += 1;
     }
-    this.#progress.confirm(this.#options.autoConfirm ? shown : 0);
+    this.#place.confirm(this.#options.autoConfirm ? lastNews(events.slice(0, told)) : 0);
     if (events.some(([name]) => name === 'ack')) this.#options.onAcknowledged();
   }
 
   /** See `ChatClient.confirm`. @throws {ChatError} CHAT_STATE_UNUSABLE */
   confirm(seq: number): void {
-    this.#progress.confirm(seq);
+    this.#place.confirm(seq);
   }
 
   end(): void {
     this.#ended = true;
   }
 
-  #transcriptAt(seq: number): Transcript {
-    const { roomId } = this.#options;
-    return new Transcript(roomId, seq === this.#saved.seq ? this.#saved : Transcript.startingAt(seq));
-  }
-
   /** What the server should have by all that it told, and does not have. */
   #lost(head: number, lastN: number): string | undefined {
     const { acknowledged } = this.#options.outbox;
-    const read = Math.max(this.#saved.seq, this.#untouched ? 0 : this.#transcript.seq);
-    if (head < read) return `its last one is number ${head}, and you have read up to ${read}`;
+    const { reached } = this.#place;
+    if (head < reached) return `its last one is number ${head}, and you have read up to ${reached}`;
     if (lastN < acknowledged) return `it acknowledged ${acknowledged} of yours, and has ${lastN}`;
     return undefined;
   }
@@ -211,7 +177,7 @@ export class RoomReader implements InboxReader {
    * @returns the reason to join anew
    */
   #startOver(lost: string, lastN: number): ChatError {
-    const { outbox, store, roomId } = this.#options;
+    const { outbox, store } = this.#options;
     const text = `The server has lost messages, or you were told of some that never were: ${lost}.`;
     if (!this.#fellBehind) {
       this.#fellBehind = true;
@@ -221,19 +187,12 @@ export class RoomReader implements InboxReader {
       const advice = `It is too late to send yours again. Move ${store.path} away to enter the room as a new member.`;
       return new ChatError('CHAT_SERVER_FORGOT', `${text} ${advice}`);
     }
-    for (const { member, n } of [...this.#saved.senders, ...this.#transcript.senders]) {
-      const id = toHex(member);
-      this.#readBefore.set(id, Math.max(n, this.#readBefore.get(id) ?? 0));
-    }
-    this.#saved = Transcript.startingAt(0);
-    this.#transcript = new Transcript(roomId);
-    this.#restoring = true;
-    this.#rereading = false;
-    this.#handedOver = 0;
-    store.forgetHandedOver();
-    this.#progress.hold();
+    this.#place.startOver();
     this.#recent.end();
-    this.#warn('SERVER_FORGOT', `${text} Reading all that it has, and sending again what it lacks.`);
+    this.#announcements.warn(
+      'SERVER_FORGOT',
+      `${text} Reading all that it has, and sending again what it lacks.`,
+    );
     this.finish();
     return new ChatError(
       'CHAT_PROTOCOL_VIOLATION',
@@ -242,20 +201,20 @@ export class RoomReader implements InboxReader {
   }
 
   #expire(first: number): void {
-    const expiry = this.#transcript.expiry(first);
+    const expiry = this.transcript.expiry(first);
     if (!this.#confirmHole(first - 1)) {
       const reason = this.#ask(expiry);
       this.finish();
       throw reason;
     }
     this.#report(expiry);
-    this.#transcript.expire(first);
-    this.#note(this.#transcript.senders, false);
+    this.transcript.expire(first);
+    this.#skipped(this.transcript.senders);
     this.finish();
   }
 
   #becomeLive(seq: number): boolean {
-    if (seq < this.#transcript.seq || seq < this.#joined.head) {
+    if (seq < this.#place.seq || seq < this.#joined.head) {
       return this.#breakOff(`it calls ${seq} the end of the room`);
     }
     if (!this.#reach(seq + 1)) return false;
@@ -264,12 +223,11 @@ export class RoomReader implements InboxReader {
     if (outbox.acknowledged < Math.min(lastN, outbox.last)) {
       if (!expired) return this.#breakOff('it keeps back messages of yours that it has');
       outbox.acknowledge(lastN);
-      this.#note([], false);
+      this.#skipped([]);
     }
     this.#recent.end();
-    if (this.#restoring) this.#endRestoring();
-    this.#options.onLive();
-    this.#events.push(['caughtUp', { seq }]);
+    this.#place.becomeLive(outbox.acknowledged);
+    this.#announcements.add(['caughtUp', { seq }]);
     return true;
   }
 
@@ -277,21 +235,18 @@ export class RoomReader implements InboxReader {
     // "Had it before": its place was, or will be, where its DELIVER is.
     if (seq === 0) return true;
     const { outbox, member, name, published } = this.#options;
-    if (n <= outbox.acknowledged || seq <= this.#transcript.seq) {
-      this.#report({
-        code: 'REPLAY',
-        text: `The server acknowledged your message ${n} again.`,
-        seq,
-        member: undefined,
-      });
+    if (n <= outbox.acknowledged) {
+      const text = `The server acknowledged your message ${n} again.`;
+      this.#report({ code: 'REPLAY', text, seq, member: undefined });
       return true;
     }
+    if (seq <= this.#place.seq) return this.#breakOff(`it gives place ${seq} to two messages`);
     const envelope = outbox.envelope(n);
     if (envelope === undefined || n !== outbox.acknowledged + 1 || n > published()) {
       return this.#breakOff(`it acknowledged message ${n}, which is not the next`);
     }
     if (!this.#reach(seq)) return false;
-    this.#transcript.takeOwn({ seq, member, n, envelope }, name);
+    this.transcript.takeOwn({ seq, member, n, envelope }, name);
     this.#settle(n, seq);
     this.#advanced(member, false);
     return true;
@@ -301,33 +256,33 @@ export class RoomReader implements InboxReader {
     const { seq, member, n } = delivery;
     const own = equalBytes(member, this.#options.member);
     if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
-    if (seq <= this.#transcript.seq) return this.#repeated(delivery, outcome);
+    if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
     if (!this.#reach(seq)) return false;
     if (outcome instanceof MessageError) return this.#refused(delivery, outcome, own);
     if (own) this.#checkOwn(delivery);
-    const disorder = this.#transcript.disorder(delivery, outcome.content.name);
+    const disorder = this.transcript.disorder(delivery, outcome.content.name);
     if (disorder !== undefined && this.#askAgain(disorder, delivery)) return false;
-    const { content, findings } = this.#transcript.take(delivery, outcome);
+    const { content, findings } = this.transcript.take(delivery, outcome);
     for (const finding of findings) this.#report(finding, seq - 1);
     if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
     const shown = content !== undefined && this.#isToBeShown(delivery, own);
     if (shown) {
-      const again = seq > this.#saved.seq && seq <= this.#handedOver;
-      this.#show(delivery, content, { own, again, old: false });
+      this.#show(delivery, content, { own, again: this.#place.wasHandedOver(seq), old: false });
     }
     this.#advanced(member, shown);
     return true;
   }
 
-  #isToBeShown({ seq, member, n }: Delivery, own: boolean): boolean {
-    const readBefore = this.#readBefore.get(toHex(member)) ?? 0;
-    return (!own || n <= this.#earlier) && seq > (this.#options.since ?? 0) && n > readBefore;
+  #isToBeShown(delivery: Delivery, own: boolean): boolean {
+    const { seq, n } = delivery;
+    const asked = seq > (this.#options.since ?? 0) && (!own || n <= this.#earlier);
+    return asked && !this.#place.wasRead(delivery);
   }
 
   /** A message at a place where another run has been. */
   #recall(delivery: Delivery, outcome: Outcome, own: boolean): boolean {
-    const fits = this.#recent.take(delivery, this.#transcript.sender(delivery.member)?.n ?? 0);
-    if (outcome instanceof MessageError) this.#report(this.#transcript.refusal(delivery, outcome));
+    const fits = this.#recent.take(delivery, this.transcript.sender(delivery.member)?.n ?? 0);
+    if (outcome instanceof MessageError) this.#report(this.transcript.refusal(delivery, outcome));
     else if (fits) this.#show(delivery, outcome.content, { own, again: false, old: true });
     else this.#reportRepetition(delivery);
     return true;
@@ -335,7 +290,7 @@ export class RoomReader implements InboxReader {
 
   #repeated(delivery: Delivery, outcome: Outcome): boolean {
     this.#reportRepetition(delivery);
-    const isNew = delivery.n > (this.#transcript.sender(delivery.member)?.n ?? 0);
+    const isNew = delivery.n > (this.transcript.sender(delivery.member)?.n ?? 0);
     if (outcome instanceof MessageError || !isNew) return true;
     // One's own place is wrong, or this one.
     return this.#breakOff(`it gives place ${delivery.seq} to two messages`);
@@ -347,15 +302,21 @@ export class RoomReader implements InboxReader {
   }
 
   #refused(delivery: Delivery, error: MessageError, own: boolean): boolean {
-    const finding = own ? altered(delivery) : this.#transcript.refusal(delivery, error);
+    const finding = own ? altered(delivery) : this.transcript.refusal(delivery, error);
     if (damage.includes(error.code) && this.#askAgain(finding, delivery)) return false;
     this.#report(finding);
-    this.#transcript.take(delivery, error);
-    // The server takes it for stored, and would not take it again.
-    if (own && this.#options.outbox.envelope(delivery.n) !== undefined)
-      this.#options.outbox.acknowledge(delivery.n);
+    this.transcript.take(delivery, error);
+    if (own) this.#giveUp(delivery);
     this.#advanced(delivery.member, false);
     return true;
+  }
+
+  /** The server takes the message for stored, and would not take it again. */
+  #giveUp({ member, n }: Delivery): void {
+    const { outbox, name } = this.#options;
+    if (n !== outbox.acknowledged + 1 || outbox.envelope(n) === undefined) return;
+    outbox.acknowledge(n);
+    this.transcript.learn({ member, n, name, mayJump: false });
   }
 
   /** What one has signed oneself one must know, unless another program signs in one's name. */
@@ -371,7 +332,7 @@ export class RoomReader implements InboxReader {
 
   #settle(n: number, seq: number): void {
     this.#options.outbox.acknowledge(n);
-    this.#events.push(['ack', { n, seq }]);
+    this.#announcements.add(['ack', { n, seq }]);
   }
 
   #show(
@@ -380,20 +341,20 @@ export class RoomReader implements InboxReader {
     marks: Pick<ChatMessage, 'own' | 'again' | 'old'>,
   ): void {
     const message = { seq, from: name, member: toHex(member), text, at: new Date(at), ...marks };
-    this.#events.push(['message', message]);
+    this.#announcements.add(['message', message]);
   }
 
   /** Makes sure that the next place is `seq`. @returns false if the server is asked again instead */
   #reach(seq: number): boolean {
-    if (seq === this.#transcript.seq + 1) return true;
-    const hole = this.#transcript.hole(seq);
+    if (seq === this.#place.seq + 1) return true;
+    const hole = this.transcript.hole(seq);
     if (!this.#confirmHole(seq - 1)) {
       this.#options.onBroken(this.#ask(hole));
       return false;
     }
     this.#report(hole);
-    this.#transcript.leaveOut(seq);
-    this.#note([], false);
+    this.transcript.leaveOut(seq);
+    this.#skipped([]);
     return true;
   }
 
@@ -403,7 +364,7 @@ export class RoomReader implements InboxReader {
    */
   #confirmHole(last: number): boolean {
     const { head } = this.#joined;
-    const { seq } = this.#transcript;
+    const { seq } = this.#place;
     if (last <= head && this.#doubts.confirmHole(seq, last)) return true;
     this.#doubts.noteHole(seq, head);
     return false;
@@ -411,39 +372,15 @@ export class RoomReader implements InboxReader {
 
   /** After the transcript took a message of `member`. */
   #advanced(member: Uint8Array, confirm: boolean): void {
-    const sender = this.#transcript.sender(member);
-    this.#untouched = false;
-    this.#note(sender === undefined ? [] : [sender], confirm);
+    const { acknowledged } = this.#options.outbox;
+    const finding = this.#place.advance(member, acknowledged, confirm);
+    if (finding !== undefined) this.#report(finding);
   }
 
-  #note(senders: Iterable<Parameters<Transcript['learn']>[0]>, confirm: boolean): void {
-    if (this.#rereading && this.#transcript.seq >= this.#saved.seq) this.#endRereading();
-    this.#progress.note(this.#transcript, senders, this.#options.outbox.acknowledged, confirm);
-  }
-
-  /** Where one had come to before, what one read again must be what one read then. */
-  #endRereading(): void {
-    this.#rereading = false;
-    const { roomId } = this.#options;
-    const saved = this.#saved;
-    if (this.#transcript.seq !== saved.seq) {
-      for (const sender of saved.senders) {
-        if (this.#transcript.sender(sender.member) === undefined)
-          this.#transcript.learn({ ...sender, mayJump: true });
-      }
-      return;
-    }
-    if (differs(this.#transcript, saved)) {
-      const text = 'The server shows another history of this room than before. Do not trust this server.';
-      this.#report({ code: 'HISTORY_DIFFERS', text, seq: saved.seq, member: undefined });
-    }
-    this.#transcript = new Transcript(roomId, saved);
-  }
-
-  #endRestoring(): void {
-    this.#restoring = false;
-    this.#progress.release();
-    this.#note(this.#transcript.senders, false);
+  /** After the transcript went to a place without a message. */
+  #skipped(senders: Iterable<Sender>): void {
+    const finding = this.#place.note(senders, this.#options.outbox.acknowledged);
+    if (finding !== undefined) this.#report(finding);
   }
 
   /** @returns false if the server has answered already: it sent the same on the connection before */
@@ -454,46 +391,31 @@ export class RoomReader implements InboxReader {
   }
 
   #ask(finding: Finding): ChatError {
-    this.#report(finding);
-    this.#asked = nameOf(finding, this.#transcript.seq);
+    this.#announcements.reportAndAsk(finding, this.#place.seq);
     const text = 'What the server sent is damaged or incomplete; asking it again.';
     return new ChatError('CHAT_PROTOCOL_VIOLATION', text);
   }
 
   #breakOff(what: string): false {
     const text = `The server breaks the protocol: ${what}.`;
-    this.#warn('PROTOCOL_VIOLATION', text);
+    this.#announcements.warn('PROTOCOL_VIOLATION', text);
     this.#options.onBroken(new ChatError('CHAT_PROTOCOL_VIOLATION', text));
     return false;
   }
 
-  #warn(code: WarningCode, text: string): void {
-    this.#events.push(['warning', { code, text, seq: undefined, member: undefined }]);
-  }
-
   /** @param after the place before it */
-  #report(finding: Finding, after = this.#transcript.seq): void {
-    // Told already, when the server was asked again.
-    if (nameOf(finding, after) !== this.#asked) this.#events.push(['warning', finding]);
+  #report(finding: Finding, after = this.#place.seq): void {
+    this.#announcements.report(finding, after);
   }
 
   #presenceChanged(member: MemberId, present: boolean): void {
     if (member === toHex(this.#options.member)) return;
-    const name = this.#transcript.sender(Buffer.from(member, 'hex'))?.name;
-    this.#events.push(['presence', { member, name, present }]);
+    const name = this.transcript.sender(Buffer.from(member, 'hex'))?.name;
+    this.#announcements.add(['presence', { member, name, present }]);
   }
-}
-
-function nameOf({ code }: Finding, after: number): string {
-  return `${code} after ${after}`;
 }
 
 function altered({ seq, member, n }: Delivery): Finding {
   const text = `The server has your message ${n} in another form than you sent it; nobody accepts it.`;
   return { code: 'OWN_MESSAGE_ALTERED', text, seq, member: toHex(member) };
-}
-
-function differs(read: Transcript, saved: SavedTranscript): boolean {
-  if (read.hash !== undefined && saved.hash !== undefined && !equalBytes(read.hash, saved.hash)) return true;
-  return saved.senders.some(({ member, n }) => (read.sender(member)?.n ?? n) !== n);
 }

@@ -48,7 +48,7 @@ export class Uplink {
   #published: number;
   #held = false;
   #heard = false;
-  #isLive = false;
+  #wentLive = false;
   readonly #distrust: RetryAllowance;
   #acknowledgeTimer: NodeJS.Timeout | undefined;
   #refusedTimer: NodeJS.Timeout | undefined;
@@ -72,11 +72,6 @@ export class Uplink {
   /** Gives the connection up for a reason; another attempt follows. */
   abandon(reason: ChatError): void {
     this.#connection?.abandon(reason);
-  }
-
-  /** The connection is a good one: after it the waits between attempts begin anew. */
-  settle(): void {
-    this.#isLive = true;
   }
 
   /** Stops reading from the connection, or goes on. */
@@ -127,7 +122,7 @@ export class Uplink {
     let last: ChatError | undefined;
     while (!signal.aborted) {
       onState({ phase: 'connecting', attempt });
-      this.#isLive = false;
+      this.#wentLive = false;
       const reason = await this.#connectOnce();
       if (signal.aborted) return;
       if (isLasting(reason) && reason.code === last?.code) {
@@ -135,7 +130,7 @@ export class Uplink {
         return;
       }
       last = reason;
-      if (this.#isLive) attempt = 1;
+      if (this.#wentLive) attempt = 1;
       const pause = reason.code === 'CHAT_PROTOCOL_VIOLATION' ? this.#distrust.take(performance.now()) : 0;
       const retryIn = Math.max(pause, retryDelay(attempt, tuning));
       attempt += 1;
@@ -218,6 +213,8 @@ export class Uplink {
       case 'error':
         this.#refused(refusal(frame));
         return;
+      case 'live':
+        this.#wentLive = true;
     }
     this.#options.inbox.take(frame);
   }
