@@ -1,5 +1,5 @@
 import { cryptoDeviceCases } from './crypto-device.cases.ts';
 import { openEngineDevice } from './engine-device.ts';
-import { engineNames } from './engines/create-engine.ts';
+import { ownEngineNames } from './engines/create-engine.ts';
 
-for (const name of engineNames) cryptoDeviceCases(`engine ${name}`, () => openEngineDevice(name));
+for (const name of ownEngineNames) cryptoDeviceCases(`engine ${name}`, () => openEngineDevice(name));

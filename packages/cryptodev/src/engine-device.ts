@@ -32,7 +32,7 @@ import type {
 import { CryptoError } from './crypto-error.ts';
 import { checkOutput, overlapsShifted, PlainMemory } from './device-memory.ts';
 import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest, EngineName } from './engine.ts';
-import { createEngine } from './engines/create-engine.ts';
+import { type CreateEngineOptions, createEngine } from './engines/create-engine.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { andThen } from './virtio-cryptodev/completion.ts';
 
@@ -48,12 +48,16 @@ const none = new Uint8Array(0);
 
 type Session = CipherSession | AeadSession | DigestSession;
 
-/** @throws {CryptoError} CRYPTO_UNAVAILABLE if the engine does not work here */
+/**
+ * A device on an engine of its own, which is closed with it.
+ * @throws {CryptoError} CRYPTO_UNAVAILABLE if the engine does not work here
+ */
 export async function openEngineDevice(
   name: EngineName,
-  options?: EngineDeviceOptions,
+  options: EngineDeviceOptions & CreateEngineOptions = {},
 ): Promise<EngineDevice> {
-  return new EngineDevice(await createEngine(name), options);
+  const engine = await createEngine(name, options);
+  return new EngineDevice(engine, options, () => engine.close?.());
 }
 
 /**
@@ -63,6 +67,7 @@ export async function openEngineDevice(
 export class EngineDevice implements CryptoDevice {
   readonly #engine: Engine;
   readonly #maxSessions: number;
+  readonly #onClosed: () => void;
   readonly #memory: PlainMemory;
   readonly #open = new Set<EngineSession<EngineObject>>();
   /** Sessions being created or copied, and one-shot operations: what `close` waits for besides sessions. */
@@ -73,14 +78,16 @@ export class EngineDevice implements CryptoDevice {
   constructor(
     engine: Engine,
     { maxSessions = Infinity, maxMemory = maxMemoryDefault }: EngineDeviceOptions = {},
+    onClosed = () => {},
   ) {
     this.#engine = engine;
     this.#maxSessions = maxSessions;
+    this.#onClosed = onClosed;
     this.#memory = new PlainMemory(maxMemory);
   }
 
   get name(): string {
-    return this.#engine.name;
+    return this.#engine.title ?? this.#engine.name;
   }
 
   supports(algorithm: AlgorithmName): boolean {
@@ -118,6 +125,7 @@ export class EngineDevice implements CryptoDevice {
     this.#closed = true;
     await Promise.allSettled(this.#underWay);
     await Promise.all([...this.#open].map((session) => session.close()));
+    this.#onClosed();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -13,10 +13,12 @@ import type { Direction } from './crypto-device.ts';
 
 export type Completion<T> = T | Promise<T>;
 
-export type EngineName = 'openssl' | 'node' | 'webcrypto';
+export type EngineName = 'openssl' | 'node' | 'webcrypto' | 'cryptodev' | 'af-alg';
 
 export interface Engine {
   readonly name: EngineName;
+  /** For people, where the name does not say it all: the path of a device. */
+  readonly title?: string;
   supports(algorithm: AlgorithmName): boolean;
   /** Each of these copies the key. @throws {CryptoError} CRYPTO_UNKNOWN_ALGORITHM, CRYPTO_INVALID_KEY */
   createCipher(cipher: CipherName, key: Uint8Array): Completion<EngineCipher>;
@@ -25,6 +27,8 @@ export interface Engine {
   createMac(mac: MacName, key: Uint8Array): Completion<EngineDigest>;
   /** Its asymmetric keys, if it has any. */
   readonly asymmetric?: AsymmetricEngine;
+  /** Lets go of what it holds, if it holds anything; its sessions are closed before. */
+  close?(): void;
 }
 
 export interface EngineCipher {

@@ -5,6 +5,7 @@ export * from './crypto-error.ts';
 export type * from './engine.ts';
 export * from './engine-device.ts';
 export * from './engines/create-engine.ts';
+export * from './engines/cryptodev-paths.ts';
 export * from './probe.ts';
 export * from './virtio-crypto/index.ts';
 export * from './virtio-cryptodev/index.ts';

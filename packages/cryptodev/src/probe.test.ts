@@ -30,7 +30,7 @@ describe('probe', () => {
     const report = await probe();
     assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
     assert.deepEqual(
-      report.engines.map(({ name, available }) => [name, available]),
+      report.engines.slice(0, 3).map(({ name, available }) => [name, available]),
       [
         ['openssl', true],
         ['node', true],
@@ -46,7 +46,14 @@ describe('probe', () => {
       report.devices.map(({ name }) => name),
       ['/dev/crypto', 'AF_ALG'],
     );
-    for (const device of report.devices) assert.notEqual(device.missing, '');
+    assert.deepEqual(
+      report.engines.slice(3).map(({ name }) => name),
+      ['cryptodev', 'af-alg'],
+    );
+    for (const { available, algorithms, missing } of report.engines) {
+      assert.equal(available, algorithms.length > 0);
+      assert.ok(available || missing !== '', 'it is said why not');
+    }
   });
 
   it('reads the flags of an x86 processor', async () => {
@@ -104,7 +111,7 @@ describe('probe', () => {
     const [fake, loaded] = (await probe(alg)).devices;
     assert.deepEqual([fake!.present, loaded!.present], [false, true]);
     assert.match(fake!.missing, /no character device/);
-    assert.match(loaded!.missing, /no engine/);
+    assert.equal(loaded!.missing, '');
   });
 
   it('knows nothing of a processor it has no table for, and does not mind', async () => {

@@ -6,7 +6,8 @@ import { access, constants, readFile, stat } from 'node:fs/promises';
 import type { AlgorithmName } from './algorithms.ts';
 import { algorithmNames } from './algorithms.ts';
 import type { EngineName } from './engine.ts';
-import { createEngine, engineNames } from './engines/create-engine.ts';
+import { createEngine, engineNames, ownEngineNames } from './engines/create-engine.ts';
+import { cryptodevPaths } from './engines/cryptodev-paths.ts';
 
 export type ProbeReport = {
   readonly processor: ProcessorReport;
@@ -36,7 +37,7 @@ export type Accelerator = {
 export type EngineReport = {
   readonly name: EngineName;
   readonly available: boolean;
-  /** Like `OpenSSL 3.5.8`; empty if the engine is not available, or does not say. */
+  /** Like `OpenSSL 3.5.8`, or the path of a device; empty if the engine is not available, or does not say. */
   readonly version: string;
   readonly algorithms: readonly AlgorithmName[];
   /** Names of the accelerators that it makes use of; empty where nobody can know. */
@@ -151,13 +152,15 @@ async function probeEngine(name: EngineName, accelerators: readonly string[]): P
     const engine = await createEngine(name);
     const algorithms = algorithmNames.filter((algorithm) => engine.supports(algorithm));
     const lacking = algorithmNames.filter((algorithm) => !engine.supports(algorithm));
+    engine.close?.();
     return {
       name,
       available: true,
-      // In Node all three end in the same OpenSSL.
-      version: `OpenSSL ${process.versions.openssl ?? ''}`.trim(),
+      ...(ownEngineNames.includes(name)
+        ? // In Node all three end in the same OpenSSL.
+          { version: `OpenSSL ${process.versions.openssl ?? ''}`.trim(), acceleratedBy: accelerators }
+        : { version: engine.title ?? '', acceleratedBy: [] }),
       algorithms,
-      acceleratedBy: accelerators,
       missing: lacking.length === 0 ? '' : `it has no ${lacking.join(', ')}`,
     };
   } catch (error) {
@@ -166,26 +169,34 @@ async function probeEngine(name: EngineName, accelerators: readonly string[]): P
   }
 }
 
-const noEngineYet = 'no engine uses it yet';
-
+/** The one that the engine takes, under its usual name or that of the driver's first device. */
 async function probeCryptodev(dev: string): Promise<DeviceReport> {
-  const path = `${dev}/crypto`;
   const report = (present: boolean, missing: string): DeviceReport => ({
     name: '/dev/crypto',
     present,
     missing,
   });
-  const found = await stat(path).catch(() => undefined);
+  const paths = cryptodevPaths.map((path) => path.replace('/dev', dev));
+  const found = await firstThere(paths);
   if (found === undefined) {
     return report(false, 'no such device: load the module cryptodev or virtio_cryptodev');
   }
-  if (!found.isCharacterDevice()) return report(false, 'it is there, but it is no character device');
+  const { path, stats } = found;
+  if (!stats.isCharacterDevice()) return report(false, 'it is there, but it is no character device');
   try {
     await access(path, constants.R_OK | constants.W_OK);
-    return report(true, noEngineYet);
+    return report(true, '');
   } catch {
-    return report(true, `no permission to open it; ${noEngineYet}`);
+    return report(true, 'no permission to open it');
   }
+}
+
+async function firstThere(paths: readonly string[]) {
+  for (const path of paths) {
+    const stats = await stat(path).catch(() => undefined);
+    if (stats !== undefined) return { path, stats };
+  }
+  return undefined;
 }
 
 /** The kernel's socket family for cryptography: it shows in the list of protocols when its module is loaded. */
@@ -193,6 +204,6 @@ async function probeAfAlg(proc: string): Promise<DeviceReport> {
   const report = (present: boolean, missing: string): DeviceReport => ({ name: 'AF_ALG', present, missing });
   const protocols = await readFile(`${proc}/net/protocols`, 'utf8').catch(() => undefined);
   if (protocols === undefined) return report(false, 'this system does not list its protocols: not Linux?');
-  if (/^ALG\s/m.test(protocols)) return report(true, noEngineYet);
+  if (/^ALG\s/m.test(protocols)) return report(true, '');
   return report(false, 'not loaded: load the modules af_alg, algif_skcipher, algif_hash, algif_aead');
 }

@@ -70,3 +70,11 @@ export const oneOf =
     if (choice === undefined) throw new Error(`is none of ${choices.join(', ')}`);
     return choice;
   };
+
+const engines = ['openssl', 'node', 'webcrypto', 'cryptodev', 'af-alg'] as const;
+
+/** An engine, or a device: `auto`, `virtio`, or the path of one of the kernel's. */
+export function parseCryptoDevice(text: string) {
+  if (text.startsWith('/')) return text as `/${string}`;
+  return oneOf('auto', 'virtio', ...engines)(text);
+}

@@ -5,6 +5,7 @@ import {
   oneOf,
   parseAddress,
   parseAddresses,
+  parseCryptoDevice,
   parseList,
   parseSize,
   parseSwitch,
@@ -144,9 +145,9 @@ export const settings = {
   crypto: define({
     value: 'DEVICE',
     help:
-      'what encrypts: virtio (a virtio-cryptodev device in this process), or openssl, node, webcrypto ' +
-      '(the engine itself); auto is virtio',
-    parse: oneOf('auto', 'virtio', 'openssl', 'node', 'webcrypto'),
+      "what encrypts: virtio (a virtio-cryptodev device in this process), a path such as /dev/crypto (the kernel's), " +
+      'or openssl, node, webcrypto, cryptodev, af-alg (the engine itself); auto is a /dev/crypto that works, or virtio',
+    parse: parseCryptoDevice,
     fallback: is('auto'),
   }),
   since: define({
@@ -202,8 +203,8 @@ export const settings = {
   }),
   engine: define({
     value: 'ENGINE',
-    help: 'what does the cryptography: openssl, node or webcrypto',
-    parse: oneOf('openssl', 'node', 'webcrypto'),
+    help: 'what does the cryptography: openssl, node, webcrypto, cryptodev (/dev/crypto) or af-alg (Linux itself)',
+    parse: oneOf('openssl', 'node', 'webcrypto', 'cryptodev', 'af-alg'),
     fallback: is('openssl'),
   }),
   queues: define({

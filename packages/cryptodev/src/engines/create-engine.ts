@@ -1,14 +1,21 @@
 import { CryptoError } from '../crypto-error.ts';
 import type { Engine, EngineName } from '../engine.ts';
 
-/** The engines there are, the fastest first. */
-export const engineNames: readonly EngineName[] = ['openssl', 'node', 'webcrypto'];
+/** The engines that are a part of the process, the fastest first. */
+export const ownEngineNames: readonly EngineName[] = ['openssl', 'node', 'webcrypto'];
+/** The engines there are; after the process's own those of the kernel, which few machines have. */
+export const engineNames: readonly EngineName[] = [...ownEngineNames, 'cryptodev', 'af-alg'];
+
+export type CreateEngineOptions = {
+  /** For `cryptodev`: the path of the device; the first that is found unless told. */
+  readonly path?: string;
+};
 
 /**
  * The engine of this name. Its code is loaded only now, so that a browser never meets the FFI.
  * @throws {CryptoError} CRYPTO_UNAVAILABLE if it does not work here; the message says why
  */
-export async function createEngine(name: EngineName): Promise<Engine> {
+export async function createEngine(name: EngineName, { path }: CreateEngineOptions = {}): Promise<Engine> {
   try {
     switch (name) {
       case 'openssl':
@@ -17,6 +24,10 @@ export async function createEngine(name: EngineName): Promise<Engine> {
         return new (await import('./node.ts')).NodeEngine();
       case 'webcrypto':
         return new (await import('./webcrypto.ts')).WebCryptoEngine();
+      case 'cryptodev':
+        return new (await import('./dev-crypto.ts')).CryptodevEngine(path);
+      case 'af-alg':
+        return new (await import('./af-alg.ts')).AfAlgEngine();
     }
   } catch (cause) {
     throw new CryptoError('CRYPTO_UNAVAILABLE', `the engine ${name} does not work here: ${reason(cause)}`, {

@@ -1,6 +1,9 @@
 /** What all engines do with a key before they take it. */
-import type { CipherName } from '../algorithms.ts';
+import { Segments } from '@skytale/virtio';
+import type { CipherName, HashName } from '../algorithms.ts';
+import { hashes } from '../algorithms.ts';
 import { CryptoError } from '../crypto-error.ts';
+import type { EngineDigest } from '../engine.ts';
 
 /**
  * A copy of a key that can be wiped for good: it lies outside of V8's heap, whose collector moves small
@@ -45,4 +48,18 @@ export function assertAcceptableKey(cipher: CipherName, key: Uint8Array): void {
   for (let i = 0; i < half; i++) difference |= key[i]! ^ key[half + i]!;
   if (difference === 0)
     throw new CryptoError('CRYPTO_INVALID_KEY', 'the two halves of the XTS key are equal');
+}
+
+/** A key that is longer than the hash's block is hashed first (RFC 2104): the kernel's interfaces limit keys. */
+export function shortMacKey(hash: HashName, key: Uint8Array, createHash: () => EngineDigest): Uint8Array {
+  if (key.length <= hashes[hash].blockSize) return key;
+  const short = new Uint8Array(new ArrayBuffer(hashes[hash].digestLength));
+  const digest = createHash();
+  try {
+    digest.update(Segments.of(key));
+    digest.digest(short);
+    return short;
+  } finally {
+    digest.close();
+  }
 }

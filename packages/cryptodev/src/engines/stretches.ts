@@ -74,3 +74,21 @@ export function gathered(segments: Segments): Uint8Array {
   const offset = segments.offset[0]!;
   return segments.memory[0]!.subarray(offset, offset + segments.length[0]!);
 }
+
+/**
+ * The ranges of a list, each as a view.
+ * @throws {CryptoError} CRYPTO_INVALID_DATA_LENGTH if memory was detached, or shrank, since the list was made
+ */
+export function viewsOf(segments: Segments): Uint8Array[] {
+  return Array.from({ length: segments.count }, (_, i) => {
+    const [offset, length] = [segments.offset[i]!, segments.length[i]!];
+    const memory = segments.memory[i]!;
+    if (offset + length > memory.length) {
+      throw new CryptoError(
+        'CRYPTO_INVALID_DATA_LENGTH',
+        `range ${offset}+${length} is outside of ${memory.length} bytes of memory (was it detached or resized?)`,
+      );
+    }
+    return memory.subarray(offset, offset + length);
+  });
+}
