@@ -4,55 +4,13 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { equalBytes } from '../encryption/bytes.ts';
 import { encodeFrame, type Frame } from '../protocol/frames.ts';
+import { type Arena, flip, openArena, sayAll, serve, serveAlways } from './testing/arena.ts';
 import { type Deliver, RoomFixture } from './testing/room-fixture.ts';
-import { ScriptedServer } from './testing/scripted-server.ts';
-
-async function arena() {
-  const stack = new AsyncDisposableStack();
-  const server = stack.use(await ScriptedServer.listen());
-  const room = stack.use(await RoomFixture.open());
-  const bob = await room.client(server.address);
-  const alice = room.member();
-  return { server, room, bob, alice, [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
-
-type Arena = Awaited<ReturnType<typeof arena>>;
-
-/** Lets the client in, and sends it what is in the room after its place. */
-async function serve(
-  { server, room }: Arena,
-  log: readonly Deliver[],
-  joined: { head?: number; lastN?: number } = {},
-) {
-  const connection = await server.acceptJoin();
-  const head = joined.head ?? log.length;
-  connection.send({ type: 'joined', room: room.roomId, head, first: 1, lastN: joined.lastN ?? 0 });
-  connection.send(...log.filter(({ seq }) => seq > connection.join.since), { type: 'live', seq: head });
-  return connection;
-}
-
-/** Serves the same to every connection, however often the client asks, until it is closed. */
-function serveAlways(all: Arena, log: readonly Deliver[]): void {
-  const next = (): Promise<void> => serve(all, log).then((connection) => connection.closed.then(next));
-  next().catch(() => {});
-}
-
-/** The messages that alice says, in order. */
-async function sayAll({ alice }: Arena, ...texts: string[]): Promise<Deliver[]> {
-  const log: Deliver[] = [];
-  for (const text of texts) log.push(await alice.say(text));
-  return log;
-}
-
-function flip(deliver: Deliver, at: number): Deliver {
-  return { ...deliver, envelope: deliver.envelope.with(at, deliver.envelope[at]! ^ 1) };
-}
 
 describe('a client of a server', () => {
   it('shows what an honest one delivers', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     await serve(all, await sayAll(all, 'one', 'two', 'three'));
@@ -62,7 +20,7 @@ describe('a client of a server', () => {
   });
 
   it('asks again for a message that was damaged on the way, and shows it once', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const log = await sayAll(all, 'one', 'two', 'three');
     bob.client.start();
@@ -85,7 +43,7 @@ describe('a client of a server', () => {
       [200, 'FORGED'],
       [-1, 'FORGED'],
     ] as const) {
-      await using all = await arena();
+      await using all = await openArena();
       const { bob } = all;
       const [one, two, three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
       const log = [one, flip(two, at < 0 ? two.envelope.length + at : at), three];
@@ -99,7 +57,7 @@ describe('a client of a server', () => {
   });
 
   it('drops what is not its sender’s: another number, another sender, a stranger', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob, room } = all;
     const [one] = (await sayAll(all, 'one')) as [Deliver];
     const stranger = await RoomFixture.open();
@@ -122,7 +80,7 @@ describe('a client of a server', () => {
   });
 
   it('drops what is played again, at its old place or at a new one', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const [one, two] = (await sayAll(all, 'one', 'two')) as [Deliver, Deliver];
     bob.client.start();
@@ -136,7 +94,7 @@ describe('a client of a server', () => {
   });
 
   it('fetches what was dropped or swapped on the way, and shows all in order', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const log = await sayAll(all, 'one', 'two', 'three', 'four');
     const [one, two, three, four] = log as [Deliver, Deliver, Deliver, Deliver];
@@ -150,7 +108,7 @@ describe('a client of a server', () => {
   });
 
   it('says what a server keeps back for good', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const [one, , three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
     bob.client.start();
@@ -161,7 +119,7 @@ describe('a client of a server', () => {
   });
 
   it('notices a hole that the numbering hides', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const [one, , three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
     bob.client.start();
@@ -171,7 +129,7 @@ describe('a client of a server', () => {
   });
 
   it('notices messages of one sender in the wrong order', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const [one, two] = (await sayAll(all, 'one', 'two')) as [Deliver, Deliver];
     bob.client.start();
@@ -185,7 +143,7 @@ describe('a client of a server', () => {
   });
 
   it('notices that another is shown another history', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob, alice, room } = all;
     const carol = room.member('carol');
     const one = await carol.say('meet at noon');
@@ -200,7 +158,7 @@ describe('a client of a server', () => {
   });
 
   it('does not believe in the end of the room', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const log = await sayAll(all, 'one', 'two');
     bob.client.start();
@@ -230,7 +188,7 @@ describe('a client that is started again', () => {
   }
 
   it('goes on at its place, and knows what was there before', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const log = await sayAll(all, 'one', 'two');
     await readBefore(all, log);
     const bob = await all.room.client(all.server.address);
@@ -246,7 +204,7 @@ describe('a client that is started again', () => {
   });
 
   it('notices that the server has lost what it had', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     await readBefore(all, await sayAll(all, 'one', 'two'));
     const bob = await all.room.client(all.server.address);
     bob.client.start();
@@ -257,7 +215,7 @@ describe('a client that is started again', () => {
   });
 
   it('notices, when it reads the room again, that the server has rewritten it', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const [one, two, three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
     await readBefore(all, [one, two, three]);
     const forger = all.room.member('carol');
@@ -270,7 +228,7 @@ describe('a client that is started again', () => {
   });
 
   it('reads the room again without complaint when nothing was changed', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const log = await sayAll(all, 'one', 'two', 'three');
     await readBefore(all, log);
     const bob = await all.room.client(all.server.address, { since: 1 });
@@ -282,7 +240,7 @@ describe('a client that is started again', () => {
   });
 
   it('shows nothing as read before that was not', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const log = await sayAll(all, 'one', 'two', 'three', 'four');
     const [one, two, three, four] = log as [Deliver, Deliver, Deliver, Deliver];
     await readBefore(all, [one, two, three]);
@@ -311,7 +269,7 @@ describe('a client that is started again', () => {
   });
 
   it('says when the server has deleted what it had not yet read', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const log = await sayAll(all, 'one', 'two', 'three', 'four', 'five');
     await readBefore(all, log.slice(0, 1));
     const bob = await all.room.client(all.server.address);
@@ -331,7 +289,7 @@ describe('a client that is started again', () => {
 
 describe('a client whose own messages a server handles', () => {
   it('takes ACKs in order, and no other', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const acks: number[] = [];
     bob.client.on('ack', ({ n }) => acks.push(n));
@@ -351,7 +309,7 @@ describe('a client whose own messages a server handles', () => {
   });
 
   it('sends again, in order and unchanged, what was not stored', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     for (const text of ['one', 'two', 'three']) void bob.client.send(text);
@@ -376,7 +334,7 @@ describe('a client whose own messages a server handles', () => {
   });
 
   it('notices that its own message was altered', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     void bob.client.send('one');
@@ -405,7 +363,7 @@ describe('a client whose own messages a server handles', () => {
   });
 
   it('notices that they are kept back', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     void bob.client.send('one');
@@ -419,7 +377,7 @@ describe('a client whose own messages a server handles', () => {
   });
 
   it('waits and tries again when the server is full', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     void bob.client.send('one');
@@ -435,7 +393,7 @@ describe('a client whose own messages a server handles', () => {
 
 describe('a client whose acknowledgements are forged', () => {
   it('lets go of nothing for a message of its own that somebody else made up', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     for (const text of ['one', 'two', 'three']) await bob.client.send(text);
@@ -449,7 +407,7 @@ describe('a client whose acknowledgements are forged', () => {
   });
 
   it('joins anew when a place that it knows is given to its message', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     const log = await sayAll(all, 'one', 'two');
     bob.client.start();
@@ -473,7 +431,7 @@ describe('a client that a server refuses', () => {
   ] as const;
   for (const [number, code] of refusals) {
     it(`gives up with ${code} the second time, since the first may be forged`, async () => {
-      await using all = await arena();
+      await using all = await openArena();
       const { bob, server } = all;
       bob.client.start();
       for (let round = 0; round < 2; round += 1) {
@@ -490,7 +448,7 @@ describe('a client that a server refuses', () => {
   }
 
   it('goes on when it is let in after all', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob, server } = all;
     bob.client.start();
     (await server.acceptJoin()).send({ type: 'error', code: 5, text: 'no' });
@@ -500,7 +458,7 @@ describe('a client that a server refuses', () => {
   });
 
   it('gives up when it is let into another room', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob, server } = all;
     bob.client.start();
     for (let round = 0; round < 2; round += 1) {
@@ -511,7 +469,7 @@ describe('a client that a server refuses', () => {
   });
 
   it('gives up when the server knows more of it than its own state', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob } = all;
     bob.client.start();
     await serve(all, [], { lastN: 3 });
@@ -537,7 +495,7 @@ describe('a client that is sent rubbish', () => {
   };
   for (const [what, bytes] of Object.entries(rubbish)) {
     it(`hangs up on ${what}, before and after it has joined, and comes back`, async () => {
-      await using all = await arena();
+      await using all = await openArena();
       const { bob, server } = all;
       bob.client.start();
       const early = await server.accept();
@@ -557,7 +515,7 @@ describe('a client that is sent rubbish', () => {
   }
 
   it('does not speak to a server of other versions', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { bob, server } = all;
     bob.client.start();
     for (let round = 0; round < 2; round += 1) (await server.accept()).welcome({ lowest: 2, highest: 3 });
@@ -565,7 +523,7 @@ describe('a client that is sent rubbish', () => {
   });
 
   it('gives up on a server that says nothing, and on one that falls silent', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { server, room } = all;
     const bob = await room.client(server.address, {
       name: 'carol',
@@ -578,7 +536,7 @@ describe('a client that is sent rubbish', () => {
   });
 
   it('gives up on a server that acknowledges nothing', async () => {
-    await using all = await arena();
+    await using all = await openArena();
     const { server, room } = all;
     const bob = await room.client(server.address, {
       name: 'carol',
@@ -589,207 +547,6 @@ describe('a client that is sent rubbish', () => {
     void bob.client.send('one');
     await connection.next('publish');
     await connection.closed;
-  });
-});
-
-/** An honest server of the room with this log, to which it adds what it is sent. */
-function serveHonestly({ server, room, bob }: Arena, log: Deliver[]): void {
-  const member = Buffer.from(bob.client.member, 'hex');
-  const serveOne = async (): Promise<void> => {
-    const connection = await server.acceptJoin();
-    const lastN = () => log.findLast((deliver) => equalBytes(deliver.member, member))?.n ?? 0;
-    connection.send({ type: 'joined', room: room.roomId, head: log.length, first: 1, lastN: lastN() });
-    connection.send(...log.slice(connection.join.since), { type: 'live', seq: log.length });
-    for (;;) {
-      const { n, envelope } = await connection.next('publish');
-      const had = n <= lastN();
-      if (!had) log.push({ type: 'deliver', seq: log.length + 1, time: 0, member, n, envelope });
-      connection.send({ type: 'ack', n, seq: had ? 0 : log.length, time: 0 });
-    }
-  };
-  const serveNext = (): Promise<void> => serveOne().catch(serveNext);
-  void serveNext();
-}
-
-describe('a client to whom somebody told what is not', () => {
-  const far = 134_217_783;
-
-  it('finds back from a place far beyond the room, and misses nothing', async () => {
-    await using all = await arena();
-    const log = await sayAll(all, 'one', 'two', 'three');
-    const invented = { ...log[1]!, seq: far };
-    all.bob.client.start();
-    // Told twice, so it is believed.
-    for (let round = 0; round < 2; round += 1) await serve(all, [log[0]!, invented], { head: far });
-    await all.bob.until(() => all.bob.texts.length === 2);
-    await all.bob.client.close();
-
-    // What is on disk now is that place.
-    const bob = await all.room.client(all.server.address);
-    bob.client.start();
-    serveHonestly({ ...all, bob }, log);
-    await once(bob.client, 'caughtUp');
-    assert.deepEqual(bob.texts, ['three']);
-    assert.deepEqual(bob.codes, ['SERVER_FORGOT']);
-    await bob.client.send('four');
-    await bob.client.flush();
-    await bob.client.close();
-
-    const later = await all.room.client(all.server.address);
-    later.client.start();
-    await once(later.client, 'caughtUp');
-    assert.deepEqual([...later.texts, ...later.codes], []);
-    assert.equal(log.length, 4);
-  });
-
-  it('does not go beyond the end of the room that it was told when it joined', async () => {
-    await using all = await arena();
-    const { bob } = all;
-    const log = await sayAll(all, 'one', 'two');
-    bob.client.start();
-    for (let round = 0; round < 20; round += 1) {
-      const connection = await serve(all, [log[0]!, { ...log[1]!, seq: far }], { head: 2 });
-      await connection.closed;
-    }
-    serveHonestly(all, log);
-    await bob.until(() => bob.texts.length === 2);
-    assert.deepEqual(bob.codes, ['LEFT_OUT']);
-  });
-
-  it('does not believe at once that everything was deleted', async () => {
-    await using all = await arena();
-    const { bob } = all;
-    const log = await sayAll(all, 'one', 'two');
-    bob.client.start();
-    const connection = await all.server.acceptJoin();
-    connection.send({ type: 'joined', room: all.room.roomId, head: far, first: far + 1, lastN: 0 });
-    await connection.closed;
-    serveHonestly(all, log);
-    await bob.until(() => bob.texts.length === 2);
-    assert.deepEqual(bob.codes, ['EXPIRED']);
-  });
-
-  it('sends again what was acknowledged and never arrived', async () => {
-    await using all = await arena();
-    const { bob } = all;
-    bob.client.start();
-    for (const text of ['one', 'two']) await bob.client.send(text);
-    const swallowing = await serve(all, []);
-    for (const n of [1, 2]) {
-      await swallowing.next('publish');
-      swallowing.send({ type: 'ack', n, seq: n, time: 0 });
-    }
-    await bob.client.flush();
-    await bob.client.close();
-    swallowing.hangUp();
-
-    const again = await all.room.client(all.server.address);
-    again.client.start();
-    assert.equal(again.client.unacknowledged, 0);
-    const log: Deliver[] = [];
-    serveHonestly({ ...all, bob: again }, log);
-    await again.until(() => log.length === 2 && again.client.unacknowledged === 0);
-    assert.deepEqual(
-      log.map(({ n }) => n),
-      [1, 2],
-    );
-    assert.deepEqual([...again.texts, ...again.codes], ['SERVER_FORGOT']);
-  });
-
-  it('is not kept from its place by one that is too low', async () => {
-    await using all = await arena();
-    const { bob } = all;
-    const log = await sayAll(all, 'one', 'two');
-    bob.client.start();
-    const honest = await serve(all, log);
-    await bob.client.send('three');
-    const { envelope } = await honest.next('publish');
-    honest.send({ type: 'ack', n: 1, seq: 3, time: 0 });
-    await bob.client.flush();
-    honest.hangUp();
-    for (let round = 0; round < 2; round += 1) await serve(all, [], { head: 0, lastN: 0 });
-    log.push({
-      ...{ type: 'deliver', seq: 3, time: 0, n: 1, envelope },
-      member: Buffer.from(bob.client.member, 'hex'),
-    });
-    serveHonestly(all, log);
-    await once(bob.client, 'caughtUp');
-    assert.equal(bob.client.unacknowledged, 0);
-    assert.deepEqual(bob.texts, ['one', 'two']);
-    assert.deepEqual(bob.codes, ['SERVER_FORGOT']);
-    assert.equal(log.length, 3);
-  });
-
-  it('asks about many damaged messages at once: a member cannot keep others busy with rubbish', async () => {
-    await using all = await arena();
-    const { bob, alice } = all;
-    const log: Deliver[] = [];
-    for (let index = 0; index < 60; index += 1) {
-      const deliver = await alice.say(`${index}`);
-      log.push(index % 2 === 0 ? flip(deliver, 200) : deliver);
-    }
-    bob.client.start();
-    let connections = 0;
-    const counted = (): Promise<void> =>
-      serve(all, log).then((connection) => {
-        connections += 1;
-        return connection.closed.then(counted);
-      });
-    counted().catch(() => {});
-    await bob.until(() => bob.texts.length === 30);
-    assert.ok(connections <= 3, `${connections} connections`);
-  });
-
-  it('has everything in the end, whatever it was', async () => {
-    const number = fc.oneof(fc.nat({ max: 8 }), fc.constant(far));
-    const lie = fc.record({
-      head: number,
-      first: fc.oneof(fc.constant(1), number),
-      lastN: fc.nat({ max: 2 }),
-      shift: number,
-      ack: number,
-      live: number,
-      times: fc.integer({ min: 1, max: 3 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(lie, { minLength: 1, maxLength: 3 }), async (lies) => {
-        await using all = await arena();
-        const { bob, server, room } = all;
-        const texts = ['one', 'two', 'three', 'four'];
-        const log = await sayAll(all, ...texts);
-        bob.client.start();
-        for (const text of ['mine', 'mine too']) await bob.client.send(text);
-        for (const { head, first, lastN, shift, ack, live } of lies.flatMap((one) =>
-          Array(one.times).fill(one),
-        )) {
-          const connection = await server.acceptJoin();
-          connection.send({ type: 'joined', room: room.roomId, head, first, lastN });
-          connection.send(
-            ...log.slice(1, 3).map((deliver) => ({ ...deliver, seq: deliver.seq + shift })),
-            { type: 'ack', n: 1, seq: ack, time: 0 },
-            { type: 'ack', n: 2, seq: ack + 1, time: 0 },
-            { type: 'live', seq: live },
-          );
-          connection.end();
-          await connection.closed;
-        }
-        serveHonestly(all, log);
-        await bob.until(() => log.length === 6);
-        await bob.client.send('mine at last');
-        await bob.client.flush();
-        assert.deepEqual(
-          log.slice(4).map(({ n }) => n),
-          [1, 2, 3],
-        );
-        assert.deepEqual(
-          bob.texts,
-          texts.filter((text) => bob.texts.includes(text)),
-        );
-        const told = bob.codes.some((code) => ['MISSING', 'LEFT_OUT', 'EXPIRED'].includes(code));
-        assert.ok(told || bob.texts.length === texts.length, `${bob.texts}: ${bob.codes}`);
-      }),
-      { numRuns: 15 },
-    );
   });
 });
 
@@ -828,7 +585,7 @@ describe('a client on a hostile network', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(mischief, { minLength: 1, maxLength: 4 }), async (deeds) => {
-        await using all = await arena();
+        await using all = await openArena();
         const { bob } = all;
         const texts = ['one', 'two', 'three', 'four', 'five', 'six'];
         const log = await sayAll(all, ...texts);
@@ -845,7 +602,7 @@ describe('a client on a hostile network', () => {
         const changed = !isDeepStrictEqual(stream, log);
         assert.equal(bob.codes.length > 0, changed, `noticed: ${bob.codes}`);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

@@ -6,10 +6,10 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEngineDevice } from '@skytale/cryptodev';
-import { RoomKeys } from '../../encryption/key-schedule.ts';
-import { parseServerAddress } from '../../encryption/server-address.ts';
-import { ChatClient } from '../chat-client.ts';
-import { quick } from './room-fixture.ts';
+import { ChatClient } from '../../packages/chat/src/client/chat-client.ts';
+import { quick } from '../../packages/chat/src/client/testing/room-fixture.ts';
+import { RoomKeys } from '../../packages/chat/src/encryption/key-schedule.ts';
+import { parseServerAddress } from '../../packages/chat/src/encryption/server-address.ts';
 
 const [role = '', port, directory = '', secret = '', count] = process.argv.slice(2);
 const device = await openEngineDevice('node');

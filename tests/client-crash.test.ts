@@ -6,13 +6,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { sha256 } from '../encryption/primitives.ts';
-import { ChatServer } from '../server/index.ts';
-import { createRoomOf } from './testing/create-room-of.ts';
-import { RoomFixture } from './testing/room-fixture.ts';
+import { createRoomOf } from '../packages/chat/src/client/testing/create-room-of.ts';
+import { RoomFixture } from '../packages/chat/src/client/testing/room-fixture.ts';
+import { sha256 } from '../packages/chat/src/encryption/primitives.ts';
+import { ChatServer } from '../packages/chat/src/server/index.ts';
 
 const COUNT = 1200;
-const program = fileURLToPath(new URL('./testing/crash-child.ts', import.meta.url));
+const program = fileURLToPath(new URL('./support/crash-child.ts', import.meta.url));
 
 it('killing sender and receiver again and again loses no message and shows none twice', async (t) => {
   const secret = sha256(Buffer.from('crash test'));
