@@ -443,6 +443,7 @@ int main(int count, char **arguments)
 	char *line = NULL;
 	size_t size = 0;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (count > 1)
 		device = arguments[1];
 	while (getline(&line, &size, stdin) > 0) {
