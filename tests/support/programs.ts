@@ -109,6 +109,15 @@ export class Program implements AsyncDisposable {
     await this.until(() => pattern.test(this.stderr), `${pattern} on standard error`);
   }
 
+  /** Stops reading its standard output: soon it cannot write any more. */
+  holdStdout(): void {
+    this.#child.stdout!.pause();
+  }
+
+  releaseStdout(): void {
+    this.#child.stdout!.resume();
+  }
+
   /** Closes our end of its standard output, as `head` does when it has enough. */
   leaveStdout(): void {
     this.#child.stdout!.destroy();

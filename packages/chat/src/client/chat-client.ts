@@ -216,7 +216,7 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
    *
    * What was handed over and not confirmed when a process ends, is handed over again to the next one, with
    * `again` set. So nothing is lost; and if the process was killed between writing out and confirming, `again`
-   * tells which messages may have been shown. At most 1,024 messages are handed over unconfirmed.
+   * tells which messages may have been shown. At most 1,024 messages, or 2 MiB, are handed over unconfirmed.
    * @throws {ChatError} CHAT_STATE_UNUSABLE, which is fatal
    */
   confirm(seq: number): void {

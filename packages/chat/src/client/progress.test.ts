@@ -8,7 +8,7 @@ import type { Advance, StateStore } from './state-store.ts';
 const alice = sha256(Buffer.from('alice'));
 
 /** A progress over a store that only records. */
-function recorded(floor = 0) {
+function recorded(floor = 0, size = 1000) {
   const written: Advance[] = [];
   const store = { advance: (advance: Advance) => written.push(advance) } as unknown as StateStore;
   const transcript = new Transcript(new Uint8Array(16));
@@ -16,7 +16,7 @@ function recorded(floor = 0) {
   const note = (n: number, confirm: boolean) => {
     const delivery = { seq: transcript.seq + 1, member: alice, n, envelope: new Uint8Array(1) };
     transcript.takeOwn(delivery, 'alice');
-    progress.note(transcript, [transcript.sender(alice)!], n, confirm);
+    progress.note(transcript, [transcript.sender(alice)!], n, confirm ? size : undefined);
   };
   return { progress, note, places: () => written.map(({ seq }) => seq), written };
 }
@@ -29,7 +29,6 @@ describe('progress', () => {
     note(3, false);
     note(4, true);
     note(5, false);
-    assert.equal(progress.unconfirmed, 2);
     progress.confirm(0);
     progress.confirm(1);
     assert.deepEqual(places(), [1]);
@@ -37,7 +36,6 @@ describe('progress', () => {
     assert.deepEqual(places(), [1, 3]);
     progress.confirm(4);
     assert.deepEqual(places(), [1, 3, 5]);
-    assert.equal(progress.unconfirmed, 0);
   });
 
   it('is written once for several messages, with the senders as they were last', () => {
@@ -50,6 +48,23 @@ describe('progress', () => {
       Array.from(written[0]?.senders ?? [], ({ n }) => n),
       [3],
     );
+  });
+
+  it('is behind with too many messages, or too many bytes, until they are confirmed', () => {
+    for (const [size, most] of [
+      [1, 1024],
+      [64 * 1024, 32],
+    ] as const) {
+      const { progress, note } = recorded(0, size);
+      for (let n = 1; n <= most; n += 1) {
+        assert.equal(progress.isBehind, false, `${n} of ${size}`);
+        note(n, true);
+        note(n, false);
+      }
+      assert.equal(progress.isBehind, true);
+      progress.confirm(1);
+      assert.equal(progress.isBehind, false);
+    }
   });
 
   it('does not go back behind what is on disk', () => {

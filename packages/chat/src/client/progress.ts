@@ -2,10 +2,16 @@ import { toHex } from '../encryption/bytes.ts';
 import type { Sender, Transcript } from '../encryption/transcript.ts';
 import type { StateStore } from './state-store.ts';
 
+/** Of messages that the user has not confirmed; beyond it none is handed over. */
+const MAX_UNCONFIRMED = 1024;
+const MAX_UNCONFIRMED_BYTES = 2 * 1024 * 1024;
+
 /** What becomes durable together: a message that the user must confirm, and what followed it that needs no confirmation. */
 type Step = {
   /** The place to be confirmed; 0 if nothing is. */
   readonly confirmation: number;
+  /** Of the message there. */
+  readonly bytes: number;
   seq: number;
   hash: Uint8Array | undefined;
   complete: boolean;
@@ -22,6 +28,7 @@ export class Progress {
   #floor: number;
   readonly #steps: Step[] = [];
   #unconfirmed = 0;
+  #unconfirmedBytes = 0;
 
   constructor(store: StateStore, floor: number) {
     this.#store = store;
@@ -32,6 +39,7 @@ export class Progress {
   hold(): void {
     this.#steps.length = 0;
     this.#unconfirmed = 0;
+    this.#unconfirmedBytes = 0;
     this.#floor = Number.POSITIVE_INFINITY;
   }
 
@@ -40,25 +48,27 @@ export class Progress {
     this.#floor = 0;
   }
 
-  /** Messages that were handed over and not confirmed. */
-  get unconfirmed(): number {
-    return this.#unconfirmed;
+  /** Whether so much was handed over and not confirmed that no more is to follow. */
+  get isBehind(): boolean {
+    return this.#unconfirmed >= MAX_UNCONFIRMED || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES;
   }
 
   /**
    * Notes the place that a transcript has reached.
    * @param senders who changed
    * @param acknowledged the last acknowledged number of one's own
-   * @param confirm whether the user has to confirm the message at this place
+   * @param bytes of the message at this place, if the user has to confirm it
    */
-  note(transcript: Transcript, senders: Iterable<Sender>, acknowledged: number, confirm: boolean): void {
+  note(transcript: Transcript, senders: Iterable<Sender>, acknowledged: number, bytes?: number): void {
     const { seq, hash, complete } = transcript;
     const last = this.#steps.at(-1);
     const changed = Array.from(senders, (sender): [string, Sender] => [toHex(sender.member), sender]);
-    if (confirm) this.#unconfirmed += 1;
-    if (confirm || last === undefined) {
-      const confirmation = confirm ? seq : 0;
-      this.#steps.push({ confirmation, seq, hash, complete, acknowledged, senders: new Map(changed) });
+    if (bytes !== undefined || last === undefined) {
+      const confirmation = bytes === undefined ? 0 : seq;
+      const step = { seq, hash, complete, acknowledged, senders: new Map(changed) };
+      this.#steps.push({ ...step, confirmation, bytes: bytes ?? 0 });
+      this.#unconfirmed += bytes === undefined ? 0 : 1;
+      this.#unconfirmedBytes += bytes ?? 0;
       return;
     }
     Object.assign(last, { seq, hash, complete, acknowledged });
@@ -72,6 +82,7 @@ export class Progress {
     const last = done.at(-1);
     if (last === undefined) return;
     this.#unconfirmed -= done.filter(({ confirmation }) => confirmation > 0).length;
+    this.#unconfirmedBytes -= done.reduce((sum, { bytes }) => sum + bytes, 0);
     if (last.seq < this.#floor) return;
     const senders = new Map(done.flatMap((step) => [...step.senders]));
     this.#store.advance({ ...last, senders: senders.values() });

@@ -53,9 +53,9 @@ export class ReadingPlace {
     return Math.max(this.#saved.seq, this.#untouched ? 0 : this.seq);
   }
 
-  /** Messages that were handed over and not confirmed. */
-  get unconfirmed(): number {
-    return this.#progress.unconfirmed;
+  /** Whether the user has to confirm what was handed over before more follows. */
+  get isBehind(): boolean {
+    return this.#progress.isBehind;
   }
 
   /** One cannot be further than where the room ends. */
@@ -76,20 +76,20 @@ export class ReadingPlace {
   /**
    * After the transcript took a message.
    * @param acknowledged the last number of one's own that is acknowledged
-   * @param confirm whether the user has to confirm it
+   * @param bytes of it, if the user has to confirm it
    * @returns what was noticed
    */
-  advance(member: Uint8Array, acknowledged: number, confirm: boolean): Finding | undefined {
+  advance(member: Uint8Array, acknowledged: number, bytes?: number): Finding | undefined {
     this.#untouched = false;
     const sender = this.#transcript.sender(member);
-    return this.note(sender === undefined ? [] : [sender], acknowledged, confirm);
+    return this.note(sender === undefined ? [] : [sender], acknowledged, bytes);
   }
 
   /** As `advance`, where places were skipped; `senders` are those that changed. */
-  note(senders: Iterable<Sender>, acknowledged: number, confirm = false): Finding | undefined {
+  note(senders: Iterable<Sender>, acknowledged: number, bytes?: number): Finding | undefined {
     const ends = this.#rereading && this.seq >= this.#saved.seq;
     const finding = ends ? this.#endRereading() : undefined;
-    this.#progress.note(this.#transcript, senders, acknowledged, confirm);
+    this.#progress.note(this.#transcript, senders, acknowledged, bytes);
     return finding;
   }
 

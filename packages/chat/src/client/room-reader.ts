@@ -14,9 +14,6 @@ import { ReadingPlace } from './reading-place.ts';
 import { RecentHistory } from './recent-history.ts';
 import type { StateStore } from './state-store.ts';
 
-/** Of messages that the user has not confirmed; beyond it none is handed over. */
-export const MAX_UNCONFIRMED = 1024;
-
 export type RoomReaderOptions = {
   readonly roomId: Uint8Array;
   /** One's own public key, and name. */
@@ -89,7 +86,7 @@ export class RoomReader implements InboxReader {
   }
 
   get blocked(): boolean {
-    return this.#ended || this.#place.unconfirmed >= MAX_UNCONFIRMED;
+    return this.#ended || this.#place.isBehind;
   }
 
   /**
@@ -248,7 +245,7 @@ export class RoomReader implements InboxReader {
     if (!this.#reach(seq)) return false;
     this.transcript.takeOwn({ seq, member, n, envelope }, name);
     this.#settle(n, seq);
-    this.#advanced(member, false);
+    this.#advanced(member);
     return true;
   }
 
@@ -269,7 +266,7 @@ export class RoomReader implements InboxReader {
     if (shown) {
       this.#show(delivery, content, { own, again: this.#place.wasHandedOver(seq), old: false });
     }
-    this.#advanced(member, shown);
+    this.#advanced(member, shown ? delivery.envelope.length : undefined);
     return true;
   }
 
@@ -307,7 +304,7 @@ export class RoomReader implements InboxReader {
     this.#report(finding);
     this.transcript.take(delivery, error);
     if (own) this.#giveUp(delivery);
-    this.#advanced(delivery.member, false);
+    this.#advanced(delivery.member);
     return true;
   }
 
@@ -370,10 +367,10 @@ export class RoomReader implements InboxReader {
     return false;
   }
 
-  /** After the transcript took a message of `member`. */
-  #advanced(member: Uint8Array, confirm: boolean): void {
+  /** After the transcript took a message of `member`; `bytes` of it, if the user is to confirm it. */
+  #advanced(member: Uint8Array, bytes?: number): void {
     const { acknowledged } = this.#options.outbox;
-    const finding = this.#place.advance(member, acknowledged, confirm);
+    const finding = this.#place.advance(member, acknowledged, bytes);
     if (finding !== undefined) this.#report(finding);
   }
 
