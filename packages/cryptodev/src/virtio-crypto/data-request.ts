@@ -126,8 +126,11 @@ export class DataRequest {
   takeDestination(length: number): boolean {
     if (length > this.#room || this.#write + length > this.#writable.byteLength - 1) return false;
     this.#room -= length;
-    if (length === 0) this.destination.clear();
-    else this.#writable.slice(this.#write, length, this.destination);
+    this.destination.clear();
+    const { memory, offset, length: lengths } = this.#writable;
+    // The usual destination is the first range.
+    if (this.#write === 0 && length <= lengths[0]!) this.destination.push(memory[0]!, offset[0]!, length);
+    else if (length > 0) this.#writable.slice(this.#write, length, this.destination);
     this.#write += length;
     return true;
   }
