@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The structs of the API in a program's memory: those of this kernel, and those of 32-bit programs on a 64-bit
- * kernel, whose pointers are shorter and whose ioctls, which carry the size, have other numbers for that.
+ * The structs of the API in a program's memory: those of this kernel, and those of 32-bit programs
+ * on a 64-bit kernel, whose pointers are shorter and whose ioctls, which carry the size, have other
+ * numbers for that.
  */
 #include <linux/compat.h>
 #include <linux/uaccess.h>

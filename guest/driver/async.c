@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CIOCASYNCCRYPT, CIOCASYNCFETCH and poll. All operations of a file are on the device at the same time; they come back
- * in the order of their submission. The result stands in the memory of the process that submitted; digest and IV are
- * written by the one that fetches.
+ * CIOCASYNCCRYPT, CIOCASYNCFETCH and poll. All operations of a file are on the device at the same
+ * time; they come back in the order of their submission. The result stands in the memory of the
+ * process that submitted; digest and IV are written by the one that fetches.
  */
 #include <linux/jiffies.h>
 #include <linux/poll.h>
@@ -32,12 +32,12 @@ static struct vcd_request *vcd_finished_job(struct vcd_file *file)
 static void vcd_expiry_work(struct work_struct *work)
 {
 	struct vcd_file *file = container_of(to_delayed_work(work), struct vcd_file, expiry);
-	const struct vcd_request *req;
+	struct vcd_request *req;
 	unsigned long delay = 0;
 
 	spin_lock_irq(&file->lock);
 	list_for_each_entry(req, &file->jobs, job) {
-		if (!completion_done((struct completion *)&req->answered) && !vcd_job_expired(req)) {
+		if (!completion_done(&req->answered) && !vcd_job_expired(req)) {
 			delay = req->deadline - jiffies;
 			break;
 		}

@@ -9,7 +9,10 @@
 struct vcd_authcrypt {
 	struct vcd_data data;
 	u32 auth_len;
-	/* Associated data that are a part of the request; none of SRTP type, where they are the data */
+	/*
+	 * Associated data that are a part of the request; none of SRTP type, where they are the
+	 * data
+	 */
 	u8 __user *auth;
 	u32 auth_part;
 	u16 tag_len;
@@ -30,7 +33,8 @@ static bool vcd_is_tls(const struct crypt_auth_op *op)
 }
 
 /* Associated data and source, which AEAD and TLS type have in common */
-static int vcd_plan_common(const struct vcd_device *dev, const struct crypt_auth_op *op, struct vcd_authcrypt *plan)
+static int vcd_plan_common(const struct vcd_device *dev, const struct crypt_auth_op *op,
+			   struct vcd_authcrypt *plan)
 {
 	if (op->auth_len > min_t(u32, dev->max_auth_len, VCD_MAX_AUTH))
 		return -EINVAL;
@@ -65,6 +69,7 @@ static int vcd_plan_tls(const struct vcd_session *session, const struct vcd_devi
 			const struct crypt_auth_op *op, struct vcd_authcrypt *plan)
 {
 	u32 tag_len = op->tag_len ?: session->digest_size;
+	u32 block = session->block_size;
 
 	if (session->is_aead || op->src != op->dst || op->tag_len > session->digest_size)
 		return -EINVAL;
@@ -72,8 +77,9 @@ static int vcd_plan_tls(const struct vcd_session *session, const struct vcd_devi
 	plan->data.dst_len = op->len;
 	if (op->op == COP_ENCRYPT) {
 		plan->data.dst_len += tag_len;
-		if (session->block_size > 1)
-			plan->data.dst_len += session->block_size - plan->data.dst_len % session->block_size;
+		/* At least one byte of padding */
+		if (block > 1)
+			plan->data.dst_len += block - plan->data.dst_len % block;
 	}
 	return vcd_plan_common(dev, op, plan);
 }
@@ -107,8 +113,8 @@ static int vcd_plan_srtp(const struct vcd_session *session, const struct vcd_dev
 	return 0;
 }
 
-static int vcd_plan(const struct vcd_session *session, const struct vcd_device *dev, const struct crypt_auth_op *op,
-		    struct vcd_authcrypt *plan)
+static int vcd_plan(const struct vcd_session *session, const struct vcd_device *dev,
+		    const struct crypt_auth_op *op, struct vcd_authcrypt *plan)
 {
 	if (!session->has_cipher || op->op > COP_DECRYPT || op->len > dev->max_data_len)
 		return -EINVAL;
@@ -128,11 +134,14 @@ static int vcd_data_error(int error)
 	return error == -EFAULT ? -EINVAL : error;
 }
 
-static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file, const struct vcd_session *session,
-						 const struct crypt_auth_op *op, const struct vcd_authcrypt *plan)
+static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file,
+						 const struct vcd_session *session,
+						 const struct crypt_auth_op *op,
+						 const struct vcd_authcrypt *plan)
 {
 	u16 iv_len = op->iv ? session->iv_size : 0;
-	size_t capacity = iv_len + plan->tag_part + plan->auth_part + vcd_data_linear_len(&plan->data);
+	size_t capacity = iv_len + plan->tag_part + plan->auth_part +
+			  vcd_data_linear_len(&plan->data);
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCAUTHCRYPT), capacity);
 	int error;
@@ -163,10 +172,13 @@ static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file, const st
 	return req;
 }
 
-/* Gives the program the result; the operation's errno. On an error it gets nothing of what was decrypted. */
+/*
+ * Gives the program the result; the operation's errno. On an error it gets nothing of what was
+ * decrypted.
+ */
 static int vcd_authcrypt_finish(struct vcd_file *file, struct vcd_request *req,
-				const struct virtio_cryptodev_response *answer, const struct vcd_authcrypt *plan,
-				struct crypt_auth_op *op)
+				const struct virtio_cryptodev_response *answer,
+				const struct vcd_authcrypt *plan, struct crypt_auth_op *op)
 {
 	u32 data_len = le32_to_cpu(answer->data_len);
 	u16 mac_len = le16_to_cpu(answer->mac_len);
@@ -185,7 +197,8 @@ static int vcd_authcrypt_finish(struct vcd_file *file, struct vcd_request *req,
 	op->len = data_len;
 	op->tag_len = mac_len;
 	if (!vcd_is_srtp(op) && !vcd_is_tls(op))
-		op->tag = op->dst + data_len - (op->op == COP_ENCRYPT ? min_t(u32, mac_len, data_len) : 0);
+		op->tag = op->dst + data_len -
+			  (op->op == COP_ENCRYPT ? min_t(u32, mac_len, data_len) : 0);
 	return 0;
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* CIOCCRYPT: ciphers, hashes and MACs. In two halves, for asynchronous operations come back for the second later. */
+/*
+ * CIOCCRYPT: ciphers, hashes and MACs. In two halves, for asynchronous operations come back for the
+ * second later.
+ */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -10,11 +13,15 @@ static u16 vcd_mac_room(const struct vcd_session *session, const struct crypt_op
 {
 	bool last = (op->flags & COP_FLAG_FINAL) || !(op->flags & COP_FLAG_UPDATE) || !op->len;
 
-	/* A program that has no room for the digest hears of that from the device, after the cipher's work. */
+	/*
+	 * A program that has no room for the digest hears of that from the device, after the
+	 * cipher's work.
+	 */
 	return last && op->mac ? session->digest_size : 0;
 }
 
-static int vcd_crypt_data(const struct vcd_session *session, const struct crypt_op *op, struct vcd_data *data)
+static int vcd_crypt_data(const struct vcd_session *session, const struct crypt_op *op,
+			  struct vcd_data *data)
 {
 	if (op->len && (!op->src || (session->has_cipher && !op->dst)))
 		return -EFAULT;
@@ -27,8 +34,10 @@ static int vcd_crypt_data(const struct vcd_session *session, const struct crypt_
 	return 0;
 }
 
-static struct vcd_request *vcd_crypt_request(struct vcd_file *file, const struct vcd_session *session,
-					     const struct crypt_op *op, const struct vcd_data *data)
+static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
+					     const struct vcd_session *session,
+					     const struct crypt_op *op,
+					     const struct vcd_data *data)
 {
 	u16 iv_len = op->iv ? session->iv_size : 0;
 	struct vcd_request *req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCRYPT),
@@ -55,8 +64,9 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file, const struct
 }
 
 /*
- * A request for the operation, to be submitted; `pin` as in struct vcd_data. What the device can check it checks:
- * -EINVAL for a session that is not there or not for this, or for too long data; -EFAULT.
+ * A request for the operation, to be submitted; `pin` as in struct vcd_data. What the device can
+ * check it checks: -EINVAL for a session that is not there or not for this, or for too long data;
+ * -EFAULT.
  */
 struct vcd_request *vcd_crypt_prepare(struct vcd_file *file, const struct crypt_op *op, bool pin)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A program's data on the way to the device: copied where they are few, for that is quicker; otherwise the program's
- * own pages, pinned until the device has given them back.
+ * A program's data on the way to the device: copied where they are few, for that is quicker;
+ * otherwise the program's own pages, pinned until the device has given them back.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -12,9 +12,11 @@
 
 static unsigned int copy_threshold = 4096;
 module_param(copy_threshold, uint, 0644);
-MODULE_PARM_DESC(copy_threshold, "Data up to so many bytes are copied, more are worked on where they are");
+MODULE_PARM_DESC(copy_threshold, "Data up to so many bytes are copied, more are not");
 
-/* More than this is copied to pages rather than to one piece of memory, which may be hard to get. */
+/*
+ * More than this is copied to pages rather than to one piece of memory, which may be hard to get.
+ */
 #define VCD_LINEAR_MAX	16384
 /* Largest piece of memory for a copy in pages: 2^5 pages of 4 KiB */
 #define VCD_COPY_ORDER	5
@@ -93,8 +95,8 @@ static int vcd_pin(struct vcd_pages *pages, u8 __user *address, u32 len, bool wr
 		return -ENOMEM;
 	pages->written = write;
 	while (pages->count < wanted) {
-		int got = pin_user_pages_fast((start & PAGE_MASK) + ((unsigned long)pages->count << PAGE_SHIFT),
-					      wanted - pages->count, write ? FOLL_WRITE : 0,
+		unsigned long from = (start & PAGE_MASK) + pages->count * PAGE_SIZE;
+		int got = pin_user_pages_fast(from, wanted - pages->count, write ? FOLL_WRITE : 0,
 					      pages->pages + pages->count);
 
 		if (got <= 0)
@@ -102,8 +104,8 @@ static int vcd_pin(struct vcd_pages *pages, u8 __user *address, u32 len, bool wr
 		pages->count += got;
 	}
 	/* Pages that lie side by side become one segment. */
-	error = sg_alloc_table_from_pages(&pages->table, pages->pages, wanted, offset_in_page(start), len,
-					  GFP_KERNEL_ACCOUNT);
+	error = sg_alloc_table_from_pages(&pages->table, pages->pages, wanted,
+					  offset_in_page(start), len, GFP_KERNEL_ACCOUNT);
 	if (!error)
 		return 0;
 unpin:
@@ -114,24 +116,22 @@ unpin:
 static int vcd_attach_pinned(struct vcd_request *req)
 {
 	const struct vcd_data *data = &req->data;
-	u32 extent = vcd_data_extent(data);
+	struct vcd_pages *source = &req->source_pages, *destination = &req->source_pages;
 	int error;
 
 	if (data->in_place) {
-		error = vcd_pin(&req->source_pages, data->src, extent, true);
-		if (!error)
-			error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
-		if (!error)
-			error = vcd_slice(&req->destination, &req->source_pages.table, data->offset, data->dst_len);
+		error = vcd_pin(source, data->src, vcd_data_extent(data), true);
 	} else {
-		error = vcd_pin(&req->source_pages, data->src, data->src_len, false);
+		destination = &req->destination_pages;
+		error = vcd_pin(source, data->src, data->src_len, false);
 		if (!error)
-			error = vcd_pin(&req->destination_pages, data->dst, data->dst_len, true);
-		if (!error)
-			error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
-		if (!error)
-			error = vcd_slice(&req->destination, &req->destination_pages.table, 0, data->dst_len);
+			error = vcd_pin(destination, data->dst, data->dst_len, true);
 	}
+	if (!error)
+		error = vcd_slice(&req->source, &source->table, 0, data->src_len);
+	if (!error)
+		error = vcd_slice(&req->destination, &destination->table, data->offset,
+				  data->dst_len);
 	return error;
 }
 
@@ -159,8 +159,8 @@ static int vcd_alloc_copy(struct vcd_pages *pages, u32 len)
 		return -ENOMEM;
 	for_each_sgtable_sg(&pages->table, sg, i) {
 		u32 here = min_t(u32, len, PAGE_SIZE << order);
-		struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL,
-						get_order(here));
+		struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+						__GFP_RETRY_MAYFAIL, get_order(here));
 
 		if (!page) {
 			vcd_free_copy(pages);
@@ -191,7 +191,8 @@ static int vcd_attach_copy(struct vcd_request *req)
 		copied += here;
 	}
 	error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
-	return error ?: vcd_slice(&req->destination, &req->source_pages.table, data->offset, data->dst_len);
+	return error ?: vcd_slice(&req->destination, &req->source_pages.table, data->offset,
+				  data->dst_len);
 }
 
 static int vcd_attach_linear(struct vcd_request *req)
@@ -205,8 +206,8 @@ static int vcd_attach_linear(struct vcd_request *req)
 }
 
 /*
- * Gives the request its data. The parts must be complete, and the request have been made with vcd_data_linear_len of
- * room for this. -EFAULT, -ENOMEM.
+ * Gives the request its data. The parts must be complete, and the request have been made with
+ * vcd_data_linear_len of room for this. -EFAULT, -ENOMEM.
  */
 int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 {

@@ -2,8 +2,8 @@
 /*
  * Devices: how they come, go, sleep and break, and their character devices /dev/cryptodev0 to 31.
  *
- * The device does what a program's ioctls ask for; this driver carries them there. See docs/virtio-cryptodev.md for
- * what passes between the two.
+ * The device does what a program's ioctls ask for; this driver carries them there. See docs/virtio-
+ * cryptodev.md for what passes between the two.
  */
 #include <linux/idr.h>
 #include <linux/module.h>
@@ -54,7 +54,10 @@ static void vcd_stop(struct vcd_device *dev, int error)
 	mutex_unlock(&dev->lock);
 }
 
-/* A device that needs a reset answers nothing any more. It gets that; to use it again, bind the driver anew. */
+/*
+ * A device that needs a reset answers nothing any more. It gets that; to use it again, bind the
+ * driver anew.
+ */
 static void vcd_reset_work(struct work_struct *work)
 {
 	struct vcd_device *dev = container_of(work, struct vcd_device, reset_work);

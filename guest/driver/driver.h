@@ -40,7 +40,9 @@ struct vcd_queue {
 	char name[16];
 } ____cacheline_aligned_in_smp;
 
-/* A device. Lives as long as any file that was opened on it, also when the hardware is long gone. */
+/*
+ * A device. Lives as long as any file that was opened on it, also when the hardware is long gone.
+ */
 struct vcd_device {
 	struct device dev;
 	struct cdev cdev;
@@ -50,8 +52,8 @@ struct vcd_device {
 	struct mutex lock;
 	bool running;
 	/*
-	 * Counts the starts. What was opened in an earlier life has a handle that means nothing now, or that means
-	 * another file: its requests must not reach the device.
+	 * Counts the starts. What was opened in an earlier life has a handle that means nothing
+	 * now, or that means another file: its requests must not reach the device.
 	 */
 	unsigned int generation;
 	struct work_struct reset_work;
@@ -70,7 +72,10 @@ struct vcd_device {
 struct vcd_file {
 	struct kref ref;
 	struct vcd_device *dev;
-	/* The order of requests on one queue is kept, so what must follow something else goes through this one. */
+	/*
+	 * The order of requests on one queue is kept, so what must follow something else goes
+	 * through this one.
+	 */
 	struct vcd_queue *queue;
 	unsigned int generation;
 	u32 handle;
@@ -112,7 +117,10 @@ struct vcd_data {
 	u32 offset;
 	/* COP_FLAG_NO_ZC: not the program's own pages */
 	bool copy;
-	/* Only the program's own pages, for who is to find the result there may not be who asked for it */
+	/*
+	 * Only the program's own pages, for who is to find the result there may not be who asked
+	 * for it
+	 */
 	bool pin;
 };
 
@@ -125,8 +133,9 @@ struct vcd_pages {
 };
 
 /*
- * A request, with all memory that the device uses for it. Whoever waits for the answer holds a reference, and so
- * does the queue until the device has given the memory back, however long it takes.
+ * A request, with all memory that the device uses for it. Whoever waits for the answer holds a
+ * reference, and so does the queue until the device has given the memory back, however long it
+ * takes.
  */
 struct vcd_request {
 	struct kref ref;

@@ -84,7 +84,10 @@ put_file:
 	return error;
 }
 
-/* Nobody waits for the answer to CLOSE: a device that is silent must not keep a process from its exit. */
+/*
+ * Nobody waits for the answer to CLOSE: a device that is silent must not keep a process from its
+ * exit.
+ */
 static int vcd_release(struct inode *inode, struct file *filp)
 {
 	struct vcd_file *file = filp->private_data;

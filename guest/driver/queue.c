@@ -12,7 +12,7 @@
 
 static unsigned int timeout_ms = 30000;
 module_param(timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms, "Milliseconds until a request that is not answered fails with ETIMEDOUT");
+MODULE_PARM_DESC(timeout_ms, "Milliseconds until an unanswered request fails with ETIMEDOUT");
 
 unsigned long vcd_timeout(void)
 {
@@ -58,7 +58,9 @@ static int vcd_add(struct vcd_queue *queue, struct vcd_request *req)
 	return error;
 }
 
-/* Hands a request to the device. It is answered in any case, if only with an error; see vcd_wait. */
+/*
+ * Hands a request to the device. It is answered in any case, if only with an error; see vcd_wait.
+ */
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue)
 {
 	struct virtqueue *vq;
@@ -71,7 +73,10 @@ void vcd_submit(struct vcd_request *req, struct vcd_queue *queue)
 	sg_init_one(&req->head_sg, &req->header, sizeof(req->header) + req->parts_len);
 	sg_init_one(&req->answer_sg, &req->response, sizeof(req->response) + req->mac_room);
 
-	/* vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the lock. */
+	/*
+	 * vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the
+	 * lock.
+	 */
 	rcu_read_lock();
 	spin_lock_irqsave(&queue->lock, flags);
 	vq = queue->vq;
@@ -157,8 +162,9 @@ void vcd_withdraw(struct vcd_request *req)
 }
 
 /*
- * Waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process is being killed, -ENODEV, -EIO. Other signals wait
- * until the operation is done: it cannot be taken back, and must not be done twice.
+ * Waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process is being killed, -ENODEV, -EIO.
+ * Other signals wait until the operation is done: it cannot be taken back, and must not be done
+ * twice.
  */
 int vcd_wait(struct vcd_request *req)
 {

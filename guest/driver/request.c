@@ -32,8 +32,8 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 }
 
 /*
- * Nobody waited for the answer to OPEN, because the process was killed or the time was over: the handle, if there is
- * one, is of no use, and would stay open on the device for ever.
+ * Nobody waited for the answer to OPEN, because the process was killed or the time was over: the
+ * handle, if there is one, is of no use, and would stay open on the device for ever.
  */
 static bool vcd_close_orphan(struct vcd_request *req)
 {
@@ -128,8 +128,8 @@ static int vcd_status_error(u32 status)
 }
 
 /*
- * Copies the answer's header, for the device may change its own at any time, and checks it: 0, the device's errno, or
- * -EIO for an answer that fits no request of this size.
+ * Copies the answer's header, for the device may change its own at any time, and checks it: 0, the
+ * device's errno, or -EIO for an answer that fits no request of this size.
  */
 int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response *answer)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions: CIOCGSESSION, CIOCFSESSION, CIOCGSESSINFO, CIOCCPHASH. They live on the device; here stands only what
- * must be known to give an operation the memory that it needs. A program's number of a session is the device's.
+ * Sessions: CIOCGSESSION, CIOCFSESSION, CIOCGSESSINFO, CIOCCPHASH. They live on the device; here
+ * stands only what must be known to give an operation the memory that it needs. A program's number
+ * of a session is the device's.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -18,7 +19,8 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	if (key_len > min_t(u32, file->dev->max_key_len, CRYPTO_CIPHER_MAX_KEY_LEN) ||
 	    op->mackeylen > min_t(u32, file->dev->max_mac_key_len, CRYPTO_HMAC_MAX_KEY_LEN))
 		return ERR_PTR(-EINVAL);
-	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSION), key_len + op->mackeylen);
+	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSION),
+			      key_len + op->mackeylen);
 	if (IS_ERR(req))
 		return req;
 	req->header.cipher = cpu_to_le32(op->cipher);
@@ -151,19 +153,22 @@ static int vcd_put_names(struct alg_info __user *to, const u8 *name, const u8 *d
 {
 	struct alg_info info = {};
 
-	BUILD_BUG_ON(sizeof(info.cra_name) != sizeof_field(struct virtio_cryptodev_session_info, cipher_name));
+	BUILD_BUG_ON(sizeof(info.cra_name) !=
+		     sizeof_field(struct virtio_cryptodev_session_info, cipher_name));
 	strscpy(info.cra_name, name, sizeof(info.cra_name));
 	strscpy(info.cra_driver_name, driver_name, sizeof(info.cra_driver_name));
 	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
 /* What the session does not have is left as the program had it. */
-static int vcd_put_info(const struct virtio_cryptodev_session_info *info, struct session_info_op __user *arg)
+static int vcd_put_info(const struct virtio_cryptodev_session_info *info,
+			struct session_info_op __user *arg)
 {
 	int error = 0;
 
 	if (info->cipher_name[0])
-		error = vcd_put_names(&arg->cipher_info, info->cipher_name, info->cipher_driver_name);
+		error = vcd_put_names(&arg->cipher_info, info->cipher_name,
+				      info->cipher_driver_name);
 	if (!error && info->hash_name[0])
 		error = vcd_put_names(&arg->hash_info, info->hash_name, info->hash_driver_name);
 	return error ?: put_user(le16_to_cpu(info->alignmask), &arg->alignmask) ?:

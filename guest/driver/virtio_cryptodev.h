@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-3-Clause) */
 /*
- * What goes between the driver and the virtio-cryptodev device. The numbers of sections are those of its
- * specification, docs/virtio-cryptodev.md.
+ * What goes between the driver and the virtio-cryptodev device. The numbers of sections are those
+ * of its specification, docs/virtio-cryptodev.md.
  */
 #ifndef VIRTIO_CRYPTODEV_H
 #define VIRTIO_CRYPTODEV_H
 
 #include <linux/types.h>
 
-/* 1: device id, and the one under which it is shown by QEMU, which takes no number that it has no name for */
+/*
+ * 1: device id, and the one under which it is shown by QEMU, which takes no number that it has no
+ * name for
+ */
 #define VIRTIO_ID_CRYPTODEV	63
 #define VIRTIO_ID_CRYPTODEV_QEMU	21
 

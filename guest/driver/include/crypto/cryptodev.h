@@ -2,8 +2,9 @@
 /*
  * The cryptodev API: what programs and /dev/crypto say to each other.
  *
- * Numbers and layouts are those of cryptodev-linux 1.14, whose header is in the public domain, as is this one: a
- * program built against either runs with both. It goes back to OpenBSD's crypto/cryptodev.h.
+ * Numbers and layouts are those of cryptodev-linux 1.14, whose header is in the public domain, as
+ * is this one: a program built against either runs with both. It goes back to OpenBSD's
+ * crypto/cryptodev.h.
  */
 #ifndef L_CRYPTODEV_H
 #define L_CRYPTODEV_H
@@ -124,9 +125,10 @@ struct crypt_op {
 };
 
 /*
- * CIOCAUTHCRYPT. Without a flag, for an AEAD cipher: the tag stands behind the ciphertext, so that dst needs room
- * for it. COP_FLAG_AEAD_TLS_TYPE, for a cipher with a MAC, as TLS up to 1.2 does it: src == dst, with room for tag
- * and padding. COP_FLAG_AEAD_SRTP_TYPE: src == dst is a part of auth_src, and the tag is separate.
+ * CIOCAUTHCRYPT. Without a flag, for an AEAD cipher: the tag stands behind the ciphertext, so that
+ * dst needs room for it. COP_FLAG_AEAD_TLS_TYPE, for a cipher with a MAC, as TLS up to 1.2 does it:
+ * src == dst, with room for tag and padding. COP_FLAG_AEAD_SRTP_TYPE: src == dst is a part of
+ * auth_src, and the tag is separate.
  */
 struct crypt_auth_op {
 	__u32	ses;
@@ -150,7 +152,7 @@ struct crypt_auth_op {
 #define COP_FLAG_UPDATE		(1 << 0)	/* hash: more will follow */
 #define COP_FLAG_FINAL		(1 << 1)	/* hash: this was the last part */
 #define COP_FLAG_WRITE_IV	(1 << 2)	/* give back the IV for what follows */
-#define COP_FLAG_NO_ZC		(1 << 3)	/* copy the data, rather than work on the program's pages */
+#define COP_FLAG_NO_ZC		(1 << 3)	/* copy the data: no zero-copy */
 #define COP_FLAG_AEAD_TLS_TYPE	(1 << 4)
 #define COP_FLAG_AEAD_SRTP_TYPE	(1 << 5)
 #define COP_FLAG_RESET		(1 << 6)	/* hash: start anew, with COP_FLAG_UPDATE */
