@@ -1,15 +1,25 @@
 /** Calls of the kernel that fail. */
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import { getSystemErrorMap } from 'node:util';
 import { CryptoError, type CryptoErrorCode } from '../crypto-error.ts';
+
+/** Node has names for what its own calls fail with. */
+const others = new Map([[74, ['EBADMSG', 'bad message']]]);
+
+function describe(errno: number): readonly [name: string, message: string] {
+  const [name = `errno ${errno}`, message = 'failed'] =
+    getSystemErrorMap().get(-errno) ?? others.get(errno) ?? [];
+  return [name, message];
+}
 
 export class SystemError extends Error {
   /** errno's name, such as `EINVAL`. */
   readonly code: string;
 
   constructor(errno: number, what: string) {
-    super(`${what}: ${getSystemErrorMessage(-errno)} (${getSystemErrorName(-errno)})`);
+    const [name, message] = describe(errno);
+    super(`${what}: ${message} (${name})`);
     this.name = 'SystemError';
-    this.code = getSystemErrorName(-errno);
+    this.code = name;
   }
 }
 
