@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { cpSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -134,6 +135,34 @@ describe('a chat', () => {
     );
     assert.equal(states.at(-1)?.phase, 'online');
     assert.deepEqual(bob.codes, []);
+  });
+
+  it('heals a server whose data was brought back from a copy', async () => {
+    await using town = await Town.open();
+    const [data, copy] = [join(town.room.directory, 'server'), join(town.room.directory, 'copy')];
+    const alice = await town.room.client(town.address, { name: 'alice' });
+    const bob = await town.room.client(town.address, { name: 'bob' });
+    alice.client.start();
+    bob.client.start();
+    const say = async (...texts: string[]) => {
+      for (const text of texts) await alice.client.send(text);
+      await alice.client.flush();
+    };
+    await say('one', 'two');
+    await town.restart(async () => cpSync(data, copy, { recursive: true }));
+    await say('three', 'four');
+    await bob.until(() => bob.texts.length === 4);
+    await town.restart(async () => {
+      rmSync(data, { recursive: true });
+      cpSync(copy, data, { recursive: true });
+    });
+    await say('five');
+    await bob.until(() => bob.texts.length === 5);
+    const carol = await town.room.client(town.address, { name: 'carol' });
+    carol.client.start();
+    await carol.until(() => carol.texts.length === 5);
+    for (const { texts } of [bob, carol]) assert.deepEqual(texts, ['one', 'two', 'three', 'four', 'five']);
+    assert.deepEqual([...alice.codes, ...carol.codes], ['SERVER_FORGOT']);
   });
 
   it('tells who comes and goes, and their names once they have spoken', async () => {
