@@ -6,7 +6,7 @@
  * the limit, and its rows carry the ratio.
  */
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release } from 'node:os';
+import { availableParallelism, cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { BenchModule, Row } from './row.ts';
 import { formatTable } from './table.ts';
@@ -51,6 +51,7 @@ function machine(): string {
     `${model}, ${availableParallelism()} cores, ${gibibytes} GiB`,
     `Linux ${release()}`,
     `Node ${process.version}, OpenSSL ${process.versions.openssl}`,
+    `load ${loadavg()[0]!.toFixed(1)} at the start`,
   ].join('; ');
 }
 
