@@ -194,7 +194,12 @@ export class CryptoFileDigest implements EngineDigest {
   /** @param key is copied */
   static create(file: CryptoFile, number: number, digestLength: number, key?: Uint8Array): CryptoFileDigest {
     const copy = copyOfKey(key ?? new Uint8Array(0));
-    return explained(() => new CryptoFileDigest(file, number, digestLength, copy));
+    try {
+      return explained(() => new CryptoFileDigest(file, number, digestLength, copy));
+    } catch (error) {
+      copy.fill(0);
+      throw error;
+    }
   }
 
   update(data: Segments): void {
