@@ -490,6 +490,24 @@ describe('/dev/crypto in a guest', { skip }, () => {
     await play(steps);
   });
 
+  it('is used from the command line', async () => {
+    const tool = `/host${await build.program('cryptodev-tool/cryptodev-tool.c')}`;
+    assert.match(await vm.guest.check([tool, 'list']), /^aes-cbc +cbc\(aes\) +\S+$/m);
+    const input = randomBytes(600_000);
+    const sealed = encrypt('aes-128-cbc', input);
+    // A guest's output is text, so the cipher's goes back through it.
+    const script = `${tool} encrypt aes-cbc ${keyHex} ${ivHex} | tee /tmp/sealed | ${tool} digest sha256
+      ${tool} decrypt aes-cbc ${keyHex} ${ivHex} </tmp/sealed | ${tool} digest hmac-sha1 ${hex('k')}`;
+    const expected = [createHash('sha256').update(sealed), createHmac('sha1', 'k').update(input)];
+    const digests = expected.map((hash) => `${hash.digest('hex')}\n`).join('');
+    assert.equal(await vm.guest.check(script, { input }), digests);
+    const gcm = `${tool} encrypt aes-gcm ${keyHex} | ${tool} decrypt aes-gcm ${keyHex}`;
+    assert.equal(await vm.guest.check(gcm, { input: 'a message' }), 'a message');
+    const speed = await vm.guest.check([tool, 'speed', '-s', '0.05', '-j', '16', 'aes-cbc', '4096']);
+    assert.match(speed, /^aes-cbc +4096 bytes +16 in flight +\d+ op\/s/);
+    assert.equal((await vm.guest.run([tool, 'encrypt', 'rot13', '00'])).status, 1);
+  });
+
   it('left no complaint in the log of the kernel, and nothing on the device', async () => {
     vm.guest.assertCleanLog();
     // The module can go once no file is open, and it takes its devices along.
