@@ -1,10 +1,10 @@
 /** The Linux driver of virtio-cryptodev in a guest. */
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildModules, type Kernel } from '@skytale/vm';
+import { TemporaryDirectory } from './temporary-directory.ts';
 
 const source = fileURLToPath(new URL('../../../../guest/driver', import.meta.url));
 const module = 'virtio_cryptodev.ko';
@@ -22,15 +22,10 @@ export async function loadCryptodevDriver(
     progress(`The guest has the device, but no driver for it: ${source} is not there.`);
     return;
   }
-  const directory = await mkdtemp(join(tmpdir(), 'skytale-driver-'));
-  try {
-    await cp(source, directory, { recursive: true });
-    await buildModules(kernel, directory, { onProgress: progress });
-    const input = await readFile(join(directory, module));
-    await guest.check(`cat >/tmp/${module} && insmod /tmp/${module} && ln -s cryptodev0 /dev/crypto`, {
-      input,
-    });
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  using directory = new TemporaryDirectory();
+  await cp(source, directory.path, { recursive: true });
+  await buildModules(kernel, directory.path, { onProgress: progress });
+  const input = await readFile(directory.join(module));
+  const script = `cat >/tmp/${module} && insmod /tmp/${module} && ln -s cryptodev0 /dev/crypto`;
+  await guest.check(script, { input });
 }

@@ -1,7 +1,5 @@
 /** A guest on QEMU for as long as a command, or a shell, runs in it. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { attach, debianKernel, findQemu, Guest, hostQemu, type Qemu } from '@skytale/vm';
 import { CommandError, UsageError } from '../command-error.ts';
 import type { VmSettings } from '../commands/vm.ts';
@@ -9,6 +7,7 @@ import { canAttach, type ModelName, qemuDevice } from '../device/models.ts';
 import { type ServedCrypto, serveCrypto } from '../device/served-crypto.ts';
 import { note } from '../stdio.ts';
 import { loadCryptodevDriver } from './cryptodev-driver.ts';
+import { TemporaryDirectory } from './temporary-directory.ts';
 
 /** What people's start-up files do takes an emulated processor many seconds. */
 const shell = ['/bin/bash', '--norc'];
@@ -22,8 +21,8 @@ export async function runOnQemu(settings: VmSettings, command: readonly string[]
   const { model, memory, cpus, network, queues } = settings;
   const qemu = await chooseQemu(model, settings.qemu);
   const kernel = await debianKernel('6.1', note);
-  using directory = temporaryDirectory();
-  const socket = join(directory.path, 'device');
+  using directory = new TemporaryDirectory();
+  const socket = directory.join('device');
   await using served = model === 'none' ? undefined : await serveCrypto({ ...settings, model, socket });
   if (process.stderr.isTTY)
     note(`Booting Linux ${kernel.release} on QEMU ${qemu.version}, device: ${model} …`);
@@ -64,19 +63,6 @@ async function deviceFailure(served: ServedCrypto | undefined): Promise<never> {
     throw new CommandError(cause.message, 1, { cause });
   });
   return new Promise(() => {});
-}
-
-function temporaryDirectory(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), 'skytale-vm-'));
-  const remove = () => rmSync(path, { recursive: true, force: true });
-  process.once('exit', remove);
-  return {
-    path,
-    [Symbol.dispose]() {
-      process.removeListener('exit', remove);
-      remove();
-    },
-  };
 }
 
 /** Programs of the host are found in the guest where they are found on the host. */
