@@ -213,8 +213,9 @@ describe('a guest without the host tree', { skip }, () => {
       if (seen.endsWith('name? ')) keys.write('me\r');
       if (seen.endsWith('waiting')) keys.write('\x03');
     });
+    // Short sleeps: a signal that comes right before one begins is acted on when it ends.
     const script =
-      'stty size; printf "name? "; read -r n; trap "echo; echo bye $n; exit 6" INT; printf waiting; sleep 1000';
+      'stty size; printf "name? "; read -r n; trap "echo; echo bye $n; exit 6" INT; printf waiting; while :; do sleep 1; done';
     const terminal = { stdin: keys, stdout: screen, stderr: screen } as unknown as Streams;
     assert.equal(await attach(guest, ['sh', '-c', script], terminal), 6);
     assert.match(seen, /^31 97\r\nname\? me\r\nwaiting\^C\r\nbye me\r\n$/);
