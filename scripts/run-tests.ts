@@ -27,7 +27,7 @@ if (files.length === 0) {
 
 let failed = 0;
 const skipped: string[] = [];
-const events = run({ files, concurrency: 2, timeout: 15 * 60_000 });
+const events = run({ files, concurrency: 2, timeout: 10 * 60_000 });
 events.on('test:fail', () => {
   failed += 1;
 });
