@@ -223,7 +223,8 @@ int main(int count, char **words)
 		return 2;
 	device = words[1];
 	memory = mmap(NULL, MEMORY + 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	munmap(memory + MEMORY, 4096);
+	/* A gap, so that what runs over the end meets nothing of ours */
+	mprotect(memory + MEMORY, 4096, PROT_NONE);
 	read_only = mmap(NULL, 4 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	steps = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i <= PROCESSES; i++) {
