@@ -18,5 +18,5 @@ export function sessionInfo(session: Session, engine: string): SessionInfo {
 
 /** As Linux does it: `cbc(aes)` by `openssl` is `cbc-aes-openssl`. */
 function driverName(name: string, engine: string): string {
-  return name === '' ? '' : `${name.replaceAll(/[(),]+/g, '-')}${engine}`;
+  return name === '' ? '' : `${name.replaceAll(/[(),]+/g, '-').replace(/-$/, '')}-${engine}`;
 }
