@@ -3,29 +3,13 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { cacheDirectory, debianKernel, debianTree, findQemu, type TreeRequest, VmError } from '@skytale/vm';
+import { cacheDirectory } from '@skytale/vm';
 import { TemporaryDirectory } from './support/directory.ts';
+import { guestObstacle } from './support/guest-obstacle.ts';
 import { Program, run } from './support/programs.ts';
 import { Terminal } from './support/terminal.ts';
 
-/** Why guests cannot be had on this machine, or undefined. */
-async function obstacle(): Promise<string | undefined> {
-  const seabios: TreeRequest = {
-    suite: 'bookworm',
-    architecture: 'amd64',
-    packages: ['seabios'],
-    only: /^seabios$/,
-  };
-  try {
-    await Promise.all([findQemu(), debianKernel('6.1'), debianKernel('6.1-686'), debianTree(seabios)]);
-    return undefined;
-  } catch (error) {
-    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
-    throw error;
-  }
-}
-
-const skip = (await obstacle()) ?? false;
+const skip = (await guestObstacle()) ?? false;
 
 /** What was fetched already is used; and what is left behind in /tmp is found. */
 function environment(directory: TemporaryDirectory): Record<string, string> {

@@ -7,30 +7,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { debianKernel, debianTree, findQemu, Guest, type TreeRequest, VmError } from '@skytale/vm';
+import { Guest } from '@skytale/vm';
 import { TemporaryDirectory } from './support/directory.ts';
+import { guestObstacle } from './support/guest-obstacle.ts';
 
 const root = join(import.meta.dirname, '..');
 const page = readFileSync(join(root, 'docs/writing-a-device.md'), 'utf8');
 
-/** Why guests cannot be had on this machine, or undefined. */
-async function obstacle(): Promise<string | undefined> {
-  const seabios: TreeRequest = {
-    suite: 'bookworm',
-    architecture: 'amd64',
-    packages: ['seabios'],
-    only: /^seabios$/,
-  };
-  try {
-    await Promise.all([findQemu(), debianKernel('6.1'), debianKernel('6.1-686'), debianTree(seabios)]);
-    return undefined;
-  } catch (error) {
-    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
-    throw error;
-  }
-}
-
-const skip = (await obstacle()) ?? false;
+const skip = (await guestObstacle()) ?? false;
 const run = promisify(execFile);
 
 describe('the device of docs/writing-a-device.md', () => {
