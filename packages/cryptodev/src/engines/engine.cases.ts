@@ -63,10 +63,11 @@ export function engineCases(engine: Engine): void {
   describe(`engine ${engine.name}`, () => {
     for (const cipher of (Object.keys(ciphers) as CipherName[]).filter((name) => engine.supports(name))) {
       const { keyLengths, ivLength, blockSize } = ciphers[cipher];
+      const blocks = fc.nat({ max: 60 }).chain((count) => bytes(count * blockSize));
       const input = fc.record({
         key: fc.constantFrom(...keyLengths).chain(bytes),
         iv: bytes(ivLength),
-        data: fc.nat({ max: 60 }).chain((blocks) => bytes(blocks * blockSize)),
+        data: blocks,
         from: layout,
         to: layout,
       });
@@ -88,6 +89,24 @@ export function engineCases(engine: Engine): void {
             await session.crypt('decrypt', iv, source.list, source.list);
             assert.deepEqual(source.list.toBytes(), data, 'in place');
             assert.ok(source.intact() && target.intact(), 'nothing is written beside the segments');
+            session.close();
+          }),
+          { numRuns },
+        ));
+
+      const operation = fc.record({ encrypting: fc.boolean(), iv: bytes(ivLength), data: blocks });
+      it(`${cipher}: one operation leaves nothing behind for the next`, () =>
+        fc.assert(
+          fc.asyncProperty(fc.array(operation, { maxLength: 12 }), async (operations) => {
+            const key = Uint8Array.from({ length: keyLengths[0] }, (_, i) => i);
+            const session = await engine.createCipher(cipher, key);
+            for (const { encrypting, iv, data } of operations) {
+              const encrypted = oracle.encrypt(cipher, key, iv, data);
+              const [input, expected] = encrypting ? [data, encrypted] : [encrypted, data];
+              const target = Segments.of(new Uint8Array(data.length));
+              await session.crypt(encrypting ? 'encrypt' : 'decrypt', iv, Segments.of(input), target);
+              assert.deepEqual(target.toBytes(), expected);
+            }
             session.close();
           }),
           { numRuns },

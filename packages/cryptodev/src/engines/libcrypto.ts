@@ -9,6 +9,8 @@
  *
  * - **Contexts** (`EVP_CIPHER_CTX` …, and `EVP_PKEY`) belong to one `NativeContext` each. Its `pointer` throws once closed,
  *   and it frees what its owner forgot to close, but never during a call: finalizers run between tasks.
+ * - **The IV of a cipher context** is memory of the context's (`NativeContext.ivRoom`): who asked for it drops it
+ *   before the context is closed.
  * - **Algorithms** (`EVP_CIPHER` …) are fetched once and stay for the life of the process.
  * - **Memory of JavaScript** is borrowed for one synchronous call; `addressOf` checks it at each. Nothing
  *   in OpenSSL keeps a pointer to it: keys, IVs and tags are copied into the context.
@@ -108,6 +110,7 @@ export const EVP_MAC_final = native<
   (ctx: Pointer, out: Pointer, outLength: Pointer, outSize: number) => number
 >('EVP_MAC_final', 'int', p, p, p, p);
 
+const EVP_CIPHER_CTX_iv_noconst = native<(ctx: Pointer) => Pointer>('EVP_CIPHER_CTX_iv_noconst', p, p);
 const EVP_CIPHER_CTX_new = native<() => Pointer>('EVP_CIPHER_CTX_new', p);
 const EVP_CIPHER_CTX_free = native<(ctx: Pointer) => void>('EVP_CIPHER_CTX_free', 'void', p);
 const EVP_MD_CTX_new = native<() => Pointer>('EVP_MD_CTX_new', p);
@@ -276,6 +279,23 @@ export class NativeContext {
   get pointer(): Pointer {
     if (this.#held === undefined) throw new CryptoError('CRYPTO_CLOSED', 'the session is closed');
     return this.#held.pointer;
+  }
+
+  /**
+   * The IV inside a cipher context, `length` bytes: what is written there is the IV of the next operation. That saves
+   * the call that sets it, which costs more than a short operation.
+   *
+   * SAFETY: it is the IV that the provider's context works with (provider-cipher(7), `updated-iv` as a pointer, which
+   * exists to be written through): inside the context, and EVP_MAX_IV_LENGTH, 16, bytes long. The caller
+   * lets go of it before `close`, knows that the mode keeps no other state, and looks whether the IV is there.
+   * @returns undefined if OpenSSL does not say where it is
+   * @throws {CryptoError} CRYPTO_CLOSED
+   */
+  ivRoom(length: number): Uint8Array | undefined {
+    const pointer = EVP_CIPHER_CTX_iv_noconst(this.pointer);
+    if (pointer !== 0) return new Uint8Array(koffi.view(pointer, length));
+    ERR_clear_error();
+    return undefined;
   }
 
   /** Wipes and frees the context. Closing twice is fine. */

@@ -29,8 +29,8 @@ export class OpensslCipher implements EngineCipher {
   readonly #algorithm: Pointer;
   readonly #key: Uint8Array<ArrayBuffer>;
   /** A context for each direction, made when the first operation wants it: their key schedules differ. */
-  #encrypting: NativeContext | undefined;
-  #decrypting: NativeContext | undefined;
+  #encrypting: KeyedContext | undefined;
+  #decrypting: KeyedContext | undefined;
   #closed = false;
 
   constructor(cipher: CipherName, algorithm: Pointer, key: Uint8Array) {
@@ -41,13 +41,14 @@ export class OpensslCipher implements EngineCipher {
   }
 
   crypt(direction: Direction, iv: Uint8Array, source: Segments, destination: Segments): void {
-    const ctx = this.#context(direction).pointer;
+    const context = this.#context(direction);
+    const ctx = context.native.pointer;
     assertSameLength(source, destination);
     // SAFETY: OpenSSL reads as many bytes of the IV as the cipher has.
     if (iv.length !== this.#ivLength)
       throw new CryptoError('CRYPTO_INVALID_IV_LENGTH', `an IV of ${iv.length} bytes`);
     if (source.byteLength === 0) return;
-    if (iv.length > 0) must(EVP_CipherInit_ex2(ctx, 0, 0, ivRoom.put(iv), -1, 0), 'set IV');
+    if (iv.length > 0) context.setIv(iv);
     if (source.count === 1 && destination.count === 1 && source.byteLength <= longest) {
       transform(
         ctx,
@@ -72,7 +73,7 @@ export class OpensslCipher implements EngineCipher {
     returnRoom(this.#key);
   }
 
-  #context(direction: Direction): NativeContext {
+  #context(direction: Direction): KeyedContext {
     if (this.#closed) throw new CryptoError('CRYPTO_CLOSED', 'the session is closed');
     if (direction === 'encrypt') {
       this.#encrypting ??= this.#schedule(1);
@@ -82,12 +83,53 @@ export class OpensslCipher implements EngineCipher {
     return this.#decrypting;
   }
 
-  #schedule(encrypt: 0 | 1): NativeContext {
+  #schedule(encrypt: 0 | 1): KeyedContext {
     const context = NativeContext.cipher();
     const result = EVP_CipherInit_ex2(context.pointer, this.#algorithm, addressOf(this.#key), 0, encrypt, 0);
-    if (result === 1) return context;
+    if (result === 1) return new KeyedContext(context, this.#cipher);
     context.close();
     throw opensslError(`set key for ${this.#cipher}`);
+  }
+}
+
+/** A context with the key in it, and the way in which its IV is set. */
+class KeyedContext {
+  readonly native: NativeContext;
+  /**
+   * Whether the IV is all the state that the mode keeps between blocks, so that it can be written where it lies. CTR,
+   * CFB and OFB also keep how much of a block was used, XTS what it computed from the IV.
+   */
+  readonly #isChained: boolean;
+  #operations = 0;
+  /** Where the IV lies. */
+  #room: Uint8Array | undefined;
+
+  constructor(native: NativeContext, cipher: CipherName) {
+    this.native = native;
+    this.#isChained = cipher.endsWith('-cbc');
+  }
+
+  setIv(iv: Uint8Array): void {
+    const room = this.#room;
+    if (room !== undefined) {
+      for (let i = 0; i < iv.length; i++) room[i] = iv[i]!;
+      return;
+    }
+    must(EVP_CipherInit_ex2(this.native.pointer, 0, 0, ivRoom.put(iv), -1, 0), 'set IV');
+    this.#operations += 1;
+    // Not for a session that is used once: to find the place costs more than one call.
+    if (this.#isChained && this.#operations === 2) this.#room = this.#findRoom(iv);
+  }
+
+  /** @returns where the IV lies if it is there indeed; an OpenSSL that keeps another state goes on being called */
+  #findRoom(iv: Uint8Array): Uint8Array | undefined {
+    const room = this.native.ivRoom(iv.length);
+    return room !== undefined && iv.every((byte, i) => byte === room[i]) ? room : undefined;
+  }
+
+  close(): void {
+    this.#room = undefined;
+    this.native.close();
   }
 }
 
