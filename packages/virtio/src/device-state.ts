@@ -338,13 +338,16 @@ export class DeviceState {
   #runQueue(index: number, queue: SplitVirtqueue): boolean {
     try {
       queue.suppressKicks();
+      queue.beginBatch();
       let notified = performance.now();
       for (let i = 1; i <= queue.layout.size; i++) {
         const request = queue.take();
         if (request === undefined) break;
         this.#handle(index, queue, request);
         if (this.#queues[index] !== queue) return false;
-        if (i % LOOK_EVERY !== 0 || performance.now() < notified + NOTIFY_AFTER) continue;
+        if (i % LOOK_EVERY !== 0) continue;
+        queue.publish();
+        if (performance.now() < notified + NOTIFY_AFTER) continue;
         this.#notifyUsed(index, queue);
         notified = performance.now();
       }
@@ -355,6 +358,7 @@ export class DeviceState {
     }
     this.#guard(() => this.device.flush?.(index));
     if (this.#queues[index] !== queue) return false;
+    queue.endBatch();
     this.#notifyUsed(index, queue);
     return queue.allowKicks();
   }

@@ -85,6 +85,8 @@ export class SplitVirtqueue {
   /** What the driver's index was when it was read last: chains up to there can be taken. */
   #seenAvailable: number;
   #nextUsed: number;
+  /** Between `beginBatch` and `endBatch`: what completes is shown to the driver by `publish`, not at once. */
+  #isBatching = false;
   /** What #nextUsed was when the driver's wish to be notified was looked at last. */
   #checkedUsed: number;
   #inFlight = 0;
@@ -145,6 +147,26 @@ export class SplitVirtqueue {
     return request;
   }
 
+  /**
+   * What completes from now on is not shown to the driver before `publish` or `endBatch`: a store that both
+   * sides' processors must agree on costs as much as all the rest of returning a chain (2.7.8 lets devices batch).
+   * Without effect where a tracker wants to know of each.
+   */
+  beginBatch(): void {
+    this.#isBatching = this.#tracker === undefined;
+  }
+
+  /** Shows the driver what has completed. */
+  publish(): void {
+    if (this.#isBatching) Atomics.store(this.#ring.used, RING_INDEX, this.#nextUsed);
+  }
+
+  /** Shows the driver what has completed, and from now on at once. */
+  endBatch(): void {
+    this.publish();
+    this.#isBatching = false;
+  }
+
   /** Tells the driver that it need not notify of available buffers (2.7.10.2). It may all the same. */
   suppressKicks(): void {
     // With event indices the one that was set last is passed already, which suppresses as well.
@@ -179,6 +201,7 @@ export class SplitVirtqueue {
    * `drained` is called once none is left that could touch the guest's memory.
    */
   stop(drained?: () => void): void {
+    this.endBatch();
     this.#stopped = true;
     this.#whenDrained = drained;
     if (this.#inFlight === 0) drained?.();
@@ -251,9 +274,11 @@ export class SplitVirtqueue {
     usedEntries[slot] = head;
     usedEntries[slot + 1] = written;
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
-    this.#tracker?.returning(head);
-    Atomics.store(used, RING_INDEX, this.#nextUsed);
-    this.#tracker?.returned(head, this.#nextUsed);
+    if (!this.#isBatching) {
+      this.#tracker?.returning(head);
+      Atomics.store(used, RING_INDEX, this.#nextUsed);
+      this.#tracker?.returned(head, this.#nextUsed);
+    }
     this.#onUsed?.();
   }
 }
