@@ -2,7 +2,7 @@
 import type { Segments } from '@skytale/virtio';
 import type { CipherName } from '../algorithms.ts';
 
-type Chaining = 'ciphertext' | 'key stream' | 'counter' | 'none';
+export type Chaining = 'ciphertext' | 'key stream' | 'counter' | 'none';
 
 const chainings: Record<CipherName | 'null', Chaining> = {
   'aes-cbc': 'ciphertext',
@@ -16,17 +16,21 @@ const chainings: Record<CipherName | 'null', Chaining> = {
   null: 'none',
 };
 
+/** What a session of that cipher hands to the functions below. */
+export function chainingOf(cipher: CipherName | 'null'): Chaining {
+  return chainings[cipher];
+}
+
 /**
  * Remembers in `block` what is gone after an operation in place. To be called before every operation.
  * @param block as long as the IV
  */
 export function rememberBlock(
-  cipher: CipherName | 'null',
+  chaining: Chaining,
   decrypting: boolean,
   source: Segments,
   block: Uint8Array,
 ): void {
-  const chaining = chainings[cipher];
   const needed = chaining === 'key stream' || (chaining === 'ciphertext' && decrypting);
   if (needed && source.byteLength >= block.length) readLastBlock(source, block);
 }
@@ -36,14 +40,14 @@ export function rememberBlock(
  * @param remembered what `rememberBlock` left
  */
 export function chainIv(
-  cipher: CipherName | 'null',
+  chaining: Chaining,
   decrypting: boolean,
   iv: Uint8Array,
   remembered: Uint8Array,
   destination: Segments,
 ): void {
   const length = destination.byteLength;
-  switch (chainings[cipher]) {
+  switch (chaining) {
     case 'ciphertext':
       if (length < iv.length) return;
       if (!decrypting) readLastBlock(destination, iv);

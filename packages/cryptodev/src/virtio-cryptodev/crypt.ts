@@ -62,16 +62,15 @@ export function takeIv(session: Session, job: Job): number {
 
 /** Encrypts or decrypts `source` to `destination` and chains the IV. */
 export function runCipher(session: Session, job: Job): void | Promise<void> {
-  const { name } = plainCipher(session);
   const decrypting = job.header.op === COP_DECRYPT;
-  const { iv, lastBlock } = session;
-  rememberBlock(name, decrypting, job.source, lastBlock);
+  const { chaining, iv, lastBlock } = session;
+  rememberBlock(chaining, decrypting, job.source, lastBlock);
   const direction = decrypting ? 'decrypt' : 'encrypt';
   const outcome = session.cipher!.crypt(direction, iv, job.source, job.destination);
   if (outcome instanceof Promise) {
-    return outcome.then(() => chainIv(name, decrypting, iv, lastBlock, job.destination));
+    return outcome.then(() => chainIv(chaining, decrypting, iv, lastBlock, job.destination));
   }
-  chainIv(name, decrypting, iv, lastBlock, job.destination);
+  chainIv(chaining, decrypting, iv, lastBlock, job.destination);
 }
 
 /** Gives back the stored IV if WRITE_IV asks for it. */

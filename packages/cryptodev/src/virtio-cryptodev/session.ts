@@ -3,6 +3,7 @@ import { aeads, ciphers } from '../algorithms.ts';
 import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
 import { copyOfKey } from '../engines/keys.ts';
 import type { Limits } from './authcrypt.ts';
+import { type Chaining, chainingOf } from './chained-iv.ts';
 import { andThen } from './completion.ts';
 import { errno } from './errno.ts';
 import type { Job } from './job.ts';
@@ -27,6 +28,8 @@ export class Session {
   readonly properties: SessionProperties;
   /** The stored IV (6.7). */
   readonly iv: Uint8Array<ArrayBuffer>;
+  /** How operations change it. */
+  readonly chaining: Chaining;
   /** Room for what an operation in place overwrites and the next IV needs. */
   readonly lastBlock: Uint8Array<ArrayBuffer>;
   readonly cipher: EngineCipher | undefined;
@@ -41,6 +44,7 @@ export class Session {
     this.macEntry = plan.mac;
     this.properties = propertiesOf(plan);
     this.iv = new Uint8Array(plan.cipher?.kind === 'cipher' ? this.properties.ivSize : 0);
+    this.chaining = plan.cipher?.kind === 'cipher' ? chainingOf(plan.cipher.name) : 'none';
     this.lastBlock = new Uint8Array(this.iv.length);
     this.cipher = parts.cipher;
     this.aead = parts.aead;
