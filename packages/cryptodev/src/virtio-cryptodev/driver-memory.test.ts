@@ -38,13 +38,31 @@ describe('DriverMemory', () => {
   });
 
   it('gives callers no more than half, and overwrites what they leave', () => {
-    const memory = create(1024);
+    const memory = create(2048);
+    // With room for headers each: 512, 256 and 256 bytes.
     const pieces = [memory.allocate(200), memory.allocate(65), memory.allocate(1)];
-    assert.throws(() => memory.allocate(65), { code: 'CRYPTO_LIMIT' });
+    assert.throws(() => memory.allocate(1), { code: 'CRYPTO_LIMIT' });
     for (const { bytes } of pieces) bytes.fill(9);
     for (const piece of pieces) piece[Symbol.dispose]();
     assert.ok(memory.bytes.every((byte) => byte === 0));
-    memory.allocate(512);
+    memory.allocate(1024 - headLength);
+  });
+
+  it('lends the room before a piece to one at a time, and only for its first byte', () => {
+    const memory = create(64 * 1024);
+    using short = memory.allocate(16 * 1024);
+    const piece = memory.pieceOf(short.bytes)!;
+    assert.equal(piece.takeHeadroom(short.bytes.subarray(1)), false);
+    assert.equal(piece.takeHeadroom(short.bytes.subarray(0, 5)), true);
+    assert.equal(piece.takeHeadroom(short.bytes), false);
+    piece.giveHeadroom();
+    assert.equal(piece.takeHeadroom(short.bytes), true);
+  });
+
+  it('has no room before a long piece, which would double it', () => {
+    const memory = create(128 * 1024);
+    using long = memory.allocate(64 * 1024);
+    assert.equal(memory.pieceOf(long.bytes)!.takeHeadroom(long.bytes), false);
   });
 
   it('knows its pieces by any of their bytes, and no others', () => {
@@ -65,7 +83,7 @@ describe('DriverMemory', () => {
   });
 
   it('keeps a freed piece while a request uses it', () => {
-    const memory = create(256);
+    const memory = create(512);
     const piece = memory.allocate(128);
     memory.pieceOf(piece.bytes)!.hold();
     piece.bytes.fill(1);

@@ -10,6 +10,8 @@ import { checkMemoryLength } from '../device-memory.ts';
 
 /** Bytes for the headers of a request and the short parts that go with them. */
 export const headLength = 128;
+/** Pieces up to this length have `headLength` bytes before them, for the headers of a request on them. */
+const longestWithHeadroom = 16 * 1024;
 /** The allocator's smallest block, and so the resolution at which pieces are known. */
 const unitLength = 64;
 /** As many as there are numbers for: `#owners` has 16 bits. */
@@ -91,16 +93,20 @@ export class DriverMemory {
    */
   allocate(length: number): DeviceMemory {
     checkMemoryLength(length);
-    const taken = blockLength(length);
+    const headroom = headroomOf(length);
+    const taken = blockLength(headroom + length);
     const number = this.#idleNumbers.at(-1) ?? this.#pieces.length;
     const fits = this.#pieceBytes + taken <= this.#pieceLimit && number <= maxPieces;
-    const offset = fits ? this.#reserve(length) : undefined;
-    if (offset === undefined) {
+    const block = fits ? this.#reserve(headroom + length) : undefined;
+    if (block === undefined) {
       const used = `${this.#pieceBytes} of ${this.#pieceLimit} are in use`;
       throw new CryptoError('CRYPTO_LIMIT', `${length} bytes of device memory; ${used}. Free some`);
     }
     this.#idleNumbers.pop();
-    const piece = new Piece(this.bytes.subarray(offset, offset + length), () => this.#free(number, offset));
+    const offset = block + headroom;
+    const bytes = this.bytes.subarray(offset, offset + length);
+    const free = (): void => this.#free(number, block);
+    const piece = new Piece(bytes, offset + this.bytes.byteOffset, headroom > 0, free);
     piece.bytes.fill(0);
     this.#own(offset, length, number);
     this.#pieces[number] = piece;
@@ -120,16 +126,17 @@ export class DriverMemory {
     throw new CryptoError('CRYPTO_CLOSED', 'memory of the device that was freed, or never allocated');
   }
 
-  #free(number: number, offset: number): void {
+  #free(number: number, block: number): void {
     const { bytes } = this.#pieces[number]!;
     // Of no length if the device is closed and the memory gone.
     const { length } = bytes;
     this.#pieces[number] = undefined;
     this.#idleNumbers.push(number);
     if (length === 0) return;
-    this.#own(offset, length, 0);
-    this.#pieceBytes -= blockLength(length);
-    this.#allocator.release(this.base + offset, length);
+    const headroom = headroomOf(length);
+    this.#own(block + headroom, length, 0);
+    this.#pieceBytes -= blockLength(headroom + length);
+    this.#allocator.release(this.base + block, headroom + length);
   }
 
   #own(offset: number, length: number, number: number): void {
@@ -140,6 +147,10 @@ export class DriverMemory {
     const address = this.#allocator.reserve(length);
     return address === undefined ? undefined : address - this.base;
   }
+}
+
+function headroomOf(length: number): number {
+  return length <= longestWithHeadroom ? headLength : 0;
 }
 
 /** What the allocator takes for a block: powers of two. */
@@ -156,18 +167,40 @@ function tooLong(length: number): VirtioError {
 export class Piece implements DeviceMemory {
   readonly bytes: Uint8Array;
   readonly #free: () => void;
+  // What `bytes` says as well, in the cache line that is looked at anyway.
+  readonly #start: number;
+  readonly #end: number;
+  /** Whether the `headLength` bytes before it are there, and nobody's. */
+  #hasHeadroom: boolean;
   #users = 0;
   #isFreed = false;
 
-  constructor(bytes: Uint8Array, free: () => void) {
+  /** @param start `byteOffset` of `bytes` */
+  constructor(bytes: Uint8Array, start: number, hasHeadroom: boolean, free: () => void) {
     this.bytes = bytes;
+    this.#start = start;
+    this.#end = start + bytes.length;
+    this.#hasHeadroom = hasHeadroom;
     this.#free = free;
+  }
+
+  /**
+   * Takes the `headLength` bytes before `range`, for as long as the piece is held.
+   * @returns whether they are to be had
+   */
+  takeHeadroom({ byteOffset }: Uint8Array): boolean {
+    if (!this.#hasHeadroom || byteOffset !== this.#start) return false;
+    this.#hasHeadroom = false;
+    return true;
+  }
+
+  giveHeadroom(): void {
+    this.#hasHeadroom = true;
   }
 
   /** Whether all of `range`, which begins in the same memory, is inside and usable. */
   holds({ byteOffset, length }: Uint8Array): boolean {
-    const start = byteOffset - this.bytes.byteOffset;
-    return !this.#isFreed && start >= 0 && start + length <= this.bytes.length;
+    return !this.#isFreed && byteOffset >= this.#start && byteOffset + length <= this.#end;
   }
 
   /** A request uses it from now on. */

@@ -28,6 +28,17 @@ const noHeader = emptyRequestHeader();
 const alignment = 64;
 const response = emptyResponseHeader();
 
+/**
+ * The chain of the request that is being placed: headers, data; headers, result. The latter of each pair is left
+ * out if it is empty, or lies right behind the headers. One for all requests, as the queue keeps nothing of it: it stays in the processor's cache.
+ */
+const requestRange: Range = { address: 0, length: 0 };
+const inputRange: Range = { address: 0, length: 0 };
+const responseRange: Range = { address: 0, length: 0 };
+const outputRange: Range = { address: 0, length: 0 };
+const readableRanges = { short: [requestRange], long: [requestRange, inputRange] };
+const writableRanges = { short: [responseRange], long: [responseRange, outputRange] };
+
 export class DriverRequest implements Transfer {
   readonly memory: DriverMemory;
   readonly #recycle: (request: DriverRequest) => void;
@@ -52,19 +63,14 @@ export class DriverRequest implements Transfer {
   #destination: Piece | undefined;
   #head: number | undefined;
   #block: number | undefined;
+  /** The headers lie before the data that is worked on in place. */
+  #isJoined = false;
   /** The headers: at `#head`, or at the start of `#block` if they are too long for that. */
   #start = 0;
+  #responseStart = 0;
   #result = 0;
   #macLength = 0;
   #wipe = 0;
-
-  /** The chain: headers, data; headers, result. The latter of each pair is left out if it is empty. */
-  readonly #request: Range = { address: 0, length: 0 };
-  readonly #input: Range = { address: 0, length: 0 };
-  readonly #response: Range = { address: 0, length: 0 };
-  readonly #output: Range = { address: 0, length: 0 };
-  readonly #readable = { short: [this.#request], long: [this.#request, this.#input] };
-  readonly #writable = { short: [this.#response], long: [this.#response, this.#output] };
 
   /** @param recycle told when the object is free again */
   constructor(memory: DriverMemory, recycle: (request: DriverRequest) => void) {
@@ -100,8 +106,8 @@ export class DriverRequest implements Transfer {
   place(queue: DriverQueue<Transfer>): boolean {
     if (queue.free === 0 || !this.#takeMemory()) return false;
     this.#encode();
-    const readable = this.#input.length > 0 ? this.#readable.long : this.#readable.short;
-    const writable = this.#output.length > 0 ? this.#writable.long : this.#writable.short;
+    const readable = inputRange.length > 0 ? readableRanges.long : readableRanges.short;
+    const writable = outputRange.length > 0 ? writableRanges.long : writableRanges.short;
     if (queue.add(readable, writable, this)) return true;
     this.#giveMemory();
     return false;
@@ -153,7 +159,7 @@ export class DriverRequest implements Transfer {
 
   /** Copies the digest of the answer. */
   copyMac(target: Uint8Array): void {
-    const start = this.#start + responseHeaderLength;
+    const start = this.#responseStart + responseHeaderLength;
     target.set(this.memory.bytes.subarray(start, start + this.#macLength));
   }
 
@@ -171,6 +177,8 @@ export class DriverRequest implements Transfer {
     // The response lies over the request: the device has read what it needs of it (6).
     this.#macLength = this.header.macLength;
     const room = responseHeaderLength + this.#macLength;
+    this.#wipe = this.hasKey ? prefixLength : 0;
+    if (this.#join(prefixLength, room)) return true;
     const longest = Math.max(prefixLength, room);
     const before = longest <= headLength ? 0 : Math.ceil(longest / alignment) * alignment;
     const copied = Math.max(
@@ -186,9 +194,31 @@ export class DriverRequest implements Transfer {
       this.#giveMemory();
       return false;
     }
-    this.#start = this.#head ?? this.#block!;
-    this.#wipe = this.hasKey ? prefixLength : 0;
+    this.#start = this.#responseStart = this.#head ?? this.#block!;
     this.#layOut(prefixLength, room, (this.#block ?? 0) + before);
+    return true;
+  }
+
+  /**
+   * In place in a piece with room for the headers before it: two descriptors instead of four, and nothing else to
+   * take. @returns false if the request is not of that kind
+   */
+  #join(prefixLength: number, room: number): boolean {
+    const piece = this.#source;
+    const { data, output, memory } = this;
+    if (piece === undefined || output === undefined || output.byteOffset !== data.byteOffset) return false;
+    // Headers are words, and those of the other side begin with one too.
+    const fits = Math.max(prefixLength, room) <= headLength && ((prefixLength | room) & 3) === 0;
+    if (!fits || piece !== this.#destination || !piece.takeHeadroom(data)) return false;
+    this.#isJoined = true;
+    this.#result = data.byteOffset - memory.bytes.byteOffset;
+    this.#start = this.#result - prefixLength;
+    this.#responseStart = this.#result - room;
+    requestRange.address = memory.base + this.#start;
+    requestRange.length = prefixLength + data.length;
+    responseRange.address = memory.base + this.#responseStart;
+    responseRange.length = room + this.dataLength;
+    inputRange.length = outputRange.length = 0;
     return true;
   }
 
@@ -197,13 +227,13 @@ export class DriverRequest implements Transfer {
     const { bytes, base } = this.memory;
     const input = this.#source === undefined ? copies : this.data.byteOffset - bytes.byteOffset;
     this.#result = this.#destination === undefined ? copies : this.output!.byteOffset - bytes.byteOffset;
-    this.#request.address = this.#response.address = base + this.#start;
-    this.#request.length = prefixLength;
-    this.#response.length = room;
-    this.#input.address = base + input;
-    this.#input.length = this.data.length;
-    this.#output.address = base + this.#result;
-    this.#output.length = this.dataLength;
+    requestRange.address = responseRange.address = base + this.#start;
+    requestRange.length = prefixLength;
+    responseRange.length = room;
+    inputRange.address = base + input;
+    inputRange.length = this.data.length;
+    outputRange.address = base + this.#result;
+    outputRange.length = this.dataLength;
     if (this.#source === undefined && this.data.length > 0) bytes.set(this.data, copies);
   }
 
@@ -227,10 +257,10 @@ export class DriverRequest implements Transfer {
     if (written < responseHeaderLength) {
       throw failed(`the device wrote ${written} bytes, less than a response header`);
     }
-    decodeResponseHeader(this.memory.words, response, this.#start / 4);
+    decodeResponseHeader(this.memory.words, response, this.#responseStart / 4);
     const { status, dataLength, macLength } = response;
     if (status !== 0) throw statusError(status);
-    const isWhole = written >= this.#response.length + this.dataLength;
+    const isWhole = written >= responseHeaderLength + this.#macLength + this.dataLength;
     if (isWhole && dataLength === this.dataLength && macLength >= this.#macLength) return;
     throw failed(
       `the device gave ${dataLength} bytes of data and ${macLength} of digest in ${written} bytes; ` +
@@ -239,6 +269,12 @@ export class DriverRequest implements Transfer {
   }
 
   #giveMemory(): void {
+    if (this.#isJoined) {
+      if (this.#wipe > 0) this.memory.bytes.fill(0, this.#start, this.#start + this.#wipe);
+      this.#isJoined = false;
+      this.#source!.giveHeadroom();
+      return;
+    }
     if (this.#head !== undefined) {
       if (this.#wipe > 0) this.memory.bytes.fill(0, this.#head, this.#head + this.#wipe);
       this.memory.giveHead(this.#head);
