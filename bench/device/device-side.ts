@@ -25,7 +25,7 @@ export class DeviceSide {
   static async create(work: Work, bytes: number): Promise<DeviceSide> {
     const device = new VirtioCryptodevDevice(await createEngine('openssl'));
     const slot = 4096 + Math.ceil((bytes + 16) / 4096) * 4096;
-    const rings = 64 * 1024;
+    const rings = 128 * 1024;
     const memory = { base, bytes: new Uint8Array(new SharedArrayBuffer(rings + (inFlight + 1) * slot)) };
     const state = new DeviceState(device, new GuestMemory([memory]), {
       usedBuffers: () => {},

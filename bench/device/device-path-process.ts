@@ -1,0 +1,11 @@
+/** Measures one path of the device when it is told to: `device-path-process.ts PATH WORK SIZE`, by messages. */
+import process from 'node:process';
+import { type DevicePathName, devicePaths } from './device-path.ts';
+import { works } from './device-requests.ts';
+
+const [name, work, size] = process.argv.slice(2);
+const measure = await devicePaths[name as DevicePathName].prepare(
+  works.find((known) => known.name === work)!,
+  Number(size),
+);
+process.on('message', async (seconds: number) => process.send!(await measure(seconds)));
