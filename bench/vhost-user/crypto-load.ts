@@ -18,10 +18,10 @@ import { FixedRing, ringSize } from './fixed-ring.ts';
 export const inFlight = ringSize;
 const base = 0x100000;
 const largest = 65_536;
-/** Of each request its header, IV and status; the data of all lies behind those of the last, side by side. */
-const slotBytes = 512;
-const ivAt = 128;
-const statusAt = 256;
+/** Of each request its header, IV and status, two cache lines; the data of all lies behind those of the last, side by side. */
+const slotBytes = 128;
+const ivAt = 72;
+const statusAt = 96;
 const headerLength = 72;
 const slotsAt = FixedRing.bytes;
 const dataAt = slotsAt + ringSize * slotBytes;
