@@ -45,6 +45,9 @@ describe('the command line', { timeout: 300_000 }, () => {
     await fails(['serve', '--lisen', ':1'], 2, /Did you mean --listen/);
     await fails(['serve', '--listen'], 2, /argument missing/);
     await fails(['serve', '--listen', 'nowhere'], 2, /not HOST:PORT/);
+    await fails(['serve', '--listen', 'off', '--http', 'off'], 2, /Nothing is left to listen on/);
+    const noFile = ['invite', '--passphrase-file', '/nowhere'];
+    await fails(noFile, 1, /There is no file \/nowhere/);
     await fails(['chat'], 2, /INVITE/);
     await fails(['chat', 'a', 'b'], 2, /Too many arguments/);
     await fails(['chat', 'a', '--crypto', 'rot13'], 2, /none of auto, virtio/);
@@ -227,7 +230,8 @@ describe('an invite', { timeout: 300_000 }, () => {
     const unanswered = await run(['chat', link, '--timeout', '1', '--state', directory.join('state')]);
     assert.equal(unanswered.code, 1);
     assert.match(unanswered.stderr, /^skytale: The server 127\.0\.0\.1:\d+ cannot be reached/m);
-    await fails(['invite', '--server', `127.0.0.1:${port}`], 1, new RegExp(`127\\.0\\.0\\.1:${port}`));
+    const refused = new RegExp(`127\\.0\\.0\\.1:${port} cannot be reached: no server listens there\\.`);
+    await fails(['invite', '--server', `127.0.0.1:${port}`], 1, refused);
     await fails(['invite', '--server', 'nowhere'], 2, /nowhere/);
   });
 });

@@ -48,6 +48,8 @@ function systemMessage(
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `There is no host ${(error as { hostname?: string }).hostname ?? where}. Is the name right, the network up?`;
+    case 'ENOENT':
+      return where === '' ? undefined : `There is no file ${where}. Is the path right?`;
     case 'ENOSPC':
       return `No space left${where && ` for ${where}`}. Make room on the disk.`;
     case 'EROFS':

@@ -4,8 +4,11 @@ import type { ServerSettingsInput } from '@skytale/chat';
 import { UsageError } from './command-error.ts';
 import type { ServerValues } from './program.ts';
 
-/** @throws {UsageError} if certificate and key do not come together */
+/** @throws {UsageError} if it is to listen nowhere, or certificate and key do not come together */
 export function serverSettingsOf(values: ServerValues): ServerSettingsInput {
+  if (values.listen.length === 0 && values.http.length === 0) {
+    throw new UsageError('Nothing is left to listen on: --listen and --http are both off.');
+  }
   const tls = tlsOf(values['tls-cert'], values['tls-key']);
   return {
     tcp: values.listen,

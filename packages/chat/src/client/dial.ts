@@ -91,5 +91,6 @@ function unreachable(address: ServerAddress, error: unknown): ChatError {
 function describe(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(describe).join('; ');
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'it does not answer';
+  if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNREFUSED') return 'no server listens there';
   return error instanceof Error ? error.message : String(error);
 }
