@@ -1,5 +1,6 @@
 /** Helpers for tests that send frames: arbitrary frames, streams cut into pieces, all that comes out. */
 import fc from 'fast-check';
+import { anyText } from '../testing/any-text.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import type { Frame } from './frames.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -65,7 +66,7 @@ export const anyFrame: fc.Arbitrary<Frame> = fc
     fc.record({
       type: fc.constant('error' as const),
       code: u16,
-      text: fc.string({ unit: 'binary', maxLength: 100 }),
+      text: anyText({ maxLength: 100 }),
     }),
   )
   // fast-check's records have no prototype, ours have: deepEqual tells them apart.
