@@ -102,6 +102,26 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
     await terminal.screenShows(/^\$\s*$/m);
   });
 
+  it('names those who have not spoken', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    using other = new Terminal(80, 24);
+    await other.screenShows(/^\$\s*$/m);
+    const state = scene.directory.join('carol');
+    other.type(`"${process.execPath}" "${main}" chat '${scene.link}' --name carol --state '${state}'`);
+    other.press('Enter');
+    await terminal.shows(/→ came: carol\n/);
+    terminal.type('/who');
+    terminal.press('Enter');
+    await terminal.shows(/Here, .*: alice \(you\),.* carol/);
+    await other.screenShows(/connected, with .*alice/);
+    other.press('C-d');
+    await terminal.shows(/← left: carol/);
+    // It was no message: nobody in a pipe saw one.
+    assert.deepEqual(scene.bob.lines, []);
+  });
+
   it('shows what was said last when one comes back, and where the new begins', async () => {
     await using scene = await Scene.open();
     using terminal = new Terminal(80, 24);

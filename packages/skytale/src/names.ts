@@ -21,6 +21,10 @@ export class Names {
     this.#bearers.set(shown, bearers.add(member));
   }
 
+  knows(member: MemberId): boolean {
+    return this.#names.has(member);
+  }
+
   /** The name; with a part of the id where another member uses it too, or where none is known. */
   label(member: MemberId): string {
     const name = this.#names.get(member);

@@ -10,7 +10,7 @@ import { formatInvite, openInvite, parseInvite } from '../encryption/invite.ts';
 import { parseServerAddress, type ServerAddress } from '../encryption/server-address.ts';
 import { ChatServer } from '../server/index.ts';
 import { ChatClient } from './chat-client.ts';
-import type { ConnectionState, Presence } from './client-events.ts';
+import type { ConnectionState, Introduction, Presence } from './client-events.ts';
 import { defaultTuning, retryDelay } from './client-tuning.ts';
 import { createRoom } from './create-room.ts';
 import { createRoomOf } from './testing/create-room-of.ts';
@@ -110,6 +110,41 @@ describe('a chat', () => {
         seqs.toSorted((one, other) => one - other),
       );
     }
+  });
+
+  it('tells who is there, also of those who say nothing', async () => {
+    await using town = await Town.open();
+    const alice = await town.room.client(town.address, { name: 'alice' });
+    const bob = await town.room.client(town.address, { name: 'bob' });
+    const introduced: Introduction[] = [];
+    bob.client.on('introduction', (introduction) => introduced.push(introduction));
+    await Promise.all([alice.client.introduce(), alice.client.introduce()]);
+    alice.client.start();
+    await alice.client.flush();
+    bob.client.start();
+    await bob.until(() => bob.client.present[0]?.name === 'alice');
+    const { member } = alice.client;
+    assert.deepEqual(introduced, [{ member, name: 'alice' }]);
+    await alice.client.send('hello');
+    await alice.client.introduce();
+    await alice.client.flush();
+    await bob.until(() => bob.texts.length === 1);
+    assert.deepEqual(
+      bob.messages.map(({ seq, text }) => [seq, text]),
+      [[2, 'hello']],
+    );
+    assert.equal(alice.client.lastSent, 2);
+    assert.deepEqual([...alice.texts, ...alice.codes, ...bob.codes], []);
+    await bob.client.close();
+
+    // Of what was said before, an introduction is no part.
+    const again = await town.room.client(town.address, { name: 'bob', recent: 50 });
+    assert.deepEqual([...again.client.knownMembers], [[member, 'alice']]);
+    again.client.start();
+    await once(again.client, 'caughtUp');
+    assert.deepEqual(again.texts, ['hello']);
+    await again.client.close();
+    await assert.rejects(again.client.introduce(), { code: 'CHAT_CLOSED' });
   });
 
   it('goes on after the server was stopped and started again', async () => {

@@ -203,6 +203,15 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
   }
 
   /**
+   * Tells the others one's name (`introduction`), for those who may only listen; a message tells it as well. It takes a
+   * number and a place like a message. Does nothing if one has ever sent anything.
+   * @throws {ChatError} CHAT_CLOSED, or the error of `fatal`
+   */
+  introduce(): Promise<void> {
+    return this.#outbox.introduce();
+  }
+
+  /**
    * Resolves when all that was given to `send` before, in earlier runs too, is acknowledged.
    * @throws {ChatError} CHAT_CLOSED, or the error of `fatal`
    */

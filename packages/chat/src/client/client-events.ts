@@ -8,6 +8,8 @@ export type ChatClientEvents = {
   state: [ConnectionState];
   /** The next message of the room; strictly in the order of `seq`, each authentic. */
   message: [ChatMessage];
+  /** Somebody has told its name and nothing else. The event is as authentic as a message. */
+  introduction: [Introduction];
   /** A message of one's own has its place in the room: it is durable at the server. In the order of `n`. */
   ack: [Acknowledgement];
   /**
@@ -69,6 +71,12 @@ export type ChatMessage = {
 
 /** A member's id: the 64 hexadecimal digits of its Ed25519 public key. */
 export type MemberId = string;
+
+export type Introduction = {
+  readonly member: MemberId;
+  /** As `from` of a message: hostile, and not unique. */
+  readonly name: string;
+};
 
 export type Acknowledgement = {
   /** As `send` returned it. */

@@ -1,4 +1,4 @@
-import { MAX_TEXT_BYTES, textBytes } from '../encryption/content.ts';
+import { type Content, MAX_TEXT_BYTES, textBytes } from '../encryption/content.ts';
 import type { ChainPosition } from '../encryption/envelope.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { ChatError } from './chat-error.ts';
@@ -25,8 +25,8 @@ export type OutboxOptions = {
 };
 
 type Draft = {
-  readonly text: string;
-  readonly at: number;
+  readonly content: Content;
+  /** Of its text. */
   readonly bytes: number;
   readonly resolve: (n: number) => void;
   readonly reject: (error: ChatError) => void;
@@ -104,13 +104,26 @@ export class Outbox {
    * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, and with what the outbox failed
    */
   add(text: string): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const { name, now } = this.#options;
     const problem = this.#end ?? checkText(text);
-    if (problem !== undefined) {
-      reject(problem);
-      return promise;
-    }
-    this.#drafts.push({ text, at: this.#options.now(), bytes: textBytes(text), resolve, reject });
+    if (problem !== undefined) return Promise.reject(problem);
+    return this.#draft({ kind: 'text', name, text, at: now() }, textBytes(text));
+  }
+
+  /**
+   * Takes one's name alone, unless there is or was a message that tells it; resolves as `add`.
+   * @throws {ChatError} with what the outbox failed
+   */
+  async introduce(): Promise<void> {
+    const { name, now } = this.#options;
+    if (this.#end !== undefined) throw this.#end;
+    if (this.#last > 0 || this.#drafts.length > 0) return;
+    await this.#draft({ kind: 'name', name, at: now() }, 0);
+  }
+
+  #draft(content: Content, bytes: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#drafts.push({ content, bytes, resolve, reject });
     this.#store();
     return promise;
   }
@@ -208,12 +221,10 @@ export class Outbox {
 
   /** The drafts stay in line until they are stored, so that `flush` and `size` count them. */
   async #storeBatch(batch: readonly Draft[]): Promise<void> {
-    const { cipher, name, position, store, onStored } = this.#options;
+    const { cipher, position, store, onStored } = this.#options;
     const first = this.#last + 1;
     const seen = position();
-    const sealed = batch.map(({ text, at }, index) =>
-      cipher.seal(first + index, { kind: 'text', name, text, at }, seen),
-    );
+    const sealed = batch.map(({ content }, index) => cipher.seal(first + index, content, seen));
     const entries = (await Promise.all(sealed)).map((envelope, index) => ({ n: first + index, envelope }));
     if (this.#end !== undefined) return;
     store.addToOutbox(entries);

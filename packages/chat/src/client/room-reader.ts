@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from '../encryption/bytes.ts';
-import type { Content } from '../encryption/content.ts';
+import type { TextContent } from '../encryption/content.ts';
 import type { Finding } from '../encryption/finding.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
 import type { Delivery, Sender, Transcript } from '../encryption/transcript.ts';
@@ -262,9 +262,11 @@ export class RoomReader implements InboxReader {
     const { content, findings } = this.transcript.take(delivery, outcome);
     for (const finding of findings) this.#report(finding, seq - 1);
     if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
-    const shown = content !== undefined && this.#isToBeShown(delivery, own);
+    const shown = content?.kind === 'text' && this.#isToBeShown(delivery, own);
     if (shown) {
       this.#show(delivery, content, { own, again: this.#place.wasHandedOver(seq), old: false });
+    } else if (content?.kind === 'name' && !own) {
+      this.#announcements.add(['introduction', { member: toHex(member), name: content.name }]);
     }
     this.#advanced(member, shown ? delivery.envelope.length : undefined);
     return true;
@@ -280,8 +282,9 @@ export class RoomReader implements InboxReader {
   #recall(delivery: Delivery, outcome: Outcome, own: boolean): boolean {
     const fits = this.#recent.take(delivery, this.transcript.sender(delivery.member)?.n ?? 0);
     if (outcome instanceof MessageError) this.#report(this.transcript.refusal(delivery, outcome));
-    else if (fits) this.#show(delivery, outcome.content, { own, again: false, old: true });
-    else this.#reportRepetition(delivery);
+    else if (!fits) this.#reportRepetition(delivery);
+    else if (outcome.content.kind === 'text')
+      this.#show(delivery, outcome.content, { own, again: false, old: true });
     return true;
   }
 
@@ -334,7 +337,7 @@ export class RoomReader implements InboxReader {
 
   #show(
     { seq, member }: Delivery,
-    { name, text, at }: Content,
+    { name, text, at }: TextContent,
     marks: Pick<ChatMessage, 'own' | 'again' | 'old'>,
   ): void {
     const message = { seq, from: name, member: toHex(member), text, at: new Date(at), ...marks };

@@ -14,16 +14,19 @@ export const MAX_CONTENT_BYTES = MAX_TEXT_BYTES + MAX_NAME_BYTES + 256;
 const LAST_TIME = 8.64e15;
 
 /** Told apart by `kind`. Text and name are any Unicode, control characters too: who shows them makes them harmless. */
-export type Content = TextContent;
+export type Content = TextContent | NameContent;
 
-export type TextContent = {
-  readonly kind: 'text';
+type Signed = {
   /** What the sender calls itself. */
   readonly name: string;
-  readonly text: string;
   /** When it was written, by the sender's clock: Unix time in milliseconds. */
   readonly at: number;
 };
+
+export type TextContent = Signed & { readonly kind: 'text'; readonly text: string };
+
+/** Of a sender who has nothing to say but who it is. */
+export type NameContent = Signed & { readonly kind: 'name' };
 
 const bounded = (most: number) =>
   v.pipe(
@@ -31,13 +34,16 @@ const bounded = (most: number) =>
     v.check((text) => text.isWellFormed() && Buffer.byteLength(text) <= most),
   );
 
-/** Fields that it does not name are ignored, so that later versions may add some. */
-const content = v.object({
-  kind: v.literal('text'),
+const signed = {
   name: v.pipe(bounded(MAX_NAME_BYTES), v.minLength(1)),
-  text: bounded(MAX_TEXT_BYTES),
   at: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(LAST_TIME)),
-});
+};
+
+/** Fields that it does not name are ignored, so that later versions may add some. */
+const content = v.variant('kind', [
+  v.object({ kind: v.literal('text'), text: bounded(MAX_TEXT_BYTES), ...signed }),
+  v.object({ kind: v.literal('name'), ...signed }),
+]);
 
 /** @throws {RangeError} if a field is beyond its limits, which the caller has checked */
 export function encodeContent(message: Content): Uint8Array {

@@ -47,8 +47,8 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
         envelopes.map((bytes, index) => bob.open(alice.member, index + 1, bytes)),
       );
       assert.deepEqual(
-        opened.map((message) => message.content.text),
-        numbers.map(String),
+        opened.map((message) => message.content),
+        numbers.map((n) => content(`${n}`)),
       );
     });
 

@@ -1,5 +1,5 @@
 /** The chat client on a terminal: history above; below it what is not sent yet, the state, and the input line. */
-import type { ChatClient, ChatError, ChatMessage, ConnectionState, Presence } from '@skytale/chat';
+import type { ChatClient, ChatError, ChatMessage, ConnectionState, MemberId, Presence } from '@skytale/chat';
 import { Names } from '../names.ts';
 import { displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
@@ -8,6 +8,7 @@ import { answer } from './chat-commands.ts';
 import { layoutInput } from './input-layout.ts';
 import { type Key, LineEditor } from './line-editor.ts';
 import { LiveRegion, type Picture } from './live-region.ts';
+import { Newcomers } from './newcomers.ts';
 import { fit, widthOf } from './text-width.ts';
 import { Transcript } from './transcript.ts';
 import { Tty } from './tty.ts';
@@ -32,6 +33,7 @@ export class TerminalChat {
   readonly #longest: number;
   readonly #transcript: Transcript;
   readonly #names = new Names();
+  readonly #newcomers = new Newcomers((member) => this.#printPresence(member, true));
   readonly #editor = new LineEditor();
   readonly #tty: Tty;
   readonly #region: LiveRegion;
@@ -99,6 +101,7 @@ export class TerminalChat {
     this.#draw();
     this.#left = true;
     clearInterval(this.#clock);
+    this.#newcomers[Symbol.dispose]();
     const unsent = this.#client.unacknowledged;
     const lastWords = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
     this.#region.clear(unsent === 0 ? '' : this.#transcript.notice(lastWords));
@@ -111,11 +114,14 @@ export class TerminalChat {
       .on('ack', ({ n }) => this.#acknowledged(n))
       .on('company', () => this.#drawSoon())
       .on('presence', (presence) => this.#presence(presence))
+      .on('introduction', ({ member, name }) => this.#learn(member, name))
       .on('warning', ({ text }) => this.#print(this.#transcript.warning(text)))
-      .on('caughtUp', ({ seq }) => {
+      .on('caughtUp', () => {
         this.#caughtUp = true;
-        if (this.#shown !== 'new' && seq > 0) this.#print(this.#transcript.divider('nothing new'));
+        if (this.#shown === 'old') this.#print(this.#transcript.divider('nothing new'));
         this.#shown = 'new';
+        // It fails only where the client does, which says so itself.
+        this.#client.introduce().catch(() => {});
         this.#drawSoon();
       })
       .on('state', (state) => this.#stateChanged(state))
@@ -125,7 +131,7 @@ export class TerminalChat {
   #message(message: ChatMessage): void {
     if (this.#shown === 'old' && !message.old) this.#print(this.#transcript.divider('new'));
     this.#shown = message.old ? 'old' : 'new';
-    this.#names.learn(message.member, message.from);
+    this.#learn(message.member, message.from);
     // The own message whose acknowledgement was lost with the connection comes as history.
     if (message.own && !message.old) this.#forgetUnsent(message.text);
     const label = this.#names.label(message.member);
@@ -146,8 +152,23 @@ export class TerminalChat {
     this.#print(this.#transcript.message(new Date(), this.#client.member, this.#ownLabel, text));
   }
 
-  #presence({ member, name, present }: Presence): void {
-    if (name !== undefined) this.#names.learn(member, name);
+  #learn(member: MemberId, name: string): void {
+    this.#names.learn(member, name);
+    this.#newcomers.settle(member);
+    this.#drawSoon();
+  }
+
+  #presence({ member, present }: Presence): void {
+    if (present && !this.#names.knows(member)) {
+      this.#newcomers.came(member);
+      this.#drawSoon();
+      return;
+    }
+    this.#newcomers.settle(member);
+    this.#printPresence(member, present);
+  }
+
+  #printPresence(member: MemberId, present: boolean): void {
     const what = present ? '→ came:' : '← left:';
     this.#print(this.#transcript.notice(`${what} ${this.#names.label(member)}`));
   }
