@@ -17,11 +17,11 @@ for (const name of ownEngineNames) engineCases(await createEngine(name));
 describe('engine openssl and memory', async () => {
   const engine = await createEngine('openssl');
 
-  it('frees every native context of 20,000 sessions', async () => {
+  it('frees every native context of many sessions', async () => {
     const before = liveContexts();
     await using device = new EngineDevice(engine);
     const data = new Uint8Array(16);
-    for (let i = 0; i < 20_000; i += 4) {
+    for (let i = 0; i < 500; i++) {
       const cipher = await device.createSession({ cipher: 'aes-cbc', key: new Uint8Array(16) });
       await cipher.decrypt(await cipher.encrypt(data, data), data);
       const aead = await device.createSession({ aead: 'aes-gcm', key: new Uint8Array(32) });
