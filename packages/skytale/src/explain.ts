@@ -3,8 +3,14 @@ import { CommandError } from './command-error.ts';
 
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const message = (systemMessage(error) ?? error.message) + hint(error);
-  return message.replace(/\s*\n\s*/g, ' ');
+  const message = (systemMessage(error) ?? error.message).replace(/\s*\n\s*/g, ' ');
+  return asSentence(message) + hint(error);
+}
+
+/** The messages of the packages below the chat are phrases. What begins with a path or a code is left as it is. */
+function asSentence(message: string): string {
+  const begun = /^[a-z]+ /.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
+  return /[.?!)]$/.test(begun) ? begun : `${begun}.`;
 }
 
 /** Which option changes it, where the error comes from a package that knows nothing of options. */
