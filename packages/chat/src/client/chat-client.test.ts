@@ -8,7 +8,8 @@ import { describe, it } from 'node:test';
 import { MAX_TEXT_BYTES } from '../encryption/content.ts';
 import { formatInvite, openInvite, parseInvite } from '../encryption/invite.ts';
 import { parseServerAddress, type ServerAddress } from '../encryption/server-address.ts';
-import { ChatServer } from '../server/index.ts';
+import { MemoryLog } from '../log/memory-log.ts';
+import { ChatServer, type ServerParts } from '../server/index.ts';
 import { ChatClient } from './chat-client.ts';
 import type { ConnectionState, Introduction, Presence } from './client-events.ts';
 import { defaultTuning, retryDelay } from './client-tuning.ts';
@@ -16,14 +17,16 @@ import { createRoom } from './create-room.ts';
 import { createRoomOf } from './testing/create-room-of.ts';
 import { quick, RoomFixture } from './testing/room-fixture.ts';
 
-/** A server with a room in it; `restart` stops it and starts it on the same ports and data. */
+/** A server with a room in it; `restart` stops one that has a disk, and starts it on the same ports and data. */
 class Town implements AsyncDisposable {
   readonly room: RoomFixture;
   server: ChatServer;
 
-  static async open(): Promise<Town> {
+  static async open(storage: 'memory' | 'disk' = 'memory'): Promise<Town> {
     const room = await RoomFixture.open();
-    const town = new Town(room, await startServer(join(room.directory, 'server'), 0));
+    const data = join(room.directory, 'server');
+    const server = await startServer(data, 0, storage === 'disk' ? {} : { log: new MemoryLog() });
+    const town = new Town(room, server);
     await createRoomOf(room, town.address.port);
     return town;
   }
@@ -54,15 +57,10 @@ class Town implements AsyncDisposable {
   }
 }
 
-function startServer(data: string, port: number): Promise<ChatServer> {
+function startServer(data: string, port: number, parts: ServerParts = {}): Promise<ChatServer> {
   const host = '127.0.0.1';
-  return ChatServer.start({
-    tcp: [{ host, port }],
-    http: [{ host, port: 0 }],
-    data,
-    closeTimeoutMs: 200,
-    presenceDelayMs: 1,
-  });
+  const addresses = { tcp: [{ host, port }], http: [{ host, port: 0 }] };
+  return ChatServer.start({ ...addresses, data, closeTimeoutMs: 200, presenceDelayMs: 1 }, parts);
 }
 
 describe('a chat', () => {
@@ -148,7 +146,7 @@ describe('a chat', () => {
   });
 
   it('goes on after the server was stopped and started again', async () => {
-    await using town = await Town.open();
+    await using town = await Town.open('disk');
     const alice = await town.room.client(town.address, { name: 'alice' });
     const bob = await town.room.client(town.address, { name: 'bob' });
     const states: ConnectionState[] = [];
@@ -173,7 +171,7 @@ describe('a chat', () => {
   });
 
   it('heals a server whose data was brought back from a copy', async () => {
-    await using town = await Town.open();
+    await using town = await Town.open('disk');
     const [data, copy] = [join(town.room.directory, 'server'), join(town.room.directory, 'copy')];
     const alice = await town.room.client(town.address, { name: 'alice' });
     const bob = await town.room.client(town.address, { name: 'bob' });
