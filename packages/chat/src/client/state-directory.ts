@@ -1,9 +1,10 @@
 /** Where members' states lie on disk, and which of them a process takes. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '../encryption/bytes.ts';
+import { makePrivateDirectory } from '../private-directory.ts';
 import { ChatError } from './chat-error.ts';
 import { StateStore } from './state-store.ts';
 
@@ -58,7 +59,7 @@ function newState(directory: string, stem: string, room: Uint8Array, inUse: Read
 
 function slotsOf(directory: string, stem: string): number[] {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(directory);
     return readdirSync(directory)
       .filter((file) => file.startsWith(`${stem}.`))
       .map((file) => Number(/^\.([1-9][0-9]?)\.db$/.exec(file.slice(stem.length))?.[1]))

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { makePrivateDirectory } from '../private-directory.ts';
 import { skipFrames } from './frame-run.ts';
 import { LogError } from './log-error.ts';
 import type { Batch, LogChunk, RoomState } from './message-log.ts';
@@ -248,7 +249,7 @@ function prepare(
 
 function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(directory);
   } catch (cause) {
     throw new LogError(
       'LOG_NOT_ACCESSIBLE',
