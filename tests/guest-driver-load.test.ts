@@ -6,13 +6,8 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import {
-  GuestBuild,
-  launchCryptodevGuest,
-  obstacle,
-  runAgent,
-  serveCryptodev,
-} from './support/guest-driver.ts';
+import { runAgent } from './support/agent.ts';
+import { GuestBuild, launchCryptodevGuest, obstacle, serveCryptodev } from './support/guest-driver.ts';
 
 const skip = (await obstacle()) ?? false;
 const seconds = Number(process.env.SKYTALE_STORM_SECONDS ?? 5);
@@ -28,7 +23,7 @@ describe('the guest driver under load', { skip }, () => {
   before(async () => {
     build = await GuestBuild.make('6.1');
     const module = await build.driver();
-    const program = (name: string) => build.program(`tests/${name}.c`);
+    const program = async (name: string) => `/host${await build.program(`tests/${name}.c`)}`;
     programs = { agent: await program('agent'), storm: await program('storm'), fuzz: await program('fuzz') };
     vm = await launchCryptodevGuest(build.kernel, module, { hotplugSlots: 1 });
   });
@@ -43,7 +38,7 @@ describe('the guest driver under load', { skip }, () => {
     duration: number,
     ...words: string[]
   ): Promise<Totals> {
-    const command = [`/host${programs.storm}`, device, String(processes), String(duration), ...words];
+    const command = [programs.storm, device, String(processes), String(duration), ...words];
     const output = await vm.guest.check(command, { timeout: duration * 1000 + 120_000 });
     const numbers = [...output.matchAll(/(\w+) (\d+)/g)].map(([, name, value]) => [name, Number(value)]);
     return Object.fromEntries(numbers);
@@ -59,7 +54,7 @@ describe('the guest driver under load', { skip }, () => {
       `crypt 0 0 0 0 ${'00'.repeat(16)} new null null`,
     ];
     const input = `${steps.join('\n')}\n`;
-    const output = await vm.guest.check([`/host${programs.agent}`, device], { input });
+    const output = await vm.guest.check([programs.agent, device], { input });
     assert.match(output, /^0\n0\n0 66e94bd4ef8a2c3b884cfa59ca342b2e /);
   };
   const until = (condition: string) => vm.guest.check(`until ${condition}; do sleep 0.05; done`);
@@ -82,7 +77,7 @@ describe('the guest driver under load', { skip }, () => {
   it('outlasts ioctls with arguments of all kinds', async (test) => {
     const seed = randomInt(1, 2 ** 31);
     test.diagnostic(`seed ${seed}`);
-    const command = [`/host${programs.fuzz}`, '/dev/crypto', String(seed), String(seconds)];
+    const command = [programs.fuzz, '/dev/crypto', String(seed), String(seconds)];
     const output = await vm.guest.check(command, { timeout: seconds * 1000 + 60_000 });
     const steps = Number(/steps (\d+)/.exec(output)?.[1]);
     assert.ok(steps > 100, `seed ${seed}: ${steps} steps`);
@@ -111,7 +106,7 @@ describe('the guest driver under load', { skip }, () => {
       await works('/dev/cryptodev1');
       const load = storm('/dev/cryptodev1', 8, 3, 'faults');
       load.catch(() => {});
-      const child = await vm.guest.spawn([`/host${programs.agent}`, '/dev/cryptodev1']);
+      const child = await vm.guest.spawn([programs.agent, '/dev/cryptodev1']);
       child.stdin.write(`open 0\nsession 0 0 11 0 ${'00'.repeat(16)} -\n`);
       await vm.guest.check('sleep 1');
       await vm.guest.unplug(second.device);
@@ -132,7 +127,7 @@ describe('the guest driver under load', { skip }, () => {
       await vm.guest.plug(stopped.device);
       await until('test -e /dev/cryptodev1');
       const session = `session 0 0 11 0 ${'00'.repeat(16)} -`;
-      const child = await vm.guest.spawn([`/host${programs.agent}`, '/dev/cryptodev1']);
+      const child = await vm.guest.spawn([programs.agent, '/dev/cryptodev1']);
       const replies = child.stdout.iterator({ destroyOnReturn: false });
       child.stdin.write(`open 0\n${session}\n`);
       await replies.next();

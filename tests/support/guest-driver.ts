@@ -129,12 +129,6 @@ export async function launchCryptodevGuest(
   return { qemu, guest, served, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Runs a script of the agent's; returns its answers, one for each line. */
-export async function runAgent(guest: Guest, agent: string, steps: readonly string[]): Promise<string[]> {
-  const output = await guest.check([`/host${agent}`], { input: `${steps.join('\n')}\n` });
-  return output.split('\n').slice(0, -1);
-}
-
 /** Why guests with the driver cannot be had on this machine, or undefined. */
 export async function obstacle(): Promise<string | undefined> {
   try {

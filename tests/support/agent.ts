@@ -1,0 +1,19 @@
+/** The program guest/tests/agent.c, which does by ioctl what it is told. */
+
+/** A guest in any VMM */
+export interface AgentGuest {
+  check(
+    command: string | readonly string[],
+    options?: { readonly input?: string | Uint8Array },
+  ): Promise<string>;
+}
+
+/** Runs a script of the agent's; returns its answers, one for each line. */
+export async function runAgent(
+  guest: AgentGuest,
+  agent: string,
+  steps: readonly string[],
+): Promise<string[]> {
+  const output = await guest.check([agent], { input: `${steps.join('\n')}\n` });
+  return output.split('\n').slice(0, -1);
+}
