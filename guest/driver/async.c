@@ -13,9 +13,12 @@
 /* Operations of a file that were submitted and not fetched */
 #define VCD_MAX_JOBS	64
 
-static bool vcd_job_expired(const struct vcd_request *req)
+/* Jiffies until the job is given up, 0 if it is */
+static unsigned long vcd_job_left(const struct vcd_request *req)
 {
-	return time_after_eq(jiffies, req->deadline);
+	long left = req->deadline - jiffies;
+
+	return max(left, 0L);
 }
 
 /* The oldest job, if it can be fetched: answered, or given up. Called with the file's lock. */
@@ -23,7 +26,7 @@ static struct vcd_request *vcd_finished_job(struct vcd_file *file)
 {
 	struct vcd_request *req = list_first_entry_or_null(&file->jobs, struct vcd_request, job);
 
-	if (req && !completion_done(&req->answered) && !vcd_job_expired(req))
+	if (req && !completion_done(&req->answered) && vcd_job_left(req))
 		req = NULL;
 	return req;
 }
@@ -37,10 +40,11 @@ static void vcd_expiry_work(struct work_struct *work)
 
 	spin_lock_irq(&file->lock);
 	list_for_each_entry(req, &file->jobs, job) {
-		if (!completion_done(&req->answered) && !vcd_job_expired(req)) {
-			delay = req->deadline - jiffies;
+		if (completion_done(&req->answered))
+			continue;
+		delay = vcd_job_left(req);
+		if (delay)
 			break;
-		}
 	}
 	if (delay)
 		queue_delayed_work(vcd_workqueue, &file->expiry, delay);
@@ -110,6 +114,8 @@ int vcd_async_fetch(struct vcd_file *file, struct crypt_op *op)
 	spin_unlock_irq(&file->lock);
 	if (!req)
 		return -EBUSY;
+	/* There is room for who waits to submit. */
+	wake_up_interruptible_poll(&file->poll, EPOLLOUT | EPOLLWRNORM);
 	*op = req->op;
 	if (completion_done(&req->answered)) {
 		error = vcd_crypt_finish(req, op);
