@@ -117,16 +117,16 @@ static int compat_get_crypt_op(struct crypt_op *op, void __user *arg)
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	*op = (struct crypt_op) {
-		.ses = in.ses,
-		.op = in.op,
-		.flags = in.flags,
-		.len = in.len,
-		.src = compat_ptr(in.src),
-		.dst = compat_ptr(in.dst),
-		.mac = compat_ptr(in.mac),
-		.iv = compat_ptr(in.iv),
-	};
+	/* With what lies between the fields: a 64-bit program may fetch what a 32-bit one submits. */
+	memset(op, 0, sizeof(*op));
+	op->ses = in.ses;
+	op->op = in.op;
+	op->flags = in.flags;
+	op->len = in.len;
+	op->src = compat_ptr(in.src);
+	op->dst = compat_ptr(in.dst);
+	op->mac = compat_ptr(in.mac);
+	op->iv = compat_ptr(in.iv);
 	return 0;
 }
 
