@@ -15,7 +15,11 @@ struct vcd_authcrypt {
 	 */
 	u8 __user *auth;
 	u32 auth_part;
+	/* As the program gave it, 0 for the default; and what that comes to */
 	u16 tag_len;
+	u16 full_tag_len;
+	/* Length of the result: of TLS decryption it is not known before */
+	u32 least_data_len;
 	/* SRTP type: the tag is neither in the data's source nor in their destination */
 	u16 tag_part;
 	u16 mac_room;
@@ -56,11 +60,16 @@ static int vcd_plan_aead(const struct vcd_session *session, const struct vcd_dev
 {
 	if (!session->is_aead || op->tag_len > session->tag_len)
 		return -EINVAL;
+	/* Nothing to encrypt and nothing to authenticate */
+	if (!op->src && !op->auth_len)
+		return -EINVAL;
 	plan->tag_len = op->tag_len ?: session->tag_len;
+	plan->full_tag_len = plan->tag_len;
 	if (op->op == COP_ENCRYPT)
 		plan->data.dst_len = op->len + plan->tag_len;
 	else
 		plan->data.dst_len = op->len - min_t(u32, op->len, plan->tag_len);
+	plan->least_data_len = plan->data.dst_len;
 	return vcd_plan_common(dev, op, plan);
 }
 
@@ -74,12 +83,14 @@ static int vcd_plan_tls(const struct vcd_session *session, const struct vcd_devi
 	if (session->is_aead || op->src != op->dst || op->tag_len > session->digest_size)
 		return -EINVAL;
 	plan->tag_len = op->tag_len;
+	plan->full_tag_len = tag_len;
 	plan->data.dst_len = op->len;
 	if (op->op == COP_ENCRYPT) {
 		plan->data.dst_len += tag_len;
 		/* At least one byte of padding */
 		if (block > 1)
 			plan->data.dst_len += block - plan->data.dst_len % block;
+		plan->least_data_len = plan->data.dst_len;
 	}
 	return vcd_plan_common(dev, op, plan);
 }
@@ -100,6 +111,8 @@ static int vcd_plan_srtp(const struct vcd_session *session, const struct vcd_dev
 	plan->auth_len = op->auth_len;
 	plan->argument = position;
 	plan->tag_len = op->tag_len;
+	plan->full_tag_len = tag_len;
+	plan->least_data_len = op->len;
 	if (op->op == COP_ENCRYPT)
 		plan->mac_room = tag_len;
 	else
@@ -149,6 +162,9 @@ static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file,
 	if (IS_ERR(req))
 		return req;
 	req->mac_room = plan->mac_room;
+	req->mac_len = plan->full_tag_len;
+	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
+	req->least_data_len = plan->least_data_len;
 	req->header.session = cpu_to_le32(op->ses);
 	req->header.op = cpu_to_le16(op->op);
 	req->header.flags = cpu_to_le16(op->flags);
@@ -184,21 +200,18 @@ static int vcd_authcrypt_finish(struct vcd_file *file, struct vcd_request *req,
 	u16 mac_len = le16_to_cpu(answer->mac_len);
 	int error;
 
-	if (plan->mac_room && mac_len > plan->mac_room)
-		return -EIO;
 	error = vcd_data_error(vcd_data_copy_out(req, data_len));
 	if (error)
 		return error;
 	if (plan->mac_room && copy_to_user(op->tag, req->mac, mac_len))
 		return -EFAULT;
-	error = vcd_write_iv(answer, op->flags, op->iv);
+	error = vcd_write_iv(answer, op->iv);
 	if (error)
 		return error;
 	op->len = data_len;
 	op->tag_len = mac_len;
 	if (!vcd_is_srtp(op) && !vcd_is_tls(op))
-		op->tag = op->dst + data_len -
-			  (op->op == COP_ENCRYPT ? min_t(u32, mac_len, data_len) : 0);
+		op->tag = op->dst + data_len - (op->op == COP_ENCRYPT ? mac_len : 0);
 	return 0;
 }
 

@@ -29,7 +29,8 @@ static int vcd_crypt_data(const struct vcd_session *session, const struct crypt_
 	data->src_len = op->len;
 	data->dst = op->dst;
 	data->dst_len = session->has_cipher ? op->len : 0;
-	data->in_place = op->src == op->dst;
+	/* A hash has no destination, whatever `dst` is. */
+	data->in_place = session->has_cipher && op->src == op->dst;
 	data->copy = op->flags & COP_FLAG_NO_ZC;
 	return 0;
 }
@@ -47,6 +48,9 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 	if (IS_ERR(req))
 		return req;
 	req->mac_room = vcd_mac_room(session, op);
+	req->mac_len = req->mac_room;
+	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
+	req->least_data_len = data->dst_len;
 	req->header.session = cpu_to_le32(op->ses);
 	req->header.op = cpu_to_le16(op->op);
 	req->header.flags = cpu_to_le16(op->flags);
@@ -85,13 +89,13 @@ struct vcd_request *vcd_crypt_prepare(struct vcd_file *file, const struct crypt_
 	return vcd_crypt_request(file, &session, op, &data);
 }
 
-int vcd_write_iv(const struct virtio_cryptodev_response *answer, u16 flags, u8 __user *iv)
+/* Gives the program the IV, if it asked for that with COP_FLAG_WRITE_IV. */
+int vcd_write_iv(const struct virtio_cryptodev_response *answer, u8 __user *iv)
 {
-	u16 len = le16_to_cpu(answer->iv_len);
-
-	if (!(flags & COP_FLAG_WRITE_IV) || !len)
+	/* Without `iv` there is no place for it, and that is no error. */
+	if (!iv)
 		return 0;
-	return copy_to_user(iv, answer->iv, len) ? -EFAULT : 0;
+	return copy_to_user(iv, answer->iv, le16_to_cpu(answer->iv_len)) ? -EFAULT : 0;
 }
 
 /* Gives the program what the device has answered; the operation's errno. */
@@ -101,8 +105,6 @@ int vcd_crypt_finish(struct vcd_request *req, const struct crypt_op *op)
 	int error = vcd_request_answer(req, &answer);
 	u16 mac_len = le16_to_cpu(answer.mac_len);
 
-	if (mac_len > req->mac_room)
-		return -EIO;
 	/* Without room for the digest the cipher's work is done all the same. */
 	if (!error || error == -EFAULT)
 		error = vcd_data_copy_out(req, le32_to_cpu(answer.data_len)) ?: error;
@@ -110,7 +112,7 @@ int vcd_crypt_finish(struct vcd_request *req, const struct crypt_op *op)
 		return error;
 	if (mac_len && copy_to_user(op->mac, req->mac, mac_len))
 		return -EFAULT;
-	return vcd_write_iv(&answer, op->flags, op->iv);
+	return vcd_write_iv(&answer, op->iv);
 }
 
 int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)

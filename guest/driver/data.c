@@ -20,6 +20,8 @@ MODULE_PARM_DESC(copy_threshold, "Data up to so many bytes are copied, more are 
 #define VCD_LINEAR_MAX	16384
 /* Largest piece of memory for a copy in pages: 2^5 pages of 4 KiB */
 #define VCD_COPY_ORDER	5
+/* The same, where the queue is too short for so many of them */
+#define VCD_COPY_ORDER_MAX	10
 /* Descriptors that a request needs beside its data: head and answer */
 #define VCD_OTHER_SEGMENTS	2
 
@@ -71,6 +73,12 @@ static int vcd_slice(struct sg_table *slice, const struct sg_table *whole, u32 o
 	return 0;
 }
 
+static void vcd_free_table(struct sg_table *table)
+{
+	sg_free_table(table);
+	memset(table, 0, sizeof(*table));
+}
+
 static void vcd_unpin(struct vcd_pages *pages)
 {
 	sg_free_table(&pages->table);
@@ -82,7 +90,8 @@ static void vcd_unpin(struct vcd_pages *pages)
 }
 
 /* -EFAULT where memory is missing or, with `write`, must not be written to */
-static int vcd_pin(struct vcd_pages *pages, u8 __user *address, u32 len, bool write)
+static int vcd_pin(const struct vcd_device *dev, struct vcd_pages *pages, u8 __user *address,
+		   u32 len, bool write)
 {
 	unsigned long start = (unsigned long)address;
 	unsigned int wanted = DIV_ROUND_UP((u64)offset_in_page(start) + len, PAGE_SIZE);
@@ -104,8 +113,9 @@ static int vcd_pin(struct vcd_pages *pages, u8 __user *address, u32 len, bool wr
 		pages->count += got;
 	}
 	/* Pages that lie side by side become one segment. */
-	error = sg_alloc_table_from_pages(&pages->table, pages->pages, wanted,
-					  offset_in_page(start), len, GFP_KERNEL_ACCOUNT);
+	error = sg_alloc_table_from_pages_segment(&pages->table, pages->pages, wanted,
+						  offset_in_page(start), len, dev->max_segment_len,
+						  GFP_KERNEL_ACCOUNT);
 	if (!error)
 		return 0;
 unpin:
@@ -120,12 +130,12 @@ static int vcd_attach_pinned(struct vcd_request *req)
 	int error;
 
 	if (data->in_place) {
-		error = vcd_pin(source, data->src, vcd_data_extent(data), true);
+		error = vcd_pin(req->dev, source, data->src, vcd_data_extent(data), true);
 	} else {
 		destination = &req->destination_pages;
-		error = vcd_pin(source, data->src, data->src_len, false);
+		error = vcd_pin(req->dev, source, data->src, data->src_len, false);
 		if (!error)
-			error = vcd_pin(destination, data->dst, data->dst_len, true);
+			error = vcd_pin(req->dev, destination, data->dst, data->dst_len, true);
 	}
 	if (!error)
 		error = vcd_slice(&req->source, &source->table, 0, data->src_len);
@@ -135,44 +145,46 @@ static int vcd_attach_pinned(struct vcd_request *req)
 	return error;
 }
 
-static void vcd_free_copy(struct vcd_pages *pages)
+static void vcd_free_copy(struct vcd_request *req)
 {
 	struct scatterlist *sg;
 	unsigned int i;
 
-	for_each_sgtable_sg(&pages->table, sg, i)
-		if (sg_page(sg))
-			__free_pages(sg_page(sg), get_order(sg->length));
-	sg_free_table(&pages->table);
-	memset(pages, 0, sizeof(*pages));
+	for_each_sgtable_sg(&req->copy, sg, i) {
+		if (!sg_page(sg))
+			continue;
+		/* Plaintext */
+		memzero_explicit(sg_virt(sg), sg->length);
+		__free_pages(sg_page(sg), get_order(sg->length));
+	}
+	vcd_free_table(&req->copy);
 }
 
-/* Memory for a copy in few pieces: large ones where there are any */
-static int vcd_alloc_copy(struct vcd_pages *pages, u32 len)
+/* Memory for a copy, in pieces so large that both source and destination find room in the queue */
+static int vcd_alloc_copy(struct vcd_request *req, u32 len, unsigned int room)
 {
 	unsigned int order = min_t(unsigned int, VCD_COPY_ORDER, get_order(len));
-	unsigned int count = DIV_ROUND_UP(len, PAGE_SIZE << order);
 	struct scatterlist *sg;
 	unsigned int i;
 
-	if (sg_alloc_table(&pages->table, count, GFP_KERNEL_ACCOUNT))
+	while (DIV_ROUND_UP(len, PAGE_SIZE << order) > room / 2 && order < VCD_COPY_ORDER_MAX)
+		order++;
+	if (sg_alloc_table(&req->copy, DIV_ROUND_UP(len, PAGE_SIZE << order), GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;
-	for_each_sgtable_sg(&pages->table, sg, i) {
+	for_each_sgtable_sg(&req->copy, sg, i) {
 		u32 here = min_t(u32, len, PAGE_SIZE << order);
 		struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
 						__GFP_RETRY_MAYFAIL, get_order(here));
 
-		if (!page) {
-			vcd_free_copy(pages);
+		if (!page)
 			return -ENOMEM;
-		}
 		sg_set_page(sg, page, here, 0);
 		len -= here;
 	}
 	return 0;
 }
 
-static int vcd_attach_copy(struct vcd_request *req)
+static int vcd_attach_copy(struct vcd_request *req, unsigned int room)
 {
 	const struct vcd_data *data = &req->data;
 	u32 copied = 0;
@@ -180,19 +192,18 @@ static int vcd_attach_copy(struct vcd_request *req)
 	unsigned int i;
 	int error;
 
-	error = vcd_alloc_copy(&req->source_pages, vcd_data_extent(data));
+	error = vcd_alloc_copy(req, vcd_data_extent(data), room);
 	if (error)
 		return error;
-	for_each_sgtable_sg(&req->source_pages.table, sg, i) {
+	for_each_sgtable_sg(&req->copy, sg, i) {
 		u32 here = min(sg->length, data->src_len - copied);
 
 		if (copy_from_user(sg_virt(sg), data->src + copied, here))
 			return -EFAULT;
 		copied += here;
 	}
-	error = vcd_slice(&req->source, &req->source_pages.table, 0, data->src_len);
-	return error ?: vcd_slice(&req->destination, &req->source_pages.table, data->offset,
-				  data->dst_len);
+	error = vcd_slice(&req->source, &req->copy, 0, data->src_len);
+	return error ?: vcd_slice(&req->destination, &req->copy, data->offset, data->dst_len);
 }
 
 static int vcd_attach_linear(struct vcd_request *req)
@@ -228,18 +239,24 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 			return error;
 		if (req->source.orig_nents + req->destination.orig_nents <= room)
 			return 0;
-		/* Too many places for one request */
-		vcd_data_release(req);
+		/* Too many places for one request. What is pinned stays so: see vcd_copy_pages_out. */
+		vcd_free_table(&req->source);
+		vcd_free_table(&req->destination);
 		req->copied = true;
 	}
-	error = vcd_attach_copy(req);
+	error = vcd_attach_copy(req, room);
 	if (!error && req->source.orig_nents + req->destination.orig_nents > room)
 		error = -EINVAL;
 	return error;
 }
 
+/* To the pages that were pinned, if any were: their program may not be the one that asks now. */
 static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 {
+	const struct vcd_data *data = &req->data;
+	const struct sg_table *pinned = data->in_place ? &req->source_pages.table :
+							 &req->destination_pages.table;
+	u32 offset = data->in_place ? data->offset : 0;
 	struct scatterlist *sg;
 	unsigned int i;
 	u32 copied = 0;
@@ -247,7 +264,10 @@ static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 	for_each_sgtable_sg(&req->destination, sg, i) {
 		u32 here = min(sg->length, len - copied);
 
-		if (copy_to_user(req->data.dst + copied, sg_virt(sg), here))
+		if (pinned->sgl)
+			sg_pcopy_from_buffer(pinned->sgl, pinned->orig_nents, sg_virt(sg), here,
+					     offset + copied);
+		else if (copy_to_user(data->dst + copied, sg_virt(sg), here))
 			return -EFAULT;
 		copied += here;
 	}
@@ -267,13 +287,9 @@ int vcd_data_copy_out(struct vcd_request *req, u32 len)
 /* May sleep. */
 void vcd_data_release(struct vcd_request *req)
 {
-	sg_free_table(&req->source);
-	sg_free_table(&req->destination);
-	memset(&req->source, 0, sizeof(req->source));
-	memset(&req->destination, 0, sizeof(req->destination));
-	if (req->source_pages.pages)
-		vcd_unpin(&req->source_pages);
-	else if (req->source_pages.table.sgl)
-		vcd_free_copy(&req->source_pages);
+	vcd_free_table(&req->source);
+	vcd_free_table(&req->destination);
+	vcd_free_copy(req);
+	vcd_unpin(&req->source_pages);
 	vcd_unpin(&req->destination_pages);
 }

@@ -80,6 +80,10 @@ static int vcd_read_config(struct virtio_device *vdev, struct virtio_cryptodev_c
 		dev_err(&vdev->dev, "not a VIRTIO 1 device\n");
 		return -ENODEV;
 	}
+	if (!vdev->config->get) {
+		dev_err(&vdev->dev, "no configuration space\n");
+		return -ENODEV;
+	}
 	virtio_cread_bytes(vdev, 0, config, sizeof(*config));
 	if (!config->version || !config->num_queues) {
 		dev_err(&vdev->dev, "version %u and %u queues: not a device to use\n",
@@ -100,7 +104,7 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 	if (!dev)
 		return NULL;
 	dev->vdev = vdev;
-	dev->max_data_len = le32_to_cpu(config->max_data_len);
+	dev->max_data_len = min_t(u32, le32_to_cpu(config->max_data_len), VCD_MAX_DATA);
 	dev->max_auth_len = le32_to_cpu(config->max_auth_len);
 	dev->max_key_len = le16_to_cpu(config->max_key_len);
 	dev->max_mac_key_len = le16_to_cpu(config->max_mac_key_len);
@@ -149,7 +153,8 @@ static int vcd_probe(struct virtio_device *vdev)
 	error = cdev_device_add(&dev->cdev, &dev->dev);
 	if (error)
 		goto stop;
-	dev_info(&vdev->dev, "%s, engine %.16s, %u queues\n", dev_name(&dev->dev), config.engine,
+	dev_info(&vdev->dev, "%s, engine %*pE, %u queues\n", dev_name(&dev->dev),
+		 (int)strnlen(config.engine, sizeof(config.engine)), config.engine,
 		 dev->queue_count);
 	return 0;
 stop:
@@ -176,7 +181,11 @@ static void vcd_remove(struct virtio_device *vdev)
 #ifdef CONFIG_PM_SLEEP
 static int vcd_freeze(struct virtio_device *vdev)
 {
-	vcd_stop(vdev->priv, -ENODEV);
+	struct vcd_device *dev = vdev->priv;
+
+	vcd_stop(dev, -ENODEV);
+	/* It was for this life. */
+	cancel_work_sync(&dev->reset_work);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -25,6 +26,8 @@
 #define VCD_MAX_MAC	64
 #define VCD_MAX_IV	16
 #define VCD_MAX_AUTH	4096
+/* Largest data, whatever the device says: with all that is added to it a length fits 32 bits. */
+#define VCD_MAX_DATA	SZ_1G
 
 struct vcd_queue {
 	/* Held for everything below, in interrupts too */
@@ -62,8 +65,9 @@ struct vcd_device {
 	u32 max_auth_len;
 	u32 max_key_len;
 	u32 max_mac_key_len;
-	/* Most descriptors that a request may have */
+	/* Most descriptors that a request may have, and most bytes that one of them may name */
 	unsigned int max_segments;
+	unsigned int max_segment_len;
 	unsigned int queue_count;
 	struct vcd_queue queues[];
 };
@@ -124,7 +128,7 @@ struct vcd_data {
 	bool pin;
 };
 
-/* Data of a request in pages: the program's, or the driver's own */
+/* Pages of a program's, pinned */
 struct vcd_pages {
 	struct page **pages;
 	unsigned int count;
@@ -152,10 +156,11 @@ struct vcd_request {
 	/* The program's memory, where the result goes, and that result if it was copied */
 	struct vcd_data data;
 	bool copied;
-	/* Data in small amounts stand behind the parts; larger ones in pages. */
+	/* Data in small amounts stand behind the parts; larger ones in pages, pinned or a copy. */
 	u8 *linear;
 	struct vcd_pages source_pages;
 	struct vcd_pages destination_pages;
+	struct sg_table copy;
 	struct sg_table source;
 	struct sg_table destination;
 	struct scatterlist head_sg, answer_sg, linear_sg;
@@ -165,6 +170,11 @@ struct vcd_request {
 	struct list_head job;
 	unsigned long deadline;
 	struct crypt_op op;
+
+	/* What the answer says if it is a success: see vcd_request_answer */
+	u16 iv_len;
+	u16 mac_len;
+	u32 least_data_len;
 
 	/* The device writes the response, and `mac_room` bytes of mac. */
 	u16 mac_room;
@@ -194,6 +204,7 @@ int vcd_wait(struct vcd_request *req);
 struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, size_t capacity);
 void vcd_request_put(struct vcd_request *req);
 void vcd_request_put_later(struct vcd_request *req);
+void vcd_request_taken(struct vcd_request *req);
 int vcd_request_add(struct vcd_request *req, const void __user *from, size_t len);
 int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response *answer);
 int vcd_request_call(struct vcd_request *req, struct vcd_queue *queue,
@@ -231,7 +242,7 @@ void vcd_forget_sessions(struct vcd_file *file);
 struct vcd_request *vcd_crypt_prepare(struct vcd_file *file, const struct crypt_op *op, bool pin);
 int vcd_crypt_finish(struct vcd_request *req, const struct crypt_op *op);
 int vcd_crypt(struct vcd_file *file, const struct crypt_op *op);
-int vcd_write_iv(const struct virtio_cryptodev_response *answer, u16 flags, u8 __user *iv);
+int vcd_write_iv(const struct virtio_cryptodev_response *answer, u8 __user *iv);
 
 /* authcrypt.c */
 int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op);

@@ -52,8 +52,7 @@ static int vcd_open_handle(struct vcd_file *file)
 	if (!error) {
 		file->handle = le32_to_cpu(answer.id);
 		file->close->header.handle = answer.id;
-		/* The handle has an owner: see vcd_close_orphan. */
-		req->header.type = 0;
+		vcd_request_taken(req);
 	}
 	vcd_request_put_later(req);
 	return error;

@@ -10,6 +10,9 @@
 
 #include "driver.h"
 
+/* A request's descriptors at least: head, source, answer, destination */
+#define VCD_LEAST_SEGMENTS	4
+
 static unsigned int timeout_ms = 30000;
 module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "Milliseconds until an unanswered request fails with ETIMEDOUT");
@@ -141,6 +144,9 @@ static void vcd_used(struct virtqueue *vq)
 				vcd_return(req, 0);
 			}
 		} while (!virtqueue_enable_cb(vq));
+		/* It names requests that there are not: there is no more to be had from it. */
+		if (virtqueue_is_broken(vq))
+			queue_work(vcd_workqueue, &dev->reset_work);
 		vcd_add_backlog(queue);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -211,6 +217,22 @@ static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 	return error;
 }
 
+/* VIRTIO 2.7.5.3.1: a chain is no longer than its queue, indirect or not. -EINVAL for short ones */
+static int vcd_measure_queues(struct vcd_device *dev, struct virtqueue **vqs)
+{
+	unsigned int i;
+
+	dev->max_segments = UINT_MAX;
+	for (i = 0; i < dev->queue_count; i++)
+		dev->max_segments = min_t(unsigned int, dev->max_segments,
+					  virtqueue_get_vring_size(vqs[i]));
+	dev->max_segment_len = min_t(size_t, virtio_max_dma_size(dev->vdev), UINT_MAX & PAGE_MASK);
+	if (dev->max_segments >= VCD_LEAST_SEGMENTS)
+		return 0;
+	dev_err(&dev->vdev->dev, "a queue of %u descriptors is too short\n", dev->max_segments);
+	return -EINVAL;
+}
+
 int vcd_start_queues(struct vcd_device *dev)
 {
 	struct virtqueue **vqs = kcalloc(dev->queue_count, sizeof(*vqs), GFP_KERNEL);
@@ -222,9 +244,12 @@ int vcd_start_queues(struct vcd_device *dev)
 	error = vcd_find_queues(dev, vqs);
 	if (error)
 		goto free;
+	error = vcd_measure_queues(dev, vqs);
+	if (error) {
+		dev->vdev->config->del_vqs(dev->vdev);
+		goto free;
+	}
 	dev->generation++;
-	/* VIRTIO 2.7.5.3.1: a chain is no longer than the queue, indirect or not. */
-	dev->max_segments = virtqueue_get_vring_size(vqs[0]);
 	for (i = 0; i < dev->queue_count; i++) {
 		struct vcd_queue *queue = &dev->queues[i];
 

@@ -31,17 +31,37 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 	return req;
 }
 
-/*
- * Nobody waited for the answer to OPEN, because the process was killed or the time was over: the
- * handle, if there is one, is of no use, and would stay open on the device for ever.
- */
-static bool vcd_close_orphan(struct vcd_request *req)
+/* What the answer created has an owner: see vcd_end_orphan. */
+void vcd_request_taken(struct vcd_request *req)
 {
-	if (req->header.type != cpu_to_le16(VIRTIO_CRYPTODEV_OPEN) || req->error ||
-	    req->used < sizeof(req->response) || req->response.status)
+	req->header.type = 0;
+}
+
+/*
+ * Nobody took the handle or session of an answer, because the process was killed, the time was over
+ * or memory was short: it is of no use, and would stay on the device, a session at least until its
+ * file is closed.
+ */
+static bool vcd_end_orphan(struct vcd_request *req)
+{
+	struct virtio_cryptodev_request *header = &req->header;
+
+	if (req->error || req->used < sizeof(req->response) || req->response.status)
 		return false;
-	req->header.type = cpu_to_le16(VIRTIO_CRYPTODEV_CLOSE);
-	req->header.handle = req->response.id;
+	if (header->type == cpu_to_le16(VIRTIO_CRYPTODEV_OPEN)) {
+		header->type = cpu_to_le16(VIRTIO_CRYPTODEV_CLOSE);
+		header->handle = req->response.id;
+	} else if (header->type == cpu_to_le16(VIRTIO_CRYPTODEV_IOCTL) &&
+		   header->ioctl == cpu_to_le16(_IOC_NR(CIOCGSESSION))) {
+		header->ioctl = cpu_to_le16(_IOC_NR(CIOCFSESSION));
+		header->session = req->response.id;
+		header->key_len = 0;
+		header->mac_key_len = 0;
+		memzero_explicit(req->parts, req->parts_len);
+		req->parts_len = 0;
+	} else {
+		return false;
+	}
 	kref_init(&req->ref);
 	vcd_submit(req, req->queue);
 	vcd_request_put(req);
@@ -70,7 +90,7 @@ static void vcd_request_orphan_work(struct work_struct *work)
 {
 	struct vcd_request *req = container_of(work, struct vcd_request, work);
 
-	if (!vcd_close_orphan(req))
+	if (!vcd_end_orphan(req))
 		vcd_request_free(&req->ref);
 }
 
@@ -127,14 +147,28 @@ static int vcd_status_error(u32 status)
 	}
 }
 
+/* Whether the lengths of an answer are such as the request can have */
+static bool vcd_answer_fits(const struct vcd_request *req,
+			    const struct virtio_cryptodev_response *answer)
+{
+	u32 data_len = le32_to_cpu(answer->data_len);
+
+	if (data_len > req->data.dst_len)
+		return false;
+	/* EFAULT has data too, and nothing else. */
+	if (answer->status)
+		return true;
+	return data_len >= req->least_data_len && le16_to_cpu(answer->iv_len) == req->iv_len &&
+	       le16_to_cpu(answer->mac_len) == req->mac_len &&
+	       req->used >= sizeof(*answer) + req->mac_room + data_len;
+}
+
 /*
  * Copies the answer's header, for the device may change its own at any time, and checks it: 0, the
- * device's errno, or -EIO for an answer that fits no request of this size.
+ * device's errno, or -EIO for an answer that does not fit the request.
  */
 int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response *answer)
 {
-	u32 data_len, mac_len;
-	int error;
 
 	memset(answer, 0, sizeof(*answer));
 	if (req->error)
@@ -142,16 +176,11 @@ int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response
 	if (req->used < sizeof(*answer))
 		return -EIO;
 	memcpy(answer, &req->response, sizeof(*answer));
-	error = vcd_status_error(le32_to_cpu(answer->status));
-	data_len = le32_to_cpu(answer->data_len);
-	mac_len = le16_to_cpu(answer->mac_len);
-	if (data_len > req->data.dst_len || mac_len > VCD_MAX_MAC ||
-	    le16_to_cpu(answer->iv_len) > sizeof(answer->iv) ||
-	    (!error && req->used < sizeof(*answer) + req->mac_room + data_len)) {
+	if (!vcd_answer_fits(req, answer)) {
 		memset(answer, 0, sizeof(*answer));
 		return -EIO;
 	}
-	return error;
+	return vcd_status_error(le32_to_cpu(answer->status));
 }
 
 /* Sends a request and waits for its answer. */

@@ -11,25 +11,26 @@
 
 static struct vcd_request *vcd_session_request(struct vcd_file *file, const struct session_op *op)
 {
-	/* A key without a cipher is no key, whatever its length says. */
+	/* A key without an algorithm is no key, whatever its length says. */
 	u32 key_len = op->cipher ? op->keylen : 0;
+	u32 mac_key_len = op->mac ? op->mackeylen : 0;
 	struct vcd_request *req;
 	int error;
 
 	if (key_len > min_t(u32, file->dev->max_key_len, CRYPTO_CIPHER_MAX_KEY_LEN) ||
-	    op->mackeylen > min_t(u32, file->dev->max_mac_key_len, CRYPTO_HMAC_MAX_KEY_LEN))
+	    mac_key_len > min_t(u32, file->dev->max_mac_key_len, CRYPTO_HMAC_MAX_KEY_LEN))
 		return ERR_PTR(-EINVAL);
 	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSION),
-			      key_len + op->mackeylen);
+			      key_len + mac_key_len);
 	if (IS_ERR(req))
 		return req;
 	req->header.cipher = cpu_to_le32(op->cipher);
 	req->header.mac = cpu_to_le32(op->mac);
 	req->header.key_len = cpu_to_le16(key_len);
-	req->header.mac_key_len = cpu_to_le16(op->mackeylen);
+	req->header.mac_key_len = cpu_to_le16(mac_key_len);
 	error = vcd_request_add(req, op->key, key_len);
 	if (!error)
-		error = vcd_request_add(req, op->mackey, op->mackeylen);
+		error = vcd_request_add(req, op->mackey, mac_key_len);
 	if (error) {
 		vcd_request_put(req);
 		return ERR_PTR(error);
@@ -37,7 +38,10 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
-/* -EIO if the device says that its session is like none there can be */
+/*
+ * -EINVAL for an AEAD cipher with a key for a MAC; -EIO if the device says that its session is like
+ * none there can be
+ */
 static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev_response *answer,
 			    const struct session_op *op)
 {
@@ -54,9 +58,12 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	session->tag_size = le16_to_cpu(answer->session.tag_size);
 	session->tag_len = session->tag_size;
 	session->is_aead = session->tag_size;
-	error = -EIO;
-	if (session->iv_size <= VCD_MAX_IV && session->digest_size <= VCD_MAX_MAC &&
-	    session->tag_size <= VCD_MAX_MAC && session->block_size <= EALG_MAX_BLOCK_LEN)
+	if (session->iv_size > VCD_MAX_IV || session->digest_size > VCD_MAX_MAC ||
+	    session->tag_size > VCD_MAX_MAC || session->block_size > EALG_MAX_BLOCK_LEN)
+		error = -EIO;
+	else if (session->is_aead && op->mackeylen)
+		error = -EINVAL;
+	else
 		error = xa_insert(&file->sessions, session->id, session, GFP_KERNEL_ACCOUNT);
 	if (!error)
 		return 0;
@@ -91,16 +98,14 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
-	vcd_request_put(req);
-	if (error)
-		return error;
-	error = vcd_keep_session(file, &answer, op);
-	if (error) {
-		vcd_end_device_session(file, le32_to_cpu(answer.id));
-		return error;
+	if (!error)
+		error = vcd_keep_session(file, &answer, op);
+	if (!error) {
+		op->ses = le32_to_cpu(answer.id);
+		vcd_request_taken(req);
 	}
-	op->ses = le32_to_cpu(answer.id);
-	return 0;
+	vcd_request_put_later(req);
+	return error;
 }
 
 /* A session that is not there has ended already: no error. */
@@ -133,8 +138,9 @@ void vcd_keep_tag_len(struct vcd_file *file, u32 id, u16 tag_len)
 
 	xa_lock(&file->sessions);
 	session = xa_load(&file->sessions, id);
+	/* Operations of other threads may have been quicker: it never grows again. */
 	if (session)
-		WRITE_ONCE(session->tag_len, tag_len);
+		WRITE_ONCE(session->tag_len, min(session->tag_len, tag_len));
 	xa_unlock(&file->sessions);
 }
 
@@ -191,10 +197,9 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 	req->header.session = cpu_to_le32(id);
 	req->linear = req->parts;
 	req->data.dst_len = sizeof(info);
+	req->least_data_len = sizeof(info);
 	sg_init_one(&req->linear_sg, req->linear, sizeof(info));
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
-	if (!error && le32_to_cpu(answer.data_len) != sizeof(info))
-		error = -EIO;
 	memcpy(&info, req->linear, sizeof(info));
 	vcd_request_put(req);
 	return error ?: vcd_put_info(&info, arg);
