@@ -12,19 +12,26 @@
  *   number S N                                makes S the session number N, without asking the device
  *   crypt F S OP FLAGS SRC DST MAC IV         CIOCCRYPT: "RESULT DST MAC IV"
  *   auth F S OP FLAGS SRC DST AUTH TAGLEN IV  CIOCAUTHCRYPT of AEAD or TLS type: "RESULT LEN TAGLEN TAG-DST DST IV"
+ *   rocrypt F S OP FLAGS SRC DST MAC IV       CIOCCRYPT with a struct that cannot be written to
  *   srtp F S OP FLAGS POS LEN PACKET TAG TAGLEN IV   of SRTP type: "RESULT PACKET TAG IV"
+ *   srtpto F S OP FLAGS POS LEN PACKET TAG TAGLEN IV   the same with another destination
  *   async F S OP FLAGS SRC DST MAC IV         CIOCASYNCCRYPT
  *   fetch F                                   CIOCASYNCFETCH: "RESULT JOB DST MAC IV"
  *   await F                                   poll until there is something to fetch, then fetch
+ *   handover F JOB                            poll until there is room, which another process makes by fetching JOB:
+ *                                             "RESULT REVENTS DST MAC IV" in the memory of the one that submitted
  *   poll F                                    revents
+ *   pollin F                                  the same, once there is something to fetch
  *   info F S                                  CIOCGSESSINFO: "RESULT CIPHER DRIVER HASH DRIVER ALIGNMASK FLAGS"
  *   cphash F TO FROM                          CIOCCPHASH
  *   ioctl F NUMBER VALUE                      any ioctl, with a pointer to a word: "RESULT WORD"
  *   read F, write F, mmap F
  *
- * Bytes are hexadecimal, "-" for none; "rand:SEED:LENGTH" for many; "null" and "bad" for pointers that lead nowhere.
- * DST is "same", "new", "null", "bad" or "ro"; MAC and TAG are "room", "null", "bad", a TAG may be bytes. Memory for
- * results is full of 0xaa first. Bytes of answers are hexadecimal, or, if there are many, "fnv:" and their hash.
+ * Bytes are hexadecimal, "-" for none; "rand:SEED:LENGTH" for many, "apart:SEED:LENGTH" for the same in pages that lie
+ * apart; "null", "null:LENGTH" and "bad" for pointers that lead nowhere; "ro:LENGTH" for zeros that cannot be changed.
+ * DST is "same", "new", "apart", "null", "bad" or "ro"; MAC and TAG are "room", "null", "bad", a TAG may be bytes.
+ * Memory for results is full of 0xaa first. Bytes of answers are hexadecimal, or, if there are many, "fnv:" and their
+ * hash.
  */
 #define _GNU_SOURCE
 #include <crypto/cryptodev.h>
@@ -38,9 +45,26 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { FILES = 16, SESSIONS = 4096, JOBS = 256, ROOM = 512, LONG = 4096 };
+enum { FILES = 512, SESSIONS = 4096, JOBS = 256, ROOM = 512, LONG = 4096 };
+
+/* What programs that were built long ago count on */
+_Static_assert(sizeof(struct session_info_op) == 268 && sizeof(struct cphash_op) == 8, "without pointers");
+_Static_assert(CRIOGET == 0xc0046365 && CIOCFSESSION == 0x40046367 && CIOCASYMFEAT == 0x8004636a, "without a struct");
+_Static_assert(CIOCGSESSINFO == 0xc10c636b && CIOCCPHASH == 0x40086370, "the same for all word sizes");
+#if UINTPTR_MAX > UINT32_MAX
+_Static_assert(sizeof(struct session_op) == 48 && sizeof(struct crypt_op) == 48, "64-bit structs");
+_Static_assert(sizeof(struct crypt_auth_op) == 72 && sizeof(struct crypt_kop) == 144, "64-bit structs");
+_Static_assert(CIOCGSESSION == 0xc0306366 && CIOCCRYPT == 0xc0306368 && CIOCAUTHCRYPT == 0xc048636d, "64-bit numbers");
+_Static_assert(CIOCASYNCCRYPT == 0x4030636e && CIOCASYNCFETCH == 0x8030636f, "64-bit numbers");
+#else
+_Static_assert(sizeof(struct session_op) == 28 && sizeof(struct crypt_op) == 28, "32-bit structs");
+_Static_assert(sizeof(struct crypt_auth_op) == 44 && sizeof(struct crypt_kop) == 80, "32-bit structs");
+_Static_assert(CIOCGSESSION == 0xc01c6366 && CIOCCRYPT == 0xc01c6368 && CIOCAUTHCRYPT == 0xc02c636d, "32-bit numbers");
+_Static_assert(CIOCASYNCCRYPT == 0x401c636e && CIOCASYNCFETCH == 0x801c636f, "32-bit numbers");
+#endif
 
 static int files[FILES];
 static uint32_t sessions[SESSIONS];
@@ -92,6 +116,25 @@ struct bytes {
 	uint32_t length;
 };
 
+/* Memory whose pages seldom have their neighbour beside them, so that most are a segment of their own */
+static uint8_t *pages_apart(size_t length)
+{
+	size_t page = sysconf(_SC_PAGESIZE), count = length / page + 1;
+	uint8_t *at;
+
+	/* 37 is prime: every page has its turn, and the next one is far away. */
+	count += count % 37 == 0;
+	at = mmap(NULL, count * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		die("no memory", NULL);
+	madvise(at, count * page, MADV_NOHUGEPAGE);
+	/* The kernel has pages in order, mostly, and gives them out as they are used for the first time. */
+	for (size_t i = 0; i < count; i++)
+		at[i * 37 % count * page] = 0;
+	memset(at, 0xaa, count * page);
+	return at;
+}
+
 /* Memory with `room` bytes behind the data for what is longer than they, full of 0xaa */
 static struct bytes bytes(size_t room)
 {
@@ -99,8 +142,18 @@ static struct bytes bytes(size_t room)
 	struct bytes result = { NULL, 0 };
 	uint32_t seed;
 
-	if (!strcmp(text, "null"))
+	if (!strcmp(text, "null") || sscanf(text, "null:%u", &result.length) == 1)
 		return result;
+	if (sscanf(text, "ro:%u", &result.length) == 1) {
+		result.at = mmap(NULL, result.length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		return result;
+	}
+	if (sscanf(text, "apart:%u:%u", &seed, &result.length) == 2) {
+		result.at = pages_apart(result.length + room);
+		for (uint32_t i = 0; i < result.length; i++)
+			result.at[i] = xorshift(&seed);
+		return result;
+	}
 	if (!strcmp(text, "bad"))
 		return (struct bytes){ nowhere, 32 };
 	if (sscanf(text, "rand:%u:%u", &seed, &result.length) == 2) {
@@ -160,6 +213,8 @@ static uint8_t *destination(struct bytes source, size_t length)
 		return source.at;
 	if (!strcmp(text, "new"))
 		return room(length);
+	if (!strcmp(text, "apart"))
+		return pages_apart(length);
 	if (!strcmp(text, "ro"))
 		return mmap(NULL, length + 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return !strcmp(text, "bad") ? nowhere : NULL;
@@ -217,6 +272,18 @@ static void do_crypt(void)
 	print_crypt(&op);
 }
 
+static void do_read_only_crypt(void)
+{
+	int fd = file();
+	struct crypt_op op = crypt_arguments();
+	struct crypt_op *page = mmap(NULL, sizeof(op), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*page = op;
+	mprotect(page, sizeof(op), PROT_READ);
+	printf("%d", call(fd, CIOCCRYPT, page));
+	print_crypt(&op);
+}
+
 static void do_auth(void)
 {
 	int fd = file();
@@ -239,7 +306,7 @@ static void do_auth(void)
 	print(op.iv, iv.length);
 }
 
-static void do_srtp(void)
+static void do_srtp(bool elsewhere)
 {
 	int fd = file();
 	struct crypt_auth_op op = { .ses = session(), .op = number(), .flags = number() };
@@ -251,7 +318,7 @@ static void do_srtp(void)
 	op.auth_src = packet.at;
 	op.auth_len = packet.length;
 	op.src = packet.at + position;
-	op.dst = op.src;
+	op.dst = op.src + elsewhere;
 	op.len = length;
 	next = word();
 	tag = (struct bytes){ NULL, 0 };
@@ -274,7 +341,7 @@ static void do_srtp(void)
 	print(iv.at, iv.length);
 }
 
-static const uint8_t *jobs[JOBS];
+static struct crypt_op jobs[JOBS];
 static unsigned int job_count;
 
 static void do_async(void)
@@ -285,7 +352,7 @@ static void do_async(void)
 
 	/* The fetch gives back the pointers: that is how a job is known again. */
 	if (!result)
-		jobs[job_count++ % JOBS] = op.src;
+		jobs[job_count++ % JOBS] = op;
 	printf("%d", result);
 }
 
@@ -297,7 +364,7 @@ static void fetch(int fd)
 
 	memset(&op, 0, sizeof(op));
 	result = call(fd, CIOCASYNCFETCH, &op);
-	for (job = 0; job < JOBS && jobs[job] != op.src; job++)
+	for (job = 0; job < JOBS && jobs[job].src != op.src; job++)
 		;
 	printf("%d %d", result, op.src && job < JOBS ? (int)job : -1);
 	print_crypt(&op);
@@ -312,10 +379,36 @@ static void do_await(void)
 	fetch(wanted.fd);
 }
 
-static void do_poll(void)
+static void do_handover(void)
 {
-	struct pollfd state = { .fd = file(), .events = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM };
+	int fd = file(), status = 0;
+	const struct crypt_op *job = &jobs[number() % JOBS];
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	struct crypt_op op;
+	pid_t child = fork();
 
+	if (!child) {
+		struct pollfd done = { .fd = fd, .events = POLLIN };
+
+		/* The other one is to wait already. */
+		usleep(200000);
+		poll(&done, 1, 60000);
+		_exit(-call(fd, CIOCASYNCFETCH, &op));
+	}
+	if (poll(&room, 1, 60000) != 1)
+		printf("not in a minute ");
+	waitpid(child, &status, 0);
+	printf("%d %#x", -WEXITSTATUS(status), room.revents);
+	print_crypt(job);
+}
+
+static void do_poll(bool wait)
+{
+	struct pollfd state = { .fd = file(), .events = POLLIN };
+
+	if (wait)
+		poll(&state, 1, 60000);
+	state.events = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 	poll(&state, 1, 0);
 	printf("%#x", state.revents);
 }
@@ -412,16 +505,24 @@ static void step(const char *command)
 		do_crypt();
 	else if (!strcmp(command, "auth"))
 		do_auth();
+	else if (!strcmp(command, "rocrypt"))
+		do_read_only_crypt();
 	else if (!strcmp(command, "srtp"))
-		do_srtp();
+		do_srtp(false);
+	else if (!strcmp(command, "srtpto"))
+		do_srtp(true);
 	else if (!strcmp(command, "async"))
 		do_async();
 	else if (!strcmp(command, "fetch"))
 		fetch(file());
 	else if (!strcmp(command, "await"))
 		do_await();
+	else if (!strcmp(command, "handover"))
+		do_handover();
 	else if (!strcmp(command, "poll"))
-		do_poll();
+		do_poll(false);
+	else if (!strcmp(command, "pollin"))
+		do_poll(true);
 	else if (!strcmp(command, "info"))
 		do_info();
 	else if (!strcmp(command, "cphash"))

@@ -1,67 +1,58 @@
 /**
  * What /dev/crypto must do: every ioctl, flag and error that programs count on, by programs written to cryptodev.h
- * alone; and random operations beside node:crypto.
+ * alone; and random operations beside a model.
  */
 import assert from 'node:assert/strict';
-import { createCipheriv, createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { it } from 'node:test';
-import { type AgentGuest, runAgent } from './agent.ts';
-
-/** Numbers of cryptodev.h */
-const { DES_EDE3, AES_CBC, NULL, CTR, XTS, ECB, GCM, CCM } = {
-  ...{ DES_EDE3: 2, AES_CBC: 11, NULL: 16, CTR: 21, XTS: 22, ECB: 23, GCM: 50, CCM: 51 },
-};
-const { MD5, SHA1, SHA256, SHA1_HMAC, SHA256_HMAC } = {
-  ...{ MD5: 13, SHA1: 14, SHA256: 104, SHA1_HMAC: 7, SHA256_HMAC: 18 },
-};
-const [ENCRYPT, DECRYPT] = [0, 1];
-const { UPDATE, FINAL, WRITE_IV, NO_ZC, TLS, RESET } = {
-  ...{ UPDATE: 1, FINAL: 2, WRITE_IV: 4, NO_ZC: 8, TLS: 16, RESET: 64 },
-};
-const { ENOENT, EFAULT, EBUSY, ENODEV, EINVAL, EDEADLK, EBADMSG } = {
-  ...{ ENOENT: -2, EFAULT: -14, EBUSY: -16, ENODEV: -19, EINVAL: -22, EDEADLK: -35, EBADMSG: -74 },
-};
-
-/** What stands in memory that nothing was written to */
-const untouched = (length: number) => 'aa'.repeat(length);
-const hex = (...parts: (string | Uint8Array)[]) =>
-  Buffer.concat(parts.map((part) => Buffer.from(part as string))).toString('hex');
-const digestIn64 = (digest: Buffer) => digest.toString('hex') + untouched(64 - digest.length);
-const key = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
-const iv = Buffer.from('f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff', 'hex');
-const keyHex = key.toString('hex');
-const ivHex = iv.toString('hex');
-
-function encrypt(name: string, data: Buffer, withKey = key, withIv: Buffer | null = iv): Buffer {
-  const cipher = createCipheriv(name, withKey, withIv).setAutoPadding(false);
-  return Buffer.concat([cipher.update(data), cipher.final()]);
-}
-
-function sealGcm(data: Buffer, auth: Buffer, tagLength = 16): Buffer {
-  const cipher = createCipheriv('aes-128-gcm', key, iv.subarray(0, 12), { authTagLength: tagLength });
-  cipher.setAAD(auth);
-  return Buffer.concat([cipher.update(data), cipher.final(), cipher.getAuthTag()]);
-}
-
-/** The agent's hash of long results */
-function fnv(data: Uint8Array): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of data) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
-  return `fnv:${hash.toString(16).padStart(16, '0')}`;
-}
-
-/** The bytes that the agent makes of `rand:SEED:LENGTH` */
-function pseudoRandom(seed: number, length: number): Buffer {
-  let state = seed;
-  return Buffer.from(
-    Array.from({ length }, () => {
-      state = (state ^ (state << 13)) >>> 0;
-      state = (state ^ (state >>> 17)) >>> 0;
-      state = (state ^ (state << 5)) >>> 0;
-      return state & 0xff;
-    }),
-  );
-}
+import fc from 'fast-check';
+import type { AgentGuest } from './agent.ts';
+import { devCryptoEdgeCases } from './dev-crypto-edges.cases.ts';
+import { modelSteps, operations } from './dev-crypto-model.ts';
+import {
+  AES_CBC,
+  CCM,
+  CTR,
+  DECRYPT,
+  DES_EDE3,
+  digestIn64,
+  EBADMSG,
+  EBUSY,
+  ECB,
+  EDEADLK,
+  EFAULT,
+  EINVAL,
+  ENCRYPT,
+  ENODEV,
+  ENOENT,
+  encrypt,
+  FINAL,
+  fnv,
+  GCM,
+  hex,
+  iv,
+  ivHex,
+  key,
+  keyHex,
+  MD5,
+  NO_ZC,
+  NULL,
+  playSteps,
+  pseudoRandom,
+  RESET,
+  SHA1,
+  SHA1_HMAC,
+  SHA256,
+  SHA256_HMAC,
+  type Step,
+  sealGcm,
+  session,
+  TLS,
+  UPDATE,
+  untouched,
+  WRITE_IV,
+  XTS,
+} from './dev-crypto-steps.ts';
 
 /** A guest with /dev/crypto, and where in it the programs are that the cases run */
 export interface DevCryptoMachine {
@@ -72,30 +63,13 @@ export interface DevCryptoMachine {
   readonly tool: string;
 }
 
-type Step = readonly [step: string, answer: string | number | RegExp];
-
 /**
  * Registers the cases. They leave no file open.
  * @param machine asked for when cases run
  * @param rounds random operations
  */
-export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 300): void {
-  /** Carries out the steps, after `open 0`, and compares all answers. */
-  async function play(steps: readonly Step[]): Promise<void> {
-    const { guest, agent } = machine();
-    const answers = await runAgent(guest, agent, ['open 0', ...steps.map(([step]) => step)]);
-    for (const [index, [step, expected]] of steps.entries()) {
-      const answer = answers[index + 1];
-      if (expected instanceof RegExp) assert.match(answer ?? '', expected, step);
-      // A number is the result alone, whatever stands behind it.
-      else if (typeof expected === 'number') assert.equal(answer?.split(' ')[0], String(expected), step);
-      else assert.equal(answer, expected, step);
-    }
-    assert.equal(answers.length, steps.length + 1);
-  }
-
-  const session = (slot: number, cipher: number, mac = 0, withKey = keyHex, macKey = '-') =>
-    `session 0 ${slot} ${cipher} ${mac} ${withKey} ${macKey}`;
+export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 1500): void {
+  const play = (steps: readonly Step[]) => playSteps(machine().guest, machine().agent, steps);
   const text = randomBytes(48);
 
   it('makes sessions of what there is, and of nothing else', async () => {
@@ -426,33 +400,16 @@ export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 300): v
     ]);
   });
 
-  it('does what node:crypto does, with random operations', async () => {
-    const steps: Step[] = [];
-    const algorithms = [
-      { cipher: AES_CBC, name: 'aes-128-cbc', block: 16, withIv: true },
-      { cipher: CTR, name: 'aes-128-ctr', block: 1, withIv: true },
-      { cipher: ECB, name: 'aes-128-ecb', block: 16, withIv: false },
-    ];
-    for (let round = 0; round < rounds; round++) {
-      const { cipher, name, block, withIv } = algorithms[randomInt(algorithms.length)]!;
-      const [someKey, someIv] = [randomBytes(16), randomBytes(16)];
-      const length = randomInt(round % 4 === 0 ? 40_000 : 600);
-      const size = Math.max(block, length - (length % block));
-      const seed = randomInt(1, 2 ** 31);
-      const data = pseudoRandom(seed, size);
-      const result = encrypt(name, data, someKey, withIv ? someIv : null);
-      const shown = size > 4096 ? fnv(result) : hex(result);
-      const place = randomInt(2) === 0 ? 'new' : 'same';
-      const flags = randomInt(2) === 0 ? 0 : NO_ZC;
-      const slot = randomInt(40);
-      steps.push([`free 0 ${slot}`, 0], [session(slot, cipher, 0, hex(someKey)), 0]);
-      steps.push([
-        `crypt 0 ${slot} 0 ${flags} rand:${seed}:${size} ${place} null ${hex(someIv)}`,
-        `0 ${shown} - ${hex(someIv)}`,
-      ]);
-    }
-    await play(steps);
+  it('does what a model does, with random operations', async () => {
+    // An average sequence has 30 operations.
+    const numRuns = Math.ceil(rounds / 30);
+    await fc.assert(
+      fc.asyncProperty(operations, (sequence) => play(modelSteps(sequence))),
+      { numRuns },
+    );
   });
+
+  devCryptoEdgeCases(play);
 
   it('is used from the command line', async () => {
     const { guest, tool } = machine();
