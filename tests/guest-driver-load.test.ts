@@ -1,16 +1,41 @@
 /**
  * The guest's driver under load: many processes at once, killed at random, forking and closing in the middle; ioctls
  * with arguments that are wrong in every way; devices that come, go, stop answering and are taken from their driver.
- * `SKYTALE_STORM_SECONDS` makes the storms longer than the few seconds that every run has.
+ * `SKYTALE_STORM_SECONDS` is how long 32 processes are at it, minutes in CI; the other storms are shorter.
  */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
+import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { runAgent } from './support/agent.ts';
+import {
+  AES_CBC,
+  CTR,
+  DES_EDE3,
+  EINVAL,
+  encrypt,
+  fnv,
+  GCM,
+  hex,
+  ivHex,
+  NO_ZC,
+  playSteps,
+  pseudoRandom,
+  SHA1,
+  WRITE_IV,
+} from './support/dev-crypto-steps.ts';
 import { GuestBuild, launchCryptodevGuest, obstacle, serveCryptodev } from './support/guest-driver.ts';
+import { keepNext, operationLies, sessionLies } from './support/wrong-device.ts';
 
 const skip = (await obstacle()) ?? false;
-const seconds = Number(process.env.SKYTALE_STORM_SECONDS ?? 5);
+const longest = Number(process.env.SKYTALE_STORM_SECONDS ?? 5);
+const seconds = Math.min(longest, 20);
+
+const wrongDevice = new URL('./support/wrong-device.ts', import.meta.url);
+
+/** A step of the agent's, its answer, and what the device does wrong in it */
+type Step = readonly [step: string, answer: string | RegExp, lie?: string];
+const scriptOf = (steps: readonly Step[]) => `${steps.map(([step]) => step).join('\n')}\n`;
 
 /** What the storm says at its end */
 type Totals = { operations: number; files: number; faults: number; killed: number; wrong: number };
@@ -18,13 +43,19 @@ type Totals = { operations: number; files: number; faults: number; killed: numbe
 describe('the guest driver under load', { skip }, () => {
   let build: GuestBuild;
   let vm: Awaited<ReturnType<typeof launchCryptodevGuest>>;
-  let programs: { agent: string; storm: string; fuzz: string };
+  let programs: { agent: string; storm: string; fuzz: string; shortFuzz: string };
 
   before(async () => {
     build = await GuestBuild.make('6.1');
     const module = await build.driver();
-    const program = async (name: string) => `/host${await build.program(`tests/${name}.c`)}`;
-    programs = { agent: await program('agent'), storm: await program('storm'), fuzz: await program('fuzz') };
+    const program = async (name: string, flags: readonly string[] = []) =>
+      `/host${await build.program(`tests/${name}.c`, flags)}`;
+    programs = {
+      agent: await program('agent'),
+      storm: await program('storm'),
+      fuzz: await program('fuzz'),
+      shortFuzz: await program('fuzz', ['-m32']),
+    };
     vm = await launchCryptodevGuest(build.kernel, module, { hotplugSlots: 1 });
   });
   after(async () => {
@@ -60,7 +91,7 @@ describe('the guest driver under load', { skip }, () => {
   const until = (condition: string) => vm.guest.check(`until ${condition}; do sleep 0.05; done`);
 
   it('serves 32 processes at once', async () => {
-    const { operations, faults, wrong } = await storm('/dev/crypto', 32, seconds);
+    const { operations, faults, wrong } = await storm('/dev/crypto', 32, longest);
     assert.ok(operations > 100, `${operations} operations`);
     assert.deepEqual({ faults, wrong }, { faults: 0, wrong: 0 });
     vm.guest.assertCleanLog();
@@ -77,10 +108,14 @@ describe('the guest driver under load', { skip }, () => {
   it('outlasts ioctls with arguments of all kinds', async (test) => {
     const seed = randomInt(1, 2 ** 31);
     test.diagnostic(`seed ${seed}`);
-    const command = [programs.fuzz, '/dev/crypto', String(seed), String(seconds)];
-    const output = await vm.guest.check(command, { timeout: seconds * 1000 + 60_000 });
-    const steps = Number(/steps (\d+)/.exec(output)?.[1]);
-    assert.ok(steps > 100, `seed ${seed}: ${steps} steps`);
+    // Programs of both word sizes at once
+    const fuzzers = [programs.fuzz, programs.shortFuzz].map(async (program) => {
+      const command = [program, '/dev/crypto', String(seed), String(seconds)];
+      const output = await vm.guest.check(command, { timeout: seconds * 1000 + 60_000 });
+      const steps = Number(/steps (\d+)/.exec(output)?.[1]);
+      assert.ok(steps > 100, `seed ${seed}: ${steps} steps`);
+    });
+    await Promise.all(fuzzers);
     await works('/dev/crypto');
     vm.guest.assertCleanLog();
   });
@@ -157,11 +192,151 @@ describe('the guest driver under load', { skip }, () => {
     vm.guest.assertCleanLog();
   });
 
+  it('believes nothing that a device must not answer', async () => {
+    await using wrong = await serveCryptodev(
+      vm.qemu,
+      'wrong',
+      { maxHandles: 8, maxSessions: 8 },
+      wrongDevice,
+    );
+    await vm.guest.plug(wrong.device);
+    await until('test -e /dev/cryptodev1');
+    const [data, iv] = ['5a'.repeat(48), 'c3'.repeat(16)];
+    const steps: Step[] = [
+      ['open 0', '0'],
+      [`session 0 0 ${AES_CBC} 0 ${'00'.repeat(16)} -`, '0'],
+      [`session 0 1 ${GCM} 0 ${'00'.repeat(16)} -`, '0'],
+      [`session 0 2 ${DES_EDE3} 0 ${'0123456789abcdef'.repeat(3)} -`, '0'],
+    ];
+    for (const [index, lie] of Object.keys(operationLies).entries()) {
+      const flags = (index + 1) << 8;
+      steps.push(
+        [`crypt 0 0 0 ${flags} ${data} new null ${iv}`, `-5 ${'aa'.repeat(48)} - ${iv}`, lie],
+        [`crypt 0 0 0 ${flags} rand:1:8192 new null ${iv}`, /^-5 /, lie],
+        // Nothing behind an IV of eight bytes is written to.
+        [`crypt 0 2 0 ${flags | WRITE_IV} ${data} new null ${iv}`, `-5 ${'aa'.repeat(48)} - ${iv}`, lie],
+        [`auth 0 1 0 ${flags} ${data} new ${data} 0 ${iv}`, `-5 48 0 -1 ${'aa'.repeat(48)} ${iv}`, lie],
+        [`async 0 0 0 ${flags} ${data} new null ${iv}`, '0', lie],
+        ['await 0', '-5 -1 - - -', lie],
+        [`crypt 0 0 0 0 ${data} new null ${iv}`, /^0 /, `what comes after ${lie}`],
+      );
+    }
+    for (const [index, lie] of Object.keys(sessionLies).entries()) {
+      const step = `session 0 3 0 ${SHA1} - ${'00'.repeat(index + 1)}`;
+      steps.push([step, '-5', lie]);
+    }
+    const answers = (
+      await vm.guest.check([programs.agent, '/dev/cryptodev1'], { input: scriptOf(steps) })
+    ).split('\n');
+    for (const [index, [step, expected, lie = step]] of steps.entries()) {
+      if (typeof expected === 'string') assert.equal(answers[index], expected, lie);
+      else assert.match(answers[index]!, expected, lie);
+    }
+    vm.guest.assertCleanLog();
+    await vm.guest.unplug(wrong.device);
+    await until('! test -e /dev/cryptodev1');
+  });
+
+  it('takes answers that come too late, and ends on the device what nobody waited for', async () => {
+    await using wrong = await serveCryptodev(vm.qemu, 'late', { maxHandles: 8, maxSessions: 8 }, wrongDevice);
+    await vm.guest.plug(wrong.device);
+    await until('test -e /dev/cryptodev1');
+    const child = await vm.guest.spawn([programs.agent, '/dev/cryptodev1']);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const ask = async (step: string): Promise<string> => {
+      child.stdin.write(`${step}\n`);
+      return String((await lines.next()).value);
+    };
+    /** What was not waited for is ended a moment later. */
+    const soon = async (step: string): Promise<void> => {
+      let answer = '';
+      for (let attempt = 0; attempt < 200 && answer !== '0'; attempt++) answer = await ask(step);
+      assert.equal(answer, '0', step);
+    };
+    const data = '5a'.repeat(48);
+    const session = `session 0 1 ${AES_CBC} 0 ${'00'.repeat(16)} -`;
+    const operation = (flags = 0) => `crypt 0 0 0 ${flags} ${data} new null null`;
+    assert.equal(await ask('open 0'), '0');
+    assert.equal(await ask(session.replace('0 1', '0 0')), '0');
+
+    // The first of two is kept until the second is there: both are under way at once.
+    assert.match(await ask(operation(keepNext << 8)), /^0 /);
+    for (let job = 0; job < 2; job++) assert.equal(await ask(`async 0 0 0 0 ${data} new null null`), '0');
+    for (let job = 0; job < 2; job++) assert.match(await ask('await 0'), new RegExp(`^0 ${job} `));
+
+    await setParameter('timeout_ms', 100);
+    const late = {
+      'open 1': '-110',
+      [session]: '-110',
+      [operation()]: /^-110 /,
+      'crypt 0 0 0 0 rand:1:65536 same null null': /^-110 /,
+      'info 0 0': /^-110 /,
+      'cphash 0 0 1': '-110',
+    };
+    for (const [step, expected] of Object.entries(late)) {
+      // More often than there are handles and sessions
+      for (let round = 0; round < 9; round++) {
+        assert.match(await ask(operation(keepNext << 8)), /^0 /);
+        const answer = await ask(step);
+        if (typeof expected === 'string') assert.equal(answer, expected, step);
+        else assert.match(answer, expected, step);
+        assert.match(await ask(operation()), /^0 /);
+      }
+    }
+    assert.match(await ask(operation(keepNext << 8)), /^0 /);
+    assert.equal(await ask(`async 0 0 0 0 ${data} new null null`), '0');
+    assert.match(await ask('await 0'), /^-110 -1 /);
+    assert.match(await ask(operation()), /^0 /);
+    await setParameter('timeout_ms', 30_000);
+    await soon('open 1');
+    await soon(session);
+    // An operation that nobody will fetch, as its file is closed
+    await soon('open 2');
+    assert.equal(await ask(session.replace('0 1', '2 2')), '0');
+    assert.match(await ask(operation(keepNext << 8)), /^0 /);
+    assert.equal(await ask(`async 2 2 0 0 rand:1:65536 new null null`), '0');
+    assert.equal(await ask('close 2'), '0');
+    child.stdin.end();
+
+    // Who waits can be killed.
+    const waiting = `open 0\n${session}\n${operation(keepNext << 8)}\n${operation()}\n`.replaceAll(
+      '0 1',
+      '0 0',
+    );
+    const killed = await vm.guest.run(['timeout', '-s', 'KILL', '1', programs.agent, '/dev/cryptodev1'], {
+      input: waiting,
+    });
+    assert.equal(killed.status, 137);
+    await works('/dev/cryptodev1');
+    vm.guest.assertCleanLog();
+    await vm.guest.unplug(wrong.device);
+    await until('! test -e /dev/cryptodev1');
+  });
+
+  it('takes data as long as the device does', async () => {
+    const most = 16 * 1024 * 1024;
+    const key = randomBytes(16);
+    const sealed = fnv(encrypt('aes-128-ctr', pseudoRandom(1, most), key));
+    const crypt = (flags: number, source: string, place: string) =>
+      `crypt 0 0 0 ${flags} ${source}:1:${most} ${place} null ${ivHex}`;
+    const answer = `0 ${sealed} - ${ivHex}`;
+    await playSteps(vm.guest, programs.agent, [
+      [`session 0 0 ${CTR} 0 ${hex(key)} -`, 0],
+      [crypt(NO_ZC, 'rand', 'new'), answer],
+      [crypt(0, 'apart', 'apart'), answer],
+      [`crypt 0 0 0 0 null:${most + 1} new null ${ivHex}`, EINVAL],
+      [`async 0 0 0 0 null:${most + 1} new null ${ivHex}`, EINVAL],
+    ]);
+    vm.guest.assertCleanLog();
+  });
+
   it('has left nothing open on the device', async () => {
     // As many files as the device has handles: none is held by what was killed, or never waited for.
-    const opens = Array.from({ length: 15 }, (_, index) => `open ${index}`);
+    const handles = 256;
+    const opens = Array.from({ length: handles + 1 }, (_, index) => `open ${index}`);
     const answers = await runAgent(vm.guest, programs.agent, opens);
-    assert.deepEqual(new Set(answers), new Set(['0']));
+    assert.deepEqual(new Set(answers.slice(0, handles)), new Set(['0']));
+    assert.equal(answers[handles], '-23');
     await vm.guest.check('rmmod virtio_cryptodev');
     vm.guest.assertCleanLog();
   });

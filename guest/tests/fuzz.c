@@ -228,6 +228,8 @@ int main(int count, char **words)
 	read_only = mmap(NULL, 4 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	steps = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i <= PROCESSES; i++) {
+		int fd;
+
 		children[i] = fork();
 		if (children[i])
 			continue;
@@ -241,6 +243,10 @@ int main(int count, char **words)
 		}
 		for (int file = 0; file < FILES; file++)
 			files[file] = open(words[1], O_RDWR);
+		/* Where the kernel can (CONFIG_FAULT_INJECTION), allocations fail from here on. */
+		fd = open("/proc/self/make-it-fail", O_WRONLY);
+		if (fd >= 0 && write(fd, "1", 1) != 1)
+			_exit(1);
 		while (time(NULL) < end) {
 			step();
 			__atomic_add_fetch(steps, 1, __ATOMIC_RELAXED);

@@ -91,14 +91,22 @@ export class GuestBuild implements Disposable {
   }
 }
 
-/** A device on a socket, and what QEMU is told of it. */
-export async function serveCryptodev(qemu: Qemu, id: string, options: VirtioCryptodevOptions = {}) {
+/**
+ * A device on a socket, and what QEMU is told of it.
+ * @param module makes the device: one that does as it should, unless told
+ */
+export async function serveCryptodev(
+  qemu: Qemu,
+  id: string,
+  options: VirtioCryptodevOptions = {},
+  module = new URL('./guest-device.ts', import.meta.url),
+) {
   const directory = new TemporaryDirectory();
   const socket = directory.join('socket');
   const { queues = 2 } = options;
   const backend = await serveDevice({
     socket,
-    device: new URL('./guest-device.ts', import.meta.url),
+    device: module,
     deviceOptions: { ...options, queues },
   });
   const device = vhostUserDevice(qemu, { socket, id, virtioId: 21, queues, configSize: 72 });

@@ -1,0 +1,106 @@
+/**
+ * A virtio-cryptodev device that answers wrongly when it is asked to, in a worker of vhost-user. It is asked by what
+ * the device of the specification ignores: the upper half of an operation's flags, and the key of a hash that has none.
+ */
+import { createEngine, VirtioCryptodevDevice, type VirtioCryptodevOptions } from '@skytale/cryptodev';
+import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+
+/** Offsets in a request header (section 6.1 of the specification) */
+const requestAt = { type: 0, ioctl: 2, flags: 14, macKeyLength: 32 };
+const [CLOSE, IOCTL] = [2, 3];
+const [CIOCGSESSION, CIOCFSESSION] = [102, 103];
+const headerLength = 32;
+
+interface Lie {
+  /** Changes a response header (6.2). */
+  readonly tell?: (header: DataView) => void;
+  /** How much is said to have been written */
+  readonly claim?: (written: number) => number;
+}
+const set16 = (offset: number, value: number): Lie => ({
+  tell: (header) => header.setUint16(offset, value, true),
+});
+const set32 = (offset: number, value: number): Lie => ({
+  tell: (header) => header.setUint32(offset, value, true),
+});
+
+/** Lies about an operation; the number of each is its place. */
+export const operationLies: Readonly<Record<string, Lie>> = {
+  'more data than there is room for': set32(8, 0x100000),
+  'less data than was asked for': set32(8, 16),
+  'data of all lengths': set32(8, 0xffffffff),
+  'an IV that is too long': set16(12, 17),
+  'an IV that nobody asked for': set16(12, 16),
+  'a digest that is too long': set16(14, 65),
+  'a digest of another length': set16(14, 15),
+  'nothing written': { claim: () => 0 },
+  'half of the header written': { claim: () => headerLength / 2 },
+  'less written than it says': { claim: (written) => written - 1 },
+  'a status that nobody has heard of': set32(0, 4000),
+  'a negative status': set32(0, 0xffffffea),
+  'a fault of the driver': set32(0, 71),
+  'a handle that it does not know': set32(0, 9),
+  'room for the digest missing, and much data': {
+    tell: (header) => {
+      header.setUint32(0, 14, true);
+      header.setUint32(8, 0x100000, true);
+    },
+  },
+};
+/** Lies about a new session */
+export const sessionLies: Readonly<Record<string, Lie>> = {
+  'a block that is too long': set16(16, 17),
+  'an IV that is too long': set16(18, 17),
+  'a digest that is too long': set16(20, 65),
+  'a tag that is too long': set16(22, 65),
+  'nothing written': { claim: () => 0 },
+  'a status that nobody has heard of': set32(0, 4000),
+};
+/** Keeps the next request that somebody waits for, whatever it is, until one comes after that. */
+export const keepNext = 0xff;
+
+class WrongDevice extends VirtioCryptodevDevice implements VirtioDevice {
+  #keepNext = false;
+  #kept: (() => void) | undefined;
+
+  override handle(queueIndex: number, request: VirtioRequest): void | Promise<void> {
+    const header = Buffer.alloc(48);
+    request.readable.copyTo(0, Math.min(48, request.readable.byteLength), header);
+    const type = header.readUInt16LE(requestAt.type);
+    const ioctl = type === IOCTL ? header.readUInt16LE(requestAt.ioctl) : 0;
+    if (type === CLOSE || ioctl === CIOCFSESSION) return super.handle(queueIndex, request);
+    if (this.#keepNext) {
+      this.#keepNext = false;
+      return new Promise((resolve) => {
+        this.#kept = () => resolve(super.handle(queueIndex, request));
+      });
+    }
+    this.#kept?.();
+    this.#kept = undefined;
+
+    const creating = ioctl === CIOCGSESSION;
+    const number = creating
+      ? header.readUInt16LE(requestAt.macKeyLength)
+      : header.readUInt16LE(requestAt.flags) >> 8;
+    if (number === keepNext) this.#keepNext = true;
+    const lie = Object.values(creating ? sessionLies : operationLies)[number - 1];
+    const { readable, writable } = request;
+    return super.handle(
+      queueIndex,
+      lie === undefined
+        ? request
+        : { readable, writable, complete: (written) => request.complete(told(lie, request, written)) },
+    );
+  }
+}
+
+function told(lie: Lie, { writable }: VirtioRequest, written: number): number {
+  const header = Buffer.alloc(headerLength);
+  writable.copyTo(0, headerLength, header);
+  lie.tell?.(new DataView(header.buffer, header.byteOffset, headerLength));
+  writable.copyFrom(0, headerLength, header);
+  return lie.claim?.(written) ?? written;
+}
+
+export default async (options: VirtioCryptodevOptions) =>
+  new WrongDevice(await createEngine('openssl'), options);
