@@ -119,6 +119,32 @@ for (const [title, engine] of Object.entries(engines)) {
       same(opened.data, bytes(20));
     });
 
+    it('the tag length sticks also if the tag was wrong, and not if the operation was', async () => {
+      const driver = await open();
+      const session = await driver.session({ cipher: AES_GCM, key });
+      const request = { iv: nonce, auth: bytes(9), data: bytes(20) };
+      const seal = () => driver.authcrypt(session, request);
+      assert.equal(
+        (await driver.authcrypt(session, { ...request, op: 2, tagLength: 12 })).status,
+        errno.EINVAL,
+      );
+      assert.equal((await driver.authcrypt(session, { ...request, iv, tagLength: 12 })).status, errno.EINVAL);
+      assert.equal((await seal()).macLength, 16);
+      const opened = await driver.authcrypt(session, { ...request, op: COP_DECRYPT, tagLength: 12 });
+      assert.equal(opened.status, errno.EBADMSG);
+      assert.equal((await seal()).macLength, 12);
+    });
+
+    it('gives a copy of the tag where there is room for one', async () => {
+      const driver = await open();
+      const session = await driver.session({ cipher: AES_GCM, key });
+      for (const macLength of [16, 20]) {
+        const sealed = await driver.authcrypt(session, { iv: nonce, data: bytes(5), macLength });
+        assert.deepEqual([sealed.macLength, sealed.written], [16, 32 + macLength + 5 + 16]);
+        same(sealed.mac, sealed.data.subarray(5));
+      }
+    });
+
     it('leaves only zeros of what is not authentic', async () => {
       const driver = await open();
       const session = await driver.session({ cipher: AES_GCM, key });

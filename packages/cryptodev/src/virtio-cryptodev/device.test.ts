@@ -157,6 +157,17 @@ for (const [title, engine] of Object.entries(engines)) {
       same(other.mac, createHmac('sha1', bytes(512)).update(bytes(9)).digest());
     });
 
+    it('ignores keys that nothing uses', async () => {
+      const driver = await open();
+      for (const session of [
+        { cipher: AES_CBC, key, macKey: new Uint8Array(5) },
+        { mac: SHA256, macKey: new Uint8Array(5) },
+        { mac: SHA256, key: new Uint8Array(5) },
+      ]) {
+        assert.notEqual(await driver.session(session), 0);
+      }
+    });
+
     it('ends sessions; an unknown one is no error', async () => {
       const driver = await open();
       const session = await driver.session({ cipher: AES_CBC, key });
