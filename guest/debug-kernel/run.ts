@@ -1,6 +1,6 @@
 /**
- * Runs the driver in a guest with the kernel of `build.ts`: storms, killing, fuzz, the device taken away under load;
- * then unloads it and looks for leaks. Fails with what the kernel complained of.
+ * Runs the driver in a guest with the kernel of `build.ts`: storms, killing, fuzz, the device taken away under load,
+ * allocations that fail; then unloads it and looks for leaks. Fails with what the kernel complained of.
  *
  *   npx node guest/debug-kernel/run.ts [SECONDS]
  */
@@ -48,10 +48,23 @@ try {
   await run(`/host${copy}/storm /dev/crypto 8 ${seconds} kill`);
   await run(`/host${copy}/fuzz /dev/crypto ${process.pid} ${seconds}`);
   await run(`/host${copy}/storm /dev/cryptodev0 8 ${seconds} faults & (${bind}); wait`);
+  await run('mount -t debugfs debugfs /sys/kernel/debug');
+  // Every 20th allocation, and every 100th copy from or to a program, of the processes that ask for it.
+  for (const [what, interval] of Object.entries({ failslab: 20, fail_page_alloc: 20, fail_usercopy: 100 })) {
+    const set = (name: string, value: number | string) => `echo ${value} >/sys/kernel/debug/${what}/${name}`;
+    const settings = { 'task-filter': 'Y', interval, times: -1, verbose: 0, probability: 100 };
+    await run(
+      Object.entries(settings)
+        .map(([name, value]) => set(name, value))
+        .join('\n'),
+    );
+    // Allocations that may wait too, of which the kernel spares some unless told
+    if (what !== 'fail_usercopy') await run(set('ignore-gfp-wait', 'N'));
+    await run(`/host${copy}/fuzz /dev/crypto ${process.pid} ${seconds}`);
+    await run(set('probability', 0));
+  }
   await run('until rmmod virtio_cryptodev; do sleep 0.5; done');
-  await run(
-    'mount -t debugfs debugfs /sys/kernel/debug; cd /sys/kernel/debug && echo scan >kmemleak && sleep 6 && echo scan >kmemleak && cat kmemleak',
-  );
+  await run('cd /sys/kernel/debug && echo scan >kmemleak && sleep 6 && echo scan >kmemleak && cat kmemleak');
   console.error('The kernel has nothing to complain of.');
 } finally {
   await rm(copy, { recursive: true, force: true });
