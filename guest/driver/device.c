@@ -159,6 +159,7 @@ static int vcd_probe(struct virtio_device *vdev)
 	return 0;
 stop:
 	vcd_stop(dev, -ENODEV);
+	cancel_work_sync(&dev->reset_work);
 free_minor:
 	ida_free(&vcd_minors, dev->minor);
 put:

@@ -169,7 +169,6 @@ static bool vcd_answer_fits(const struct vcd_request *req,
  */
 int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response *answer)
 {
-
 	memset(answer, 0, sizeof(*answer));
 	if (req->error)
 		return req->error;
