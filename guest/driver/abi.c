@@ -117,7 +117,7 @@ static int compat_get_crypt_op(struct crypt_op *op, void __user *arg)
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	/* With what lies between the fields: a 64-bit program may fetch what a 32-bit one submits. */
+	/* With what lies between the fields: a 64-bit program may fetch what this one submits. */
 	memset(op, 0, sizeof(*op));
 	op->ses = in.ses;
 	op->op = in.op;

@@ -239,7 +239,7 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 			return error;
 		if (req->source.orig_nents + req->destination.orig_nents <= room)
 			return 0;
-		/* Too many places for one request. What is pinned stays so: see vcd_copy_pages_out. */
+		/* Too many places for one request. What is pinned stays: vcd_copy_pages_out. */
 		vcd_free_table(&req->source);
 		vcd_free_table(&req->destination);
 		req->copied = true;
