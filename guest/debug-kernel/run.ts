@@ -52,11 +52,11 @@ try {
   // Every 20th allocation, and every 100th copy from or to a program, of the processes that ask for it.
   for (const [what, interval] of Object.entries({ failslab: 20, fail_page_alloc: 20, fail_usercopy: 100 })) {
     const set = (name: string, value: number | string) => `echo ${value} >/sys/kernel/debug/${what}/${name}`;
-    const settings = { 'task-filter': 'Y', interval, times: -1, verbose: 0, probability: 100 };
+    const settings = { 'task-filter': 'Y', interval, times: 1e9, verbose: 0, probability: 100 };
     await run(
       Object.entries(settings)
         .map(([name, value]) => set(name, value))
-        .join('\n'),
+        .join(' && '),
     );
     // Allocations that may wait too, of which the kernel spares some unless told
     if (what !== 'fail_usercopy') await run(set('ignore-gfp-wait', 'N'));
