@@ -265,23 +265,19 @@ describe('the guest driver under load', { skip }, () => {
     for (let job = 0; job < 2; job++) assert.match(await ask('await 0'), new RegExp(`^0 ${job} `));
 
     await setParameter('timeout_ms', 100);
-    const late = {
-      'open 1': '-110',
-      [session]: '-110',
-      [operation()]: /^-110 /,
-      'crypt 0 0 0 0 rand:1:65536 same null null': /^-110 /,
-      'info 0 0': /^-110 /,
-      'cphash 0 0 1': '-110',
-    };
-    for (const [step, expected] of Object.entries(late)) {
+    const late = [
       // More often than there are handles and sessions
-      for (let round = 0; round < 9; round++) {
-        assert.match(await ask(operation(keepNext << 8)), /^0 /);
-        const answer = await ask(step);
-        if (typeof expected === 'string') assert.equal(answer, expected, step);
-        else assert.match(answer, expected, step);
-        assert.match(await ask(operation()), /^0 /);
-      }
+      ...Array<string>(9).fill('open 1'),
+      ...Array<string>(9).fill(session),
+      operation(),
+      'crypt 0 0 0 0 rand:1:65536 same null null',
+      'info 0 0',
+      'cphash 0 0 1',
+    ];
+    for (const step of late) {
+      assert.match(await ask(operation(keepNext << 8)), /^0 /);
+      assert.match(await ask(step), /^-110( |$)/, step);
+      assert.match(await ask(operation()), /^0 /);
     }
     assert.match(await ask(operation(keepNext << 8)), /^0 /);
     assert.equal(await ask(`async 0 0 0 0 ${data} new null null`), '0');

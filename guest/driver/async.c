@@ -74,8 +74,12 @@ static int vcd_enter_job(struct vcd_file *file, struct vcd_request *req, const s
 	if (file->job_count < VCD_MAX_JOBS) {
 		file->job_count++;
 		kref_get(&req->ref);
+		/* What is still to come may be for jobs that were fetched, and later than this. */
+		if (list_empty(&file->jobs))
+			mod_delayed_work(vcd_workqueue, &file->expiry, vcd_job_left(req));
+		else
+			queue_delayed_work(vcd_workqueue, &file->expiry, vcd_job_left(req));
 		list_add_tail(&req->job, &file->jobs);
-		queue_delayed_work(vcd_workqueue, &file->expiry, req->deadline - jiffies);
 		error = 0;
 	}
 	spin_unlock_irq(&file->lock);
