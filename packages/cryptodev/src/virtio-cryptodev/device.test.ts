@@ -249,11 +249,16 @@ for (const [title, engine] of Object.entries(engines)) {
       assert.equal((await driver.authcrypt(gcm, { iv: nonce, auth: bytes(33) })).status, errno.EINVAL);
     });
 
-    it('counts sessions that are being made against the limit', async () => {
-      const driver = await RawDriver.open({ maxSessions: 2 }, engine());
-      const create = () => driver.request({ ioctl: ioctl.CIOCGSESSION, cipher: AES_CBC, key });
-      const all = await Promise.all([create(), create(), create()]);
-      assert.deepEqual(all.map(({ status }) => status).sort(), [0, 0, errno.EMFILE]);
+    it('counts sessions that are being made against the limits', async () => {
+      for (const [limit, full] of [
+        ['maxSessions', errno.EMFILE],
+        ['maxTotalSessions', errno.ENOMEM],
+      ] as const) {
+        const driver = await RawDriver.open({ [limit]: 2 }, engine());
+        const create = () => driver.request({ ioctl: ioctl.CIOCGSESSION, cipher: AES_CBC, key });
+        const all = await Promise.all([create(), create(), create()]);
+        assert.deepEqual(all.map(({ status }) => status).sort(), [0, 0, full]);
+      }
     });
 
     it('does nothing that was not negotiated', async () => {

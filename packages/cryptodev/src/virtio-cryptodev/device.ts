@@ -90,6 +90,8 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   readonly #macs: ReadonlyMap<number, MacEntry>;
   readonly #handles: SlotTable<Handle>;
   readonly #idleJobs: Job[] = [];
+  /** Sessions of all handles that an engine is still making. */
+  #creating = 0;
   #negotiated: bigint;
 
   constructor(engine: Engine, options: VirtioCryptodevOptions = {}) {
@@ -223,11 +225,13 @@ export class VirtioCryptodevDevice implements VirtioDevice {
 
   #createSession(handle: Handle, job: Job): Completion<number> {
     if (handle.sessions.size + handle.creating >= this.#limits.maxSessions) return errno.EMFILE;
-    if (this.statistics.sessions >= this.#limits.maxTotalSessions) return errno.ENOMEM;
+    if (this.statistics.sessions + this.#creating >= this.#limits.maxTotalSessions) return errno.ENOMEM;
     handle.creating += 1;
+    this.#creating += 1;
     const made = this.#makeSession(job);
     const done = (): void => {
       handle.creating -= 1;
+      this.#creating -= 1;
     };
     if (made instanceof Promise) {
       return made.finally(done).then((session) => this.#enterSession(handle, job, session));
