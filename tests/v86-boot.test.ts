@@ -1,7 +1,6 @@
 /** Linux in v86: its own drivers find our devices; machines are saved, restored, and run in workers and browsers. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { createEngine, VirtioCryptodevDevice } from '@skytale/cryptodev';
@@ -16,7 +15,7 @@ import {
 } from '@skytale/v86-host';
 import { guestInit, nodeMachineWorker, v86Wasm } from '@skytale/v86-host/node';
 import type { VirtioRequest } from '@skytale/virtio';
-import { buildInitramfs, debianKernel, debianTree, VmError } from '@skytale/vm';
+import { buildInitramfs, debianKernel, seabios, VmError } from '@skytale/vm';
 import { EntropyDevice } from '../packages/v86-host/src/testing/entropy-device.ts';
 import { missingChromium, runInChromium } from './support/chromium.ts';
 
@@ -26,13 +25,7 @@ async function bootImages(): Promise<MachineImages['boot'] | string> {
     const kernel = await debianKernel('6.1-686');
     const modules = ['virtio_pci', 'virtio_rng'];
     const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit() });
-    const seabios = await debianTree({
-      suite: 'bookworm',
-      architecture: 'amd64',
-      packages: ['seabios'],
-      only: /^seabios$/,
-    });
-    const bios = await readFile(join(seabios, 'usr/share/seabios/bios.bin'));
+    const bios = await readFile(await seabios());
     return { bios, kernel: await readFile(kernel.image), initramfs };
   } catch (error) {
     if (error instanceof VmError) return `no guest can be had: ${error.message}`;

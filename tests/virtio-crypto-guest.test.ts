@@ -8,31 +8,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { BackendEvent } from '@skytale/vhost-user';
-import {
-  debianKernel,
-  findQemu,
-  Guest,
-  type GuestOptions,
-  type GuestProcess,
-  type Qemu,
-  VmError,
-} from '@skytale/vm';
+import { findQemu, Guest, type GuestOptions, type GuestProcess, type Qemu, VmError } from '@skytale/vm';
 import { qemuDevice } from '../packages/skytale/src/device/models.ts';
 import { type ServedCrypto, serveCrypto } from '../packages/skytale/src/device/served-crypto.ts';
 import { TemporaryDirectory } from './support/directory.ts';
+import { guestObstacle } from './support/guest-obstacle.ts';
 
-/** Why guests cannot be had on this machine, or undefined. */
-async function obstacle(): Promise<string | undefined> {
-  try {
-    await Promise.all([findQemu(7), findQemu(11), debianKernel('6.1')]);
-    return undefined;
-  } catch (error) {
-    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
-    throw error;
-  }
-}
-
-const skip = (await obstacle()) ?? false;
+const skip = (await guestObstacle()) ?? false;
 const code = (expected: string) => (error: unknown) => error instanceof VmError && error.code === expected;
 
 const program = join(import.meta.dirname, 'support/guest/compare-ciphers.ts');

@@ -14,9 +14,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   attach,
   buildModules,
-  buildTree,
   builtinCrypto,
-  busybox,
   type DebianQemuMajor,
   debianKernel,
   findQemu,
@@ -26,24 +24,9 @@ import {
   type Streams,
   VmError,
 } from '@skytale/vm';
+import { guestObstacle } from './support/guest-obstacle.ts';
 
-/** Why guests cannot be had on this machine, or undefined. */
-async function obstacle(): Promise<string | undefined> {
-  try {
-    await Promise.all([
-      findQemu(7),
-      findQemu(11),
-      busybox('amd64'),
-      debianKernel('6.1').then((kernel) => buildTree(kernel)),
-    ]);
-    return undefined;
-  } catch (error) {
-    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
-    throw error;
-  }
-}
-
-const skip = (await obstacle()) ?? false;
+const skip = (await guestObstacle()) ?? false;
 const code = (expected: string) => (error: unknown) => error instanceof VmError && error.code === expected;
 
 for (const major of [7, 11] as const satisfies DebianQemuMajor[]) {

@@ -25,6 +25,7 @@ export {
   vhostUserCrypto,
   vhostUserDevice,
 } from './qemu-devices.ts';
+export { seabios } from './seabios.ts';
 export { type CommandOptions, quote } from './shell.ts';
 export { attach, type Streams } from './terminal.ts';
 export { VmError, type VmErrorCode } from './vm-error.ts';

@@ -1,12 +1,11 @@
 /** A guest in v86, an emulator in this process, for as long as a command, or a shell, runs in it. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { type MachineImages, V86Machine } from '@skytale/v86-host';
 import { guestInit, v86Wasm } from '@skytale/v86-host/node';
 import type { VirtioDevice } from '@skytale/virtio';
-import { buildInitramfs, debianKernel, debianTree, type Kernel } from '@skytale/vm';
+import { buildInitramfs, debianKernel, type Kernel, seabios } from '@skytale/vm';
 import { UsageError } from '../command-error.ts';
 import type { VmSettings } from '../commands/vm.ts';
 import { models } from '../device/models.ts';
@@ -60,14 +59,7 @@ async function bootImages(
 ): Promise<NonNullable<MachineImages['boot']>> {
   const modules = model === 'none' ? [] : models[model].modules;
   const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit(), onProgress: note });
-  const seabios = await debianTree({
-    suite: 'bookworm',
-    architecture: 'amd64',
-    packages: ['seabios'],
-    only: /^seabios$/,
-    onProgress: note,
-  });
-  const bios = await readFile(join(seabios, 'usr/share/seabios/bios.bin'));
+  const bios = await readFile(await seabios(note));
   return { bios, kernel: await readFile(kernel.image), initramfs };
 }
 
