@@ -75,7 +75,7 @@ describe('skytale device', { timeout: 60_000 }, () => {
     assert.ok(program.stdout.includes(`'socket,id=crypto0-channel,path=${socket}'`));
     assert.match(
       program.stdout,
-      /-device vhost-user-test-device-pci\S*virtio-id=21,num_vqs=1,config_size=72\n/,
+      /-device vhost-user-test-device-pci\S*virtio-id=21,num_vqs=1,vq_size=1024,config_size=72\n/,
     );
     const transport = VhostUserTransport.connect(socket, { deviceId: 63 });
     await using driver = await VirtioCryptodevDriver.open(transport);

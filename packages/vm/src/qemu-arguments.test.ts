@@ -84,6 +84,8 @@ describe('a device', () => {
       ...['-chardev', 'socket,id=device0-channel,path=/s', '-device'],
       'vhost-user-test-device-pci,id=device0,chardev=device0-channel,virtio-id=63,num_vqs=2,config_size=56',
     ]);
+    const large = vhostUserDevice(qemu(11), { ...options, queueSize: 1024 });
+    assert.equal(large.properties.vq_size, 1024);
     const isRefusal = (error: unknown) => error instanceof VmError && error.code === 'unsupported';
     assert.throws(() => vhostUserDevice(qemu(10), options), isRefusal);
   });

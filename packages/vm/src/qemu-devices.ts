@@ -70,6 +70,8 @@ export interface VhostUserDeviceOptions extends VhostUserOptions {
   readonly virtioId: number;
   /** All of the device's queues. */
   readonly queues: number;
+  /** Of each queue, in descriptors: a power of two, at most 1024. Default: QEMU's, 64. */
+  readonly queueSize?: number;
   /** Bytes of its configuration space. */
   readonly configSize: number;
   readonly modules?: readonly string[];
@@ -77,7 +79,7 @@ export interface VhostUserDeviceOptions extends VhostUserOptions {
 
 /** A virtio device of any kind, all of it served by a vhost-user back end. Needs QEMU 11. */
 export function vhostUserDevice(qemu: QemuVersion, options: VhostUserDeviceOptions): QemuDevice {
-  const { socket, id = 'device0', virtioId, queues, configSize, modules = ['virtio_pci'] } = options;
+  const { socket, id = 'device0', virtioId, queues, queueSize, configSize } = options;
   if (qemu.major < 11)
     throw new VmError('unsupported', `QEMU ${qemu.version} has no generic vhost-user device; 11 has`);
   const channel = `${id}-channel`;
@@ -91,9 +93,10 @@ export function vhostUserDevice(qemu: QemuVersion, options: VhostUserDeviceOptio
       chardev: channel,
       'virtio-id': virtioId,
       num_vqs: queues,
+      ...(queueSize !== undefined && { vq_size: queueSize }),
       config_size: configSize,
     },
-    modules,
+    modules: options.modules ?? ['virtio_pci'],
   };
 }
 

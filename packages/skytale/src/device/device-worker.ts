@@ -2,7 +2,7 @@
 import { createEngine, type EngineName, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { CountedDevice } from './counted-device.ts';
 import { DeviceCounters } from './device-counters.ts';
-import type { ModelName } from './models.ts';
+import { type ModelName, queueSize } from './models.ts';
 
 export type DeviceWorkerOptions = {
   readonly model: ModelName;
@@ -11,9 +11,6 @@ export type DeviceWorkerOptions = {
   readonly queues: number;
   readonly counters: SharedArrayBuffer;
 };
-
-/** Largest size of each queue: QEMU's crypto device has 1024, and takes no less. */
-const queueSize = 1024;
 
 export default async function makeDevice(options: DeviceWorkerOptions): Promise<CountedDevice> {
   const { model, queues } = options;

@@ -27,6 +27,9 @@ export const models = {
 
 export type ModelName = keyof typeof models;
 
+/** Of each queue, in descriptors: as many as QEMU's own crypto device has. */
+export const queueSize = 1024;
+
 /** QEMU has carried devices of any kind from this version on; before, it knows the standard's crypto device only. */
 const firstGeneric = 11;
 
@@ -46,5 +49,6 @@ export function qemuDevice(qemu: QemuVersion, model: ModelName, socket: string, 
   }
   const { virtioId, configSize, controlQueues, modules } = models[model];
   const id = 'crypto0';
-  return vhostUserDevice(qemu, { socket, id, virtioId, queues: queues + controlQueues, configSize, modules });
+  const all = queues + controlQueues;
+  return vhostUserDevice(qemu, { socket, id, virtioId, queues: all, queueSize, configSize, modules });
 }
