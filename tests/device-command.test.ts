@@ -89,6 +89,32 @@ describe('skytale device', { timeout: 60_000 }, () => {
     assert.equal(await program.exit(), 0);
   });
 
+  it('says what to tell the QEMU that is there, and what is missing', async () => {
+    for (const [version, model, found, missing, device] of [
+      ['7.2.22', 'virtio-crypto', '7.2.22', /^$/, /^virtio-crypto-pci,.*vectors=0$/],
+      ['11.1.3', 'virtio-crypto', '11.1.3', /^$/, /^vhost-user-test-device-pci,.*virtio-id=20/],
+      [
+        '10.0.2',
+        'virtio-cryptodev',
+        '10.0.2',
+        /^10\.0\.2 cannot.*backports qemu-system-x86"/,
+        /virtio-id=21/,
+      ],
+      [undefined, 'virtio-crypto', undefined, /"apt-get install qemu-system-x86"/, /virtio-id=20/],
+    ] as const) {
+      using directory = new TemporaryDirectory();
+      const says = `#!/bin/sh\necho 'QEMU emulator version ${version} (Debian)'\n`;
+      if (version) writeFileSync(directory.join('qemu-system-x86_64'), says, { mode: 0o755 });
+      const args = ['device', '--json', '--model', model, '--socket', directory.join('socket')];
+      await using program = new Program(args, { env: { PATH: directory.path } });
+      const qemu = await untilEvent(program, 'qemu');
+      assert.equal(qemu.found, found);
+      assert.match(qemu.missing, missing);
+      assert.match(qemu.arguments.at(-1), device);
+      assert.ok(qemu.arguments.includes('memory-backend-memfd,id=mem,size=1024M,share=on'));
+    }
+  });
+
   it('takes the place of one that was killed, but not of one that lives', async () => {
     using directory = new TemporaryDirectory();
     const socket = directory.join('device.sock');

@@ -124,6 +124,16 @@ describe('the virtio-crypto device', { skip }, () => {
         assert.equal(sessions, before.sessions);
       });
 
+      it('cannot be migrated, and QEMU knows why', async () => {
+        const { 'blocked-reasons': reasons } = (await guest.qmp.execute('query-migrate')) as {
+          'blocked-reasons': string[];
+        };
+        assert.ok(
+          reasons.some((reason) => /lacks VHOST_F_LOG_ALL/.test(reason)),
+          reasons.join('; '),
+        );
+      });
+
       it('serves several processes at once', async () => {
         const results = await Promise.all([1, 2, 3].map(() => compareCiphers(guest)));
         assert.deepEqual(results, [resultsOfOne, resultsOfOne, resultsOfOne]);

@@ -32,19 +32,15 @@ async function until<T>(find: () => T | undefined | false, describe: () => strin
   }
 }
 
-/** The process of QEMU that belongs to the program, once there is one. */
-function qemuOf(program: Program): Promise<number> {
+/** The process of QEMU that was started with the environment of this directory, once there is one. */
+function qemuOf(directory: TemporaryDirectory): Promise<number> {
+  const ours = `TMPDIR=${directory.join('tmp')}\0`;
+  const isOurs = (pid: number) =>
+    readProcess(pid, 'cmdline').includes('qemu-system') && readProcess(pid, 'environ').includes(ours);
   return until(
-    () => childrenOf(program.pid).find((pid) => readProcess(pid, 'cmdline').includes('qemu-system')),
-    () => `no QEMU; ${program.stderr}`,
+    () => readdirSync('/proc').map(Number).filter(Number.isInteger).find(isOurs),
+    () => 'no QEMU',
   );
-}
-
-function childrenOf(parent: number): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids
-    .map(Number)
-    .filter((pid) => / \(.*\) \S (\d+) /.exec(readProcess(pid, 'stat'))?.[1] === `${parent}`);
 }
 
 /** Empty if the process has ended meanwhile. */
@@ -78,7 +74,7 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
       input: 'hello\n',
       env: environment(directory),
     });
-    const qemu = await qemuOf(program);
+    const qemu = await qemuOf(directory);
     assert.equal(await program.exit(), 7, program.stderr);
     assert.match(program.stdout, /^hello\n/);
     assert.match(program.stdout, /selftest +: passed\n/);
@@ -97,32 +93,48 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
       () => program.lines.includes('started'),
       () => program.stderr,
     );
-    const qemu = await qemuOf(program);
+    const qemu = await qemuOf(directory);
     program.kill('SIGKILL');
     await untilGone(qemu);
     assert.deepEqual(leftBehind(directory), []);
   });
 
   it('ends on a signal, whatever the guest is doing', async () => {
-    using directory = new TemporaryDirectory();
-    await using program = new Program(['vm', '--model', 'none', '--', 'true'], {
-      env: environment(directory),
+    const outcomes = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(async (signal) => {
+      using directory = new TemporaryDirectory();
+      await using program = new Program(['vm', '--model', 'none', '--', 'true'], {
+        env: environment(directory),
+      });
+      const qemu = await qemuOf(directory);
+      program.kill(signal);
+      const status = await program.exit();
+      await untilGone(qemu);
+      return [status, leftBehind(directory)];
     });
-    const qemu = await qemuOf(program);
-    program.kill('SIGTERM');
-    assert.equal(await program.exit(), 128 + 15);
-    await untilGone(qemu);
-    assert.deepEqual(leftBehind(directory), []);
+    assert.deepEqual(await Promise.all(outcomes), [
+      [128 + 2, []],
+      [128 + 15, []],
+      [128 + 1, []],
+    ]);
   });
 
-  it('gives a shell on a terminal', async () => {
-    using terminal = new Terminal(100, 30);
-    terminal.type(
-      `SKYTALE_CACHE=${cacheDirectory()} ${process.execPath} packages/skytale/src/main.ts vm --model none`,
-    );
-    terminal.press('Enter');
-    await untilShown(terminal, /"exit" ends it/);
-    await untilShown(terminal, /[#$]$/);
+  it('gives a shell on a terminal, and ends the guest with the shell or with the terminal', async () => {
+    const openShell = async (directory: TemporaryDirectory) => {
+      const terminal = new Terminal(100, 30);
+      const variables = Object.entries(environment(directory)).map(([name, value]) => `${name}=${value}`);
+      const command = [...variables, process.execPath, 'packages/skytale/src/main.ts vm --model none'];
+      terminal.type(command.join(' '));
+      terminal.press('Enter');
+      await untilShown(terminal, /"exit" ends it/);
+      await untilShown(terminal, /[#$]$/);
+      return terminal;
+    };
+    using left = new TemporaryDirectory();
+    using closed = new TemporaryDirectory();
+    const [shell, lost] = await Promise.all([openShell(left), openShell(closed)]);
+    using terminal = shell;
+    const qemus = await Promise.all([qemuOf(left), qemuOf(closed)]);
+    lost[Symbol.dispose]();
     terminal.type('stty size; exit 5');
     terminal.press('Enter');
     await untilShown(terminal, /30 100/);
@@ -130,6 +142,8 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
     terminal.type('echo status=$?');
     terminal.press('Enter');
     await untilShown(terminal, /status=5/);
+    for (const qemu of qemus) await untilGone(qemu);
+    assert.deepEqual([leftBehind(left), leftBehind(closed)], [[], []]);
   });
 
   it('does it all in v86, where there is no QEMU', async () => {
@@ -140,6 +154,21 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
       env: { ...environment(directory), PATH: '' },
     });
     assert.deepEqual(result, { code: 7, stdout: 'hello\n0x0014\ni686\n', stderr: 'oh\n' });
+  });
+
+  it('names what is missing, and how to install it', async () => {
+    using directory = new TemporaryDirectory();
+    const env = { ...environment(directory), PATH: '' };
+    const nothingFetched = { ...env, SKYTALE_CACHE: directory.join('cache') };
+    for (const [variables, message] of [
+      [env, /setpriv was not found: [^\n]*"apt-get install util-linux"/],
+      [nothingFetched, /apt-get was not found: [^\n]*fetched with apt/],
+    ] as const) {
+      const { code, stdout, stderr } = await run(['vm', '--', 'true'], { env: variables });
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, message);
+    }
+    assert.deepEqual(leftBehind(directory), []);
   });
 
   it('says what cannot be', async () => {

@@ -1,6 +1,7 @@
 /** Runs the real `skytale` command in processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -130,7 +131,7 @@ export class Program implements AsyncDisposable {
   /** The exit code; 128 + n if signal n ended it. */
   async exit(): Promise<number> {
     const [code, signal] = await this.#exit;
-    return code ?? 128 + (signal === 'SIGKILL' ? 9 : 15);
+    return code ?? 128 + constants.signals[signal!];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,6 @@ export type { CommandOptions } from './shell-script.ts';
 export { V86Error, type V86ErrorCode } from './v86-error.ts';
 export { type MachineImages, V86Machine, type V86MachineOptions } from './v86-machine.ts';
 export {
-  type SavableDevice,
   VirtioPciFunction,
   type VirtioPciOptions,
   type VirtioPciState,

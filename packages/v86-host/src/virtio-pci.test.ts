@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { VIRTIO_F_RING_RESET, type VirtioDevice, type VirtioRequest } from '@skytale/virtio';
+import {
+  type SavableDevice,
+  VIRTIO_F_RING_RESET,
+  type VirtioDevice,
+  type VirtioRequest,
+} from '@skytale/virtio';
 import fc from 'fast-check';
 import { BASE, COMMON, PciTransport, structuresOf, TestFunction } from './testing/pci-transport.ts';
 import { V86Error } from './v86-error.ts';
-import type { SavableDevice } from './virtio-pci.ts';
 
 /** It answers with the bytes in reverse, at once or when `release` is called. */
 class ReverseDevice implements VirtioDevice {

@@ -7,6 +7,7 @@
 import {
   DeviceState,
   type GuestMemory,
+  type SavableDevice,
   STATUS_ACKNOWLEDGE,
   STATUS_DEVICE_NEEDS_RESET,
   STATUS_DRIVER,
@@ -32,17 +33,6 @@ import { WatchedDevice } from './watched-device.ts';
 /** Bits of the ISR status (4.1.4.5). */
 const ISR_QUEUE = 1;
 const ISR_CONFIG = 2;
-
-/**
- * A device that keeps something between requests and can be saved with its machine. One that keeps nothing
- * needs neither method.
- */
-export interface SavableDevice extends VirtioDevice {
-  /** What `restoreState` needs; anything that the structured clone algorithm copies. Nothing is under way. */
-  saveState(): unknown;
-  /** Called after `reset` and `activate`, before any request. It throws if it cannot do with `state`. */
-  restoreState(state: unknown): void;
-}
 
 /** A device and its transport as they are saved: plain data, for the structured clone algorithm. */
 export interface VirtioPciState {
@@ -162,7 +152,7 @@ export class VirtioPciFunction {
     await this.whenIdle();
     this.#common.restore(saved.common);
     this.#repeatNegotiation(saved);
-    if (isSavable(device)) device.restoreState(saved.device);
+    if (isSavable(device)) await device.restoreState(saved.device);
     if (saved.brokenReason !== undefined)
       state.break(new VirtioError('VIRTIO_NEEDS_RESET', saved.brokenReason));
     if ((saved.common.status & STATUS_FAILED) !== 0) state.writeStatus(state.status | STATUS_FAILED);

@@ -28,6 +28,13 @@ describe('negotiation', () => {
     assert.equal(guest.front.protocolFeatures, PROTOCOL_FEATURES);
     assert.throws(() => guest.front.setFeatures(RING_FEATURES | VHOST_F_LOG_ALL), refusal);
     assert.match(JSON.stringify(backend.last('refused')), /features 0x4000000 were not offered/);
+    for (const [name, payload] of [
+      ['SET_LOG_BASE', new Uint8Array(16)],
+      ['SET_LOG_FD', new Uint8Array(8)],
+    ] as const) {
+      assert.throws(() => guest.front.order(name, payload, [guest.memory.file]), refusal);
+      assert.match(JSON.stringify(backend.last('refused')), /VHOST_F_LOG_ALL is not offered/);
+    }
   });
 
   it('offers no crypto sessions for a device that has none, and only what it is told to', async () => {

@@ -104,6 +104,18 @@ for (const [kind, device] of Object.entries(devices)) {
   });
 }
 
+it('a device that answers at once is served without a turn of an event loop', async () => {
+  const socket = socketPath();
+  const device = new URL('./testing/turn-counting-device.ts', import.meta.url);
+  await using _backend = await serve(device, socket);
+  for (let life = 1; life <= 2; life++) {
+    await using transport = VhostUserTransport.connect(socket, { deviceId: 42, queueSize: 16 });
+    await transport.start();
+    for (let i = 0; i < 50; i++) assert.deepEqual([...(await transport.queues[0]!.request([], 1))], [0]);
+    await transport.reset();
+  }
+});
+
 it('a driver whose ring breaks is told, and can begin anew', async () => {
   const socket = socketPath();
   await using _backend = await serve(devices.blocking, socket);

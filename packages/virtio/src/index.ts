@@ -11,7 +11,7 @@ export { type QueueLayout, ringSizes } from './split-ring.ts';
 export { type RequestTracker, SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
 export type { Transfer } from './transfer.ts';
 export { type DeviceIdentity, TransportBase } from './transport-base.ts';
-export type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
+export type { SavableDevice, VirtioDevice, VirtioRequest } from './virtio-device.ts';
 export {
   VirtioError,
   type VirtioErrorCode,

@@ -56,3 +56,14 @@ export interface VirtioDevice {
   /** Releases what the device holds; nothing is called after it. */
   close(): void | Promise<void>;
 }
+
+/**
+ * A device that keeps something between requests and can be saved with its machine, where a transport does that.
+ * One that keeps nothing needs neither method.
+ */
+export interface SavableDevice extends VirtioDevice {
+  /** What `restoreState` needs; anything that the structured clone algorithm copies. Nothing is under way. */
+  saveState(): unknown;
+  /** Called after `reset` and `activate`, before any request. It throws or rejects if it cannot do with `state`. */
+  restoreState(state: unknown): void | Promise<void>;
+}

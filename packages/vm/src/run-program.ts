@@ -11,9 +11,6 @@ export interface ProgramOptions {
 
 /** The Debian packages of the programs of the host that this package runs. */
 const packageOf: Record<string, string> = {
-  'apt-get': 'apt',
-  'apt-cache': 'apt',
-  'dpkg-deb': 'dpkg',
   setpriv: 'util-linux',
   unshare: 'util-linux',
   'qemu-system-x86_64': 'qemu-system-x86',
@@ -21,9 +18,14 @@ const packageOf: Record<string, string> = {
 
 /** What to tell somebody on whose machine `program` is missing. */
 export function missingProgram(program: string): VmError {
+  return new VmError('missing-program', `${program} was not found${advice(program)}`);
+}
+
+function advice(program: string): string {
+  if (program === 'apt-get' || program === 'dpkg-deb')
+    return ': what guests are made of comes in Debian packages, fetched with apt and dpkg; install these';
   const install = packageOf[program];
-  const advice = install === undefined ? '' : `: install it, on Debian by "apt-get install ${install}"`;
-  return new VmError('missing-program', `${program} was not found${advice}`);
+  return install === undefined ? '' : `: install it, on Debian by "apt-get install ${install}"`;
 }
 
 /** Runs a program of the host to its end and returns its standard output. A status other than 0 rejects with

@@ -3,14 +3,15 @@
  * queues, done by an engine in the driver's memory. The driver is hostile: whatever it sends is answered with
  * a status, unless there is no byte for one, and never throws.
  */
-import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import type { SavableDevice, VirtioRequest } from '@skytale/virtio';
 import type { Completion, Engine } from '../engine.ts';
 import { andThen } from '../virtio-cryptodev/completion.ts';
 import { ControlRequest, type KeyLimits, roomForKeys, wipeAfter } from './control-request.ts';
 import { DataRequest } from './data-request.ts';
 import { makeSession, statusOf } from './make-session.ts';
+import { restoreSessions, type SavedSessions, saveSessions } from './saved-sessions.ts';
 import type { Session } from './session.ts';
-import { type Offer, offerOf, type SessionPlan } from './session-plan.ts';
+import { copyOfPlan, type Offer, offerOf, type SessionPlan, wipePlan } from './session-plan.ts';
 import { SessionTable } from './session-table.ts';
 import { takePlan } from './stateless.ts';
 import { answerMessage, planOfMessage } from './vhost-user-session.ts';
@@ -46,6 +47,11 @@ export type VirtioCryptoOptions = {
   readonly maxSessions?: number;
   /** Largest content of one request, source and destination both counted, in bytes. */
   readonly maxSize?: number;
+  /**
+   * Whether sessions are saved with the device. It then keeps their keys itself, beside the engine, until they end.
+   * Without it a driver finds its sessions closed when its machine is put back.
+   */
+  readonly savesSessions?: boolean;
 };
 
 const defaults = {
@@ -54,6 +60,7 @@ const defaults = {
   controlQueue: true,
   maxSessions: 16_384,
   maxSize: 64 * 1024 * 1024,
+  savesSessions: false,
 } as const satisfies Required<VirtioCryptoOptions>;
 
 /** QEMU's own. */
@@ -82,7 +89,7 @@ export type Statistics = {
   sessions: number;
 };
 
-export class VirtioCryptoDevice implements VirtioDevice {
+export class VirtioCryptoDevice implements SavableDevice {
   readonly deviceId = deviceId;
   readonly features: bigint;
   readonly queueSizes: readonly number[];
@@ -91,6 +98,7 @@ export class VirtioCryptoDevice implements VirtioDevice {
   readonly #engine: Engine;
   readonly #offer: Offer;
   readonly #maxSize: number;
+  readonly #savesSessions: boolean;
   readonly #controlQueue: number;
   readonly #sessions: SessionTable<Session>;
   /** Sessions that an engine is still making. */
@@ -106,13 +114,17 @@ export class VirtioCryptoDevice implements VirtioDevice {
   #headerLength = data.fields + legacyDataFields;
 
   constructor(engine: Engine, options: VirtioCryptoOptions = {}) {
-    const { dataQueues, queueSize, controlQueue, maxSessions, maxSize } = { ...defaults, ...options };
+    const { dataQueues, queueSize, controlQueue, maxSessions, maxSize, savesSessions } = {
+      ...defaults,
+      ...options,
+    };
     if (!(Number.isInteger(dataQueues) && dataQueues >= 1 && dataQueues <= 0xffff)) {
       throw new RangeError(`a crypto device has 1 to 65535 data queues, not ${dataQueues}`);
     }
     this.#engine = engine;
     this.#offer = offerOf(engine);
     this.#maxSize = maxSize;
+    this.#savesSessions = savesSessions;
     this.#controlQueue = controlQueue ? dataQueues : -1;
     this.#sessions = new SessionTable(maxSessions);
     this.queueSizes = new Array<number>(dataQueues + (controlQueue ? 1 : 0)).fill(queueSize);
@@ -167,6 +179,16 @@ export class VirtioCryptoDevice implements VirtioDevice {
     this.reset();
   }
 
+  /** Its sessions as far as they are to be saved, keys included, and in any case which ids were given out. */
+  saveState(): SavedSessions {
+    return saveSessions(this.#sessions);
+  }
+
+  /** @throws {RangeError} if the state is another device's, or the engine cannot do with it */
+  restoreState(state: unknown): Promise<void> {
+    return restoreSessions(this.#sessions, this.#engine, state as SavedSessions);
+  }
+
   /**
    * Answers CREATE_CRYPTO_SESSION of vhost-user in place: for a VMM that keeps the control queue to itself. There
    * is no session with an engine that answers later.
@@ -208,11 +230,20 @@ export class VirtioCryptoDevice implements VirtioDevice {
   /** @returns a session, or the status that says why there is none */
   #make(plan: SessionPlan): Completion<Session | number> {
     if (this.#sessions.size + this.#making >= this.#sessions.limit) return this.#statusOfFull;
-    const made = makeSession(this.#engine, plan);
+    const made = this.#savesSessions ? this.#makeKept(plan) : makeSession(this.#engine, plan);
     if (!(made instanceof Promise)) return made;
     this.#making += 1;
     return made.finally(() => {
       this.#making -= 1;
+    });
+  }
+
+  #makeKept(plan: SessionPlan): Completion<Session | number> {
+    const kept = copyOfPlan(plan);
+    return andThen(makeSession(this.#engine, plan), (session) => {
+      if (typeof session === 'number') wipePlan(kept);
+      else session.plan = kept;
+      return session;
     });
   }
 

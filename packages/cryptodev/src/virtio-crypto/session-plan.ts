@@ -50,6 +50,37 @@ export type AeadPlan = {
 export type AkcipherPlan = { readonly kind: 'akcipher'; readonly options: AsymmetricKeyOptions };
 export type SessionPlan = CipherPlan | DigestPlan | ChainPlan | AeadPlan | AkcipherPlan;
 
+/** A plan whose keys are its own; `wipePlan` ends them. */
+export function copyOfPlan(plan: SessionPlan): SessionPlan {
+  switch (plan.kind) {
+    case 'chain':
+      return { ...plan, cipher: withOwnKey(plan.cipher), digest: withOwnKey(plan.digest) };
+    case 'akcipher':
+      return { ...plan, options: withOwnKey(plan.options) };
+    default:
+      return withOwnKey(plan);
+  }
+}
+
+export function wipePlan(plan: SessionPlan): void {
+  switch (plan.kind) {
+    case 'chain':
+      plan.cipher.key.fill(0);
+      plan.digest.key.fill(0);
+      break;
+    case 'akcipher':
+      plan.options.key.fill(0);
+      break;
+    default:
+      plan.key.fill(0);
+  }
+}
+
+const withOwnKey = <T extends { readonly key: Uint8Array }>(part: T): T => ({
+  ...part,
+  key: part.key.slice(),
+});
+
 /** The algorithms of an engine, by their numbers. */
 export type Offer = {
   readonly ciphers: ReadonlyMap<number, CipherName>;

@@ -72,6 +72,48 @@ export class SessionTable<T> {
     return removed;
   }
 
+  /** All entries with their ids. */
+  *entries(): Generator<[id: number, value: T]> {
+    for (const [index, value] of this.#values.entries()) {
+      if (value !== undefined) yield [(this.#generations[index]! << indexBits) | index, value];
+    }
+  }
+
+  /** How often each place was used, as far as ids tell: a copy. */
+  get generations(): Uint16Array<ArrayBuffer> {
+    return new Uint16Array(this.#generations);
+  }
+
+  /** Knows the ids that another table has given out: only to those that `restore` brings back there are entries. */
+  restoreGenerations(generations: Uint16Array): void {
+    if (generations.length !== this.limit || generations.some((generation) => generation > generationMask)) {
+      throw new RangeError(`no state of a table of ${this.limit} sessions`);
+    }
+    this.#generations.set(generations);
+  }
+
+  /** Brings an entry back under the id that it had when the generations were taken. */
+  restore(id: number, value: T): void {
+    const index = id & indexMask;
+    const place = this.#freePlace(index);
+    if (place === undefined || id <= 0 || this.#generations[index] !== id >>> indexBits) {
+      throw new RangeError(`no session can have the id ${id}`);
+    }
+    this.#free[place] = this.#free[this.#firstFree]!;
+    this.#firstFree = (this.#firstFree + 1) % this.#free.length;
+    this.#values[index] = value;
+    this.#size += 1;
+  }
+
+  /** Where a place stands in the ring of free ones. */
+  #freePlace(index: number): number | undefined {
+    for (let i = 0; i < this.#free.length - this.#size; i++) {
+      const at = (this.#firstFree + i) % this.#free.length;
+      if (this.#free[at] === index) return at;
+    }
+    return undefined;
+  }
+
   #release(index: number): void {
     this.#values[index] = undefined;
     this.#free[(this.#firstFree + this.#free.length - this.#size) % this.#free.length] = index;

@@ -1,11 +1,14 @@
 /** What the sessions of all services have in common: order, and an end. */
 import type { Completion } from '../engine.ts';
 import type { DataRequest } from './data-request.ts';
+import { type SessionPlan, wipePlan } from './session-plan.ts';
 import { type ServiceNumber, status } from './wire.ts';
 
 export abstract class Session {
   /** The service whose requests it takes. */
   abstract readonly service: ServiceNumber;
+  /** What it was made of, if it is to be made again: its own, wiped when it ends. */
+  plan: SessionPlan | undefined;
   /** Settles when the last operation so far has ended; absent when none is under way. */
   #pending: Promise<unknown> | undefined;
   /** Operations that are still waiting must not start. */
@@ -27,6 +30,8 @@ export abstract class Session {
   close(): Completion<void> {
     if (this.#pending !== undefined) return this.#pending.then(() => this.close());
     this.release();
+    if (this.plan !== undefined) wipePlan(this.plan);
+    this.plan = undefined;
   }
 
   /** Operations that have not started never will, and then `close`. */
