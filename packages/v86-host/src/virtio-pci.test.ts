@@ -8,6 +8,7 @@ import {
 } from '@skytale/virtio';
 import fc from 'fast-check';
 import { BASE, COMMON, PciTransport, structuresOf, TestFunction } from './testing/pci-transport.ts';
+import { UnsavableDevice } from './unsavable-device.ts';
 import { V86Error } from './v86-error.ts';
 
 /** It answers with the bytes in reverse, at once or when `release` is called. */
@@ -329,6 +330,24 @@ describe('a saved function', () => {
     assert.ok(!fn.level);
   });
 
+  it('needs a reset if what the device had could not be saved, unless no driver used it', async () => {
+    const unsavable = () => new TestFunction(new UnsavableDevice(new ReverseDevice()));
+    const fn = unsavable();
+    const driver = new PciTransport(fn);
+    const unused = fn.saveState();
+    await fn.restoreState(unused);
+    assert.deepEqual([fn.state.brokenReason, fn.level], [undefined, false]);
+    await driver.start();
+    await driver.queues[0]!.request(bytes(1), 1);
+    await fn.restoreState(structuredClone(fn.saveState()));
+    assert.equal((await driver.broken).code, 'VIRTIO_NEEDS_RESET');
+    assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
+    await driver.reset();
+    await driver.start();
+    assert.deepEqual(await driver.queues[0]!.request(bytes(1, 2), 2), bytes(2, 1));
+    await driver.close();
+  });
+
   it('stays broken', async () => {
     const { fn } = await started();
     fn.layOutQueue(0, { size: 8, descriptorTable: 0, availableRing: 0, usedRing: 0 }); // enabled twice
@@ -338,6 +357,10 @@ describe('a saved function', () => {
     await other.restoreState(state);
     assert.equal(other.readCommon(COMMON.status, 1), fn.readCommon(COMMON.status, 1));
     assert.match(other.state.brokenReason!.message, /twice/);
+    assert.equal(other.level, true, 'the interrupt that said so was not taken');
+    assert.equal(other.readBar(0x40, 1), 2);
+    await other.restoreState(other.saveState());
+    assert.equal(other.level, false);
   });
 
   it('does not fit another device', async () => {

@@ -152,12 +152,13 @@ export class VirtioPciFunction {
     await this.whenIdle();
     this.#common.restore(saved.common);
     this.#repeatNegotiation(saved);
-    if (isSavable(device)) await device.restoreState(saved.device);
+    const lost = isSavable(device) ? await this.#restoreDevice(device, saved) : undefined;
     if (saved.brokenReason !== undefined)
       state.break(new VirtioError('VIRTIO_NEEDS_RESET', saved.brokenReason));
     if ((saved.common.status & STATUS_FAILED) !== 0) state.writeStatus(state.status | STATUS_FAILED);
-    this.#isr = 0;
+    this.#clearInterrupt(); // that the device is broken was said before
     if (saved.isr !== 0) this.#interrupt(saved.isr);
+    if (lost !== undefined) state.break(lost);
     // What was available before may not be notified of again.
     for (const [index, { indices }] of saved.common.queues.entries())
       if (indices !== undefined) this.#notified(index);
@@ -190,6 +191,20 @@ export class VirtioPciFunction {
     for (const [index, { indices }] of queues.entries())
       if (indices !== undefined) this.#common.enableQueue(index, indices);
     if ((status & STATUS_DRIVER_OK) !== 0) state.writeStatus(agreed | STATUS_DRIVER_OK);
+  }
+
+  /** @returns why its driver has to reset it; a driver that does not use it yet misses nothing */
+  async #restoreDevice(
+    device: SavableDevice,
+    { common, device: saved }: VirtioPciState,
+  ): Promise<VirtioError | undefined> {
+    try {
+      await device.restoreState(saved);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof VirtioError && error.code === 'VIRTIO_NEEDS_RESET')) throw error;
+      return (common.status & STATUS_DRIVER_OK) === 0 ? undefined : error;
+    }
   }
 
   #readDeviceConfig(offset: number, width: number): number {

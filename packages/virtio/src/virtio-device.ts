@@ -64,6 +64,9 @@ export interface VirtioDevice {
 export interface SavableDevice extends VirtioDevice {
   /** What `restoreState` needs; anything that the structured clone algorithm copies. Nothing is under way. */
   saveState(): unknown;
-  /** Called after `reset` and `activate`, before any request. It throws or rejects if it cannot do with `state`. */
+  /**
+   * Called after `reset` and `activate`, before any request. It throws or rejects if it cannot do with `state`: the
+   * machine is not put back then, unless by a VirtioError VIRTIO_NEEDS_RESET, which is for the driver to see.
+   */
   restoreState(state: unknown): void | Promise<void>;
 }
