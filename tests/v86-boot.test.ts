@@ -1,9 +1,9 @@
 /** Linux in v86: its own drivers find our devices; machines are saved, restored, and run in workers and browsers. */
 import assert from 'node:assert/strict';
+import { createDecipheriv } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { createEngine, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import {
   type MachineImages,
   type MachineState,
@@ -18,13 +18,19 @@ import type { VirtioRequest } from '@skytale/virtio';
 import { buildInitramfs, debianKernel, seabios, VmError } from '@skytale/vm';
 import { EntropyDevice } from '../packages/v86-host/src/testing/entropy-device.ts';
 import { missingChromium, runInChromium } from './support/chromium.ts';
+import { GuestBuild } from './support/guest-driver.ts';
+import { toTypedJson } from './support/typed-json.ts';
+import { machineDevices } from './support/v86-devices.ts';
 
 /** What machines boot, or why it cannot be had. */
 async function bootImages(): Promise<MachineImages['boot'] | string> {
   try {
     const kernel = await debianKernel('6.1-686');
-    const modules = ['virtio_pci', 'virtio_rng'];
-    const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit() });
+    const modules = ['virtio_pci', 'virtio_rng', 'virtio_crypto', 'algif_skcipher'];
+    using build = await GuestBuild.make('6.1');
+    const content = await readFile(await build.program('tests/held-cipher.c', ['-m32']));
+    const files = { 'bin/held-cipher': { content, mode: 0o755 } };
+    const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit(), files });
     const bios = await readFile(await seabios());
     return { bios, kernel: await readFile(kernel.image), initramfs };
   } catch (error) {
@@ -54,22 +60,30 @@ const findPort = (id: string) => `
     break
   done`;
 
+/** Has a session that a program of the guest holds used once; prints the result. */
+const askCipher = `n=$(wc -l </tmp/answers) && echo >/tmp/ask &&
+  until [ "$(wc -l </tmp/answers)" -gt "$n" ]; do sleep 0.02; done; tail -n 1 /tmp/answers`;
+/** What it is. */
+const blockOfZeros = `${createDecipheriv('aes-128-cbc', new Uint8Array(16).fill(1), new Uint8Array(16))
+  .setAutoPadding(false)
+  .update('00'.repeat(16), 'hex', 'hex')}\n`;
+
 describe('Linux in v86', { skip }, () => {
   let wasm: WebAssembly.Module;
   let worker: MachineWorker;
   let machine: RemoteMachine;
   let state: MachineState;
-  const cryptodev = async () => new VirtioCryptodevDevice(await createEngine('node'));
-
   /** A machine of the saved state in this thread. */
   const restored = async (entropy = new EntropyDevice(), options: Partial<V86MachineOptions> = {}) =>
-    V86Machine.launch({ wasm, state, devices: [entropy, await cryptodev()], ...options });
+    V86Machine.launch({ wasm, state, devices: await machineDevices(entropy), ...options });
 
   before(async () => {
     wasm = await v86Wasm();
     worker = nodeMachineWorker(new URL('support/v86-worker.ts', import.meta.url));
     machine = await RemoteMachine.launch(worker, { wasm, boot: boot as NonNullable<MachineImages['boot']> });
-    await machine.check('echo kept >/tmp/kept');
+    await machine.check(`echo kept >/tmp/kept
+      mkfifo /tmp/ask && held-cipher virtio_crypto_aes_cbc <>/tmp/ask >/tmp/answers 2>&1 &`);
+    assert.equal(await machine.check(askCipher), blockOfZeros);
     state = await machine.saveState();
   });
   after(() => machine?.stop());
@@ -111,18 +125,18 @@ describe('Linux in v86', { skip }, () => {
   });
 
   it("shows our crypto device's configuration, in the I/O ports and through configuration space", async () => {
-    const device = await cryptodev();
-    const expected = Buffer.from(device.config).toString('hex');
+    const [, device] = await machineDevices(new EntropyDevice());
+    const expected = Buffer.from(device!.config).toString('hex');
     assert.equal(await machine.check('cat /sys/bus/virtio/devices/virtio1/device'), '0x003f\n');
     const inPorts = `${findPort('0x107f')}
-      dd if=/dev/port bs=1 skip=$((port + 0x48)) count=${device.config.length} 2>/dev/null | od -v -A n -t x1 | tr -d ' \\n'`;
+      dd if=/dev/port bs=1 skip=$((port + 0x48)) count=${device!.config.length} 2>/dev/null | od -v -A n -t x1 | tr -d ' \\n'`;
     assert.equal(await machine.check(inPorts), expected);
     // Byte by byte: where is written to the capability, then the window behind it is read.
     const capability = 0x84;
     const throughWindow = `${findPort('0x107f')}
       poke() { printf "\\\\$(printf %o $2)" | dd of=$device/config bs=1 seek=$(($1)) conv=notrunc 2>/dev/null; }
       poke ${capability + 12} 1
-      for i in $(seq 0 ${device.config.length - 1}); do
+      for i in $(seq 0 ${device!.config.length - 1}); do
         poke ${capability + 8} $((0x48 + i))
         dd if=$device/config bs=1 skip=${capability + 16} count=1 2>/dev/null
       done | od -v -A n -t x1 | tr -d ' \\n'`;
@@ -145,6 +159,17 @@ describe('Linux in v86', { skip }, () => {
     t.diagnostic(`restored, and a command run, in ${Math.round(performance.now() - begin)} ms`);
     assert.ok(entropy.given >= 4096);
     await machine.check('[ ! -e /tmp/kept ]');
+  });
+
+  it('has its sessions on the crypto device again, and makes new ones', async () => {
+    await using other = await restored();
+    await other.check('rm /dev/hwrng'); // it is the other machine
+    for (let i = 0; i < 2; i++) {
+      assert.equal(await other.check(askCipher), blockOfZeros);
+      assert.equal(await other.check('echo | held-cipher virtio_crypto_aes_cbc'), blockOfZeros);
+      await other.restoreState(await other.saveState());
+    }
+    assert.equal(await machine.check(askCipher), blockOfZeros);
   });
 
   it('is put back while it runs, which ends the command', async () => {
@@ -199,18 +224,19 @@ describe('Linux in v86', { skip }, () => {
     const broken = V86Machine.launch({
       wasm,
       state: { ...state, emulator },
-      devices: [new EntropyDevice(), await cryptodev()],
+      devices: await machineDevices(new EntropyDevice()),
     });
     await assert.rejects(broken, code('bad-state'));
   });
 
   it('runs in a browser', { skip: missingChromium() }, async (t) => {
-    const answer = await runInChromium('packages/v86-host/src/testing/page.ts', {
+    const answer = await runInChromium('tests/support/v86-page.ts', {
       state: new Uint8Array(state.emulator),
-      devices: JSON.stringify({ ...state, emulator: undefined }),
+      devices: toTypedJson({ ...state, emulator: undefined }),
+      command: `cat /tmp/kept; dd if=/dev/hwrng bs=1024 count=4 | wc -c; ${askCipher}`,
     });
     t.diagnostic(answer);
-    assert.match(answer, /^kept\n4096\n/);
+    assert.ok(answer.startsWith(`kept\n4096\n${blockOfZeros}`), answer);
   });
 
   it('ends with its worker', async () => {

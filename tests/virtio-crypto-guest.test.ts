@@ -62,19 +62,19 @@ describe('the virtio-crypto device', { skip }, () => {
   let served: ServedCrypto;
   let guest: Guest;
 
-  const serve = () =>
+  const serve = (queues = 1) =>
     serveCrypto({
-      ...{ model: 'virtio-crypto', engine: 'openssl', queues: 1, socket },
+      ...{ model: 'virtio-crypto', engine: 'openssl', queues, socket },
       onEvent: (event) => {
         events.push(event);
         onEvent();
       },
     });
-  const launch = (qemu: Qemu, options: GuestOptions = {}) =>
+  const launch = (qemu: Qemu, options: GuestOptions = {}, queues = 1) =>
     Guest.launch({
       qemu,
       modules: ['cbc'],
-      devices: [qemuDevice(qemu, 'virtio-crypto', socket, 1)],
+      devices: [qemuDevice(qemu, 'virtio-crypto', socket, queues)],
       ...options,
     });
   const count = (name: BackendEvent['event']) => events.filter(({ event }) => event === name).length;
@@ -176,10 +176,12 @@ describe('the virtio-crypto device', { skip }, () => {
     });
   }
 
-  it('serves the next guest after it was started anew', async () => {
-    served = await serve();
-    guest = await launch(await findQemu(7), { hostTree: false, memory: 256, cpus: 1 });
-    assert.deepEqual(await selfTests(guest), cipherPassed);
+  it('serves the next guest after it was started anew, on more queues', async () => {
+    served = await serve(3);
+    const started = count('ring-started');
+    guest = await launch(await findQemu(11), { hostTree: false, memory: 256 }, 3);
+    assert.deepEqual(await selfTests(guest), allPassed);
+    assert.equal(count('ring-started') - started, 4);
     guest.assertCleanLog();
   });
 });

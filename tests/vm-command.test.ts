@@ -69,8 +69,10 @@ async function untilShown(terminal: Terminal, pattern: RegExp): Promise<void> {
 describe('skytale vm', { skip, timeout: 300_000 }, () => {
   it('runs a command in a guest, with its input, output, errors and status, and leaves nothing', async () => {
     using directory = new TemporaryDirectory();
-    const script = 'cat; grep -A 4 virtio_crypto_aes_cbc /proc/crypto; pwd; echo oh >&2; exit 7';
-    await using program = new Program(['vm', '--cpus', '1', '--', 'sh', '-c', script], {
+    const script = `cat; grep -A 4 virtio_crypto_aes_cbc /proc/crypto; grep MemTotal /proc/meminfo
+      grep -c ^eth0 /proc/net/route; pwd; echo oh >&2; exit 7`;
+    const machine = ['--cpus', '1', '--memory', '500', '--network'];
+    await using program = new Program(['vm', ...machine, '--', 'sh', '-c', script], {
       input: 'hello\n',
       env: environment(directory),
     });
@@ -78,6 +80,7 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
     assert.equal(await program.exit(), 7, program.stderr);
     assert.match(program.stdout, /^hello\n/);
     assert.match(program.stdout, /selftest +: passed\n/);
+    assert.match(program.stdout, /MemTotal: +4\d{5} kB\n2\n/);
     assert.ok(program.stdout.endsWith(`${process.cwd()}\n`));
     assert.equal(program.stderr, 'oh\n');
     await untilGone(qemu);

@@ -15,6 +15,7 @@ const root = join(import.meta.dirname, '../..');
 const packages: Record<string, string> = {
   v86: '/node_modules/v86/build/libv86.mjs',
   '@skytale/virtio': '/packages/virtio/src/index.ts',
+  '@skytale/v86-host': '/packages/v86-host/src/index.ts',
 };
 
 const flags = [
