@@ -4,10 +4,11 @@ import { describe, it } from 'node:test';
 import { type KernelName, kernelSources } from '@skytale/vm';
 import { GuestBuild, obstacle } from './support/guest-driver.ts';
 
-const skip = (await obstacle()) ?? false;
+const kernels = Object.keys(kernelSources) as KernelName[];
+const skip = (await obstacle(kernels)) ?? false;
 
 describe('the guest driver', { skip }, () => {
-  for (const name of Object.keys(kernelSources) as KernelName[]) {
+  for (const name of kernels) {
     it(`builds without a warning for Linux ${name}`, async () => {
       using build = await GuestBuild.make(name);
       const complaints = (await build.complaints()).split('\n').filter((line) => /warning|error/i.test(line));

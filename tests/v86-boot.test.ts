@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import {
-  type MachineImages,
   type MachineState,
   type MachineWorker,
   RemoteMachine,
@@ -13,34 +12,17 @@ import {
   V86Machine,
   type V86MachineOptions,
 } from '@skytale/v86-host';
-import { guestInit, nodeMachineWorker, v86Wasm } from '@skytale/v86-host/node';
+import { nodeMachineWorker } from '@skytale/v86-host/node';
 import type { VirtioRequest } from '@skytale/virtio';
-import { buildInitramfs, debianKernel, seabios, VmError } from '@skytale/vm';
 import { EntropyDevice } from '../packages/v86-host/src/testing/entropy-device.ts';
 import { missingChromium, runInChromium } from './support/chromium.ts';
 import { GuestBuild } from './support/guest-driver.ts';
+import { guestObstacle } from './support/guest-obstacle.ts';
 import { toTypedJson } from './support/typed-json.ts';
 import { machineDevices } from './support/v86-devices.ts';
+import { v86Images } from './support/v86-images.ts';
 
-/** What machines boot, or why it cannot be had. */
-async function bootImages(): Promise<MachineImages['boot'] | string> {
-  try {
-    const kernel = await debianKernel('6.1-686');
-    const modules = ['virtio_pci', 'virtio_rng', 'virtio_crypto', 'algif_skcipher'];
-    using build = await GuestBuild.make('6.1');
-    const content = await readFile(await build.program('tests/held-cipher.c', ['-m32']));
-    const files = { 'bin/held-cipher': { content, mode: 0o755 } };
-    const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit(), files });
-    const bios = await readFile(await seabios());
-    return { bios, kernel: await readFile(kernel.image), initramfs };
-  } catch (error) {
-    if (error instanceof VmError) return `no guest can be had: ${error.message}`;
-    throw error;
-  }
-}
-
-const boot = await bootImages();
-const skip = typeof boot === 'string' ? boot : false;
+const skip = (await guestObstacle()) ?? false;
 const code = (expected: string) => (error: unknown) => error instanceof V86Error && error.code === expected;
 
 /** It answers a while after it was asked. */
@@ -78,9 +60,14 @@ describe('Linux in v86', { skip }, () => {
     V86Machine.launch({ wasm, state, devices: await machineDevices(entropy), ...options });
 
   before(async () => {
-    wasm = await v86Wasm();
+    using build = await GuestBuild.make('6.1');
+    const content = await readFile(await build.program('tests/held-cipher.c', ['-m32']));
+    const images = await v86Images(['virtio_pci', 'virtio_rng', 'virtio_crypto', 'algif_skcipher'], {
+      'bin/held-cipher': { content, mode: 0o755 },
+    });
+    wasm = images.wasm;
     worker = nodeMachineWorker(new URL('support/v86-worker.ts', import.meta.url));
-    machine = await RemoteMachine.launch(worker, { wasm, boot: boot as NonNullable<MachineImages['boot']> });
+    machine = await RemoteMachine.launch(worker, images);
     await machine.check(`echo kept >/tmp/kept; mkfifo /tmp/ask; touch /tmp/answers
       held-cipher virtio_crypto_aes_cbc <>/tmp/ask >>/tmp/answers 2>&1 &`);
     assert.equal(await machine.check(askCipher), blockOfZeros);

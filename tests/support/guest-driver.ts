@@ -1,7 +1,7 @@
 /**
  * The guest's driver in a guest: module and test programs, built for it, and devices that this process serves.
  */
-import { cp } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
 import { serveDevice } from '@skytale/vhost-user';
@@ -25,7 +25,7 @@ import { TemporaryDirectory } from './directory.ts';
 const sources = fileURLToPath(new URL('../../guest/', import.meta.url));
 
 /** What building programs of both word sizes needs beside the compiler that comes with a kernel's headers. */
-const buildPackages = ['gcc-multilib'];
+const programPackages = ['gcc-multilib'];
 /** What checking the driver needs. `packages/vm/src/prefetch.ts` fetches both before tests start. */
 const checkPackages = ['sparse'];
 
@@ -50,7 +50,7 @@ export class GuestBuild implements Disposable {
 
   /** Builds the driver; returns the path of the module. */
   async driver(): Promise<string> {
-    await buildModules(this.kernel, this.path('driver'), { extraPackages: buildPackages });
+    await buildModules(this.kernel, this.path('driver'), { extraPackages: checkPackages });
     return this.path('driver', 'virtio_cryptodev.ko');
   }
 
@@ -66,9 +66,9 @@ export class GuestBuild implements Disposable {
     return runInTree(tree, this.path(), ['sh', '-c', script]);
   }
 
-  /** Builds a program of one file below guest/; returns its path. */
+  /** Builds a program of one file below guest/, which runs on any of the kernels; returns its path. */
   async program(source: string, flags: readonly string[] = []): Promise<string> {
-    const tree = await buildTree(this.kernel, buildPackages);
+    const tree = await buildTree(await debianKernel('6.1'), programPackages);
     const name = `${source.replace(/\.c$/, '')}${flags.join('')}`;
     const options = [
       '-static',
@@ -121,7 +121,10 @@ export async function serveCryptodev(
   };
 }
 
-/** Boots a guest with one device, its driver loaded with these parameters and /dev/crypto in its place. */
+/**
+ * Boots a guest with one device, its driver loaded with these parameters from /run/driver.ko, and /dev/crypto in
+ * its place.
+ */
 export async function launchCryptodevGuest(
   kernel: Kernel,
   module: string,
@@ -132,16 +135,22 @@ export async function launchCryptodevGuest(
   await using stack = new AsyncDisposableStack();
   const served = stack.use(await serveCryptodev(qemu, 'cryptodev', device));
   const guest = stack.use(await Guest.launch({ qemu, kernel, devices: [served.device], ...guestOptions }));
-  await guest.check(`insmod /host${module} ${parameters} && ln -s cryptodev0 /dev/crypto`);
+  await guest.check(
+    `cat >/run/driver.ko && insmod /run/driver.ko ${parameters} && ln -s cryptodev0 /dev/crypto`,
+    {
+      input: await readFile(module),
+    },
+  );
   const owned = stack.move();
   return { qemu, guest, served, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Why guests with the driver cannot be had on this machine, or undefined. */
-export async function obstacle(): Promise<string | undefined> {
+/** Why guests with the driver and these kernels cannot be had on this machine, or undefined. */
+export async function obstacle(kernels: readonly KernelName[] = ['6.1']): Promise<string | undefined> {
   try {
     await findQemu(11);
-    await buildTree(await debianKernel('6.1'), buildPackages);
+    await buildTree(await debianKernel('6.1'), programPackages);
+    for (const name of kernels) await buildTree(await debianKernel(name), checkPackages);
     return undefined;
   } catch (error) {
     if (error instanceof VmError) return `no guest can be had: ${error.message}`;
