@@ -21,6 +21,7 @@ import {
   Guest,
   type GuestOptions,
   type Kernel,
+  programPackages,
   type Streams,
   VmError,
 } from '@skytale/vm';
@@ -162,12 +163,13 @@ describe('a guest without the host tree', { skip }, () => {
         MODULE_DESCRIPTION("says hello");`;
       await writeFile(join(directory, 'Kbuild'), 'obj-m := hello.o\n');
       await writeFile(join(directory, 'hello.c'), source);
-      await buildModules(kernel, directory, { make: ['W=1', 'modules'] });
+      const extraPackages = programPackages; // not needed, but this tree was fetched beforehand
+      await buildModules(kernel, directory, { make: ['W=1', 'modules'], extraPackages });
       const input = await readFile(join(directory, 'hello.ko'));
       await guest.check('cat >/tmp/hello.ko && insmod /tmp/hello.ko', { input });
       assert.match(await guest.kernelLog(), /hello from a module/);
       await writeFile(join(directory, 'hello.c'), '#error "no module"\n');
-      await assert.rejects(buildModules(kernel, directory), code('command-failed'));
+      await assert.rejects(buildModules(kernel, directory, { extraPackages }), code('command-failed'));
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -174,6 +174,24 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(leftBehind(directory), []);
   });
 
+  it('gives a guest in v86 /dev/crypto, and a tool for it', async () => {
+    using directory = new TemporaryDirectory();
+    const args = [
+      'vm',
+      '--vmm',
+      'v86',
+      '--model',
+      'virtio-cryptodev',
+      '--',
+      'cryptodev-tool',
+      'digest',
+      'sha1',
+    ];
+    const result = await run(args, { input: 'abc', env: environment(directory) });
+    const stdout = 'a9993e364706816aba3e25717850c26c9cd0d89d\n';
+    assert.deepEqual(result, { code: 0, stdout, stderr: '' });
+  });
+
   it('says what cannot be', async () => {
     for (const [args, message] of [
       [['--qemu', '7', '--model', 'virtio-cryptodev'], /--qemu 11 does/],

@@ -7,6 +7,7 @@ import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
 import { serveDevice } from '@skytale/vhost-user';
 import {
   buildModules,
+  buildProgram,
   buildTree,
   debianKernel,
   findQemu,
@@ -14,6 +15,7 @@ import {
   type GuestOptions,
   type Kernel,
   type KernelName,
+  programPackages,
   type Qemu,
   type QemuDevice,
   runInTree,
@@ -24,9 +26,7 @@ import { TemporaryDirectory } from './directory.ts';
 
 const sources = fileURLToPath(new URL('../../guest/', import.meta.url));
 
-/** What building programs of both word sizes needs beside the compiler that comes with a kernel's headers. */
-const programPackages = ['gcc-multilib'];
-/** What checking the driver needs. `packages/vm/src/prefetch.ts` fetches both before tests start. */
+/** What checking the driver needs. `packages/vm/src/prefetch.ts` fetches it before tests start. */
 const checkPackages = ['sparse'];
 
 /** A directory with a copy of guest/, and what is built in it. */
@@ -66,24 +66,12 @@ export class GuestBuild implements Disposable {
     return runInTree(tree, this.path(), ['sh', '-c', script]);
   }
 
-  /** Builds a program of one file below guest/, which runs on any of the kernels; returns its path. */
+  /** Builds a program of one file below guest/, which runs on any kernel; returns its path. */
   async program(source: string, flags: readonly string[] = []): Promise<string> {
-    const tree = await buildTree(await debianKernel('6.1'), programPackages);
-    const name = `${source.replace(/\.c$/, '')}${flags.join('')}`;
-    const options = [
-      '-static',
-      '-O2',
-      '-Wall',
-      '-Wextra',
-      '-Wno-missing-field-initializers',
-      '-Werror',
-      '-I',
-      '/mnt/driver/include',
-      ...flags,
-    ];
-    const compiler = ['sh', '-c', 'exec "$(ls /usr/bin/gcc-[0-9]* | head -1)" "$@"', 'gcc'];
-    await runInTree(tree, this.path(), [...compiler, ...options, '-o', `/mnt/${name}`, `/mnt/${source}`]);
-    return this.path(name);
+    const program = `${source.replace(/\.c$/, '')}${flags.join('')}`;
+    const options = { source, program, flags: ['-I', 'driver/include', ...flags] };
+    await buildProgram(await debianKernel('6.1'), this.path(), options);
+    return this.path(program);
   }
 
   [Symbol.dispose](): void {

@@ -144,6 +144,7 @@ const commands = [
     examples: `
   skytale vm                                      a shell; "grep -A 8 virtio_crypto /proc/crypto" shows the device
   skytale vm -- grep -c virtio_crypto /proc/crypto
+  skytale vm --model virtio-cryptodev -- cryptodev-tool list
   skytale vm --qemu 11 --network --memory 2048`,
     load: async () => (await import('./commands/vm.ts')).vm,
   }),

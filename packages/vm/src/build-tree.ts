@@ -97,3 +97,31 @@ export async function buildModules(
   const make = ['make', '-C', headers, `M=${workDirectory}`, ...(options.make ?? ['modules'])];
   return runInTree(tree, directory, make);
 }
+
+/** What a tree needs for building programs of both word sizes, beside what modules need. */
+export const programPackages: readonly string[] = ['gcc-multilib'];
+
+export interface ProgramOptions {
+  /** One C file, and what is built of it: paths in the directory. */
+  readonly source: string;
+  readonly program: string;
+  /** Further arguments for the compiler, such as `-I include`. */
+  readonly flags?: readonly string[];
+}
+
+/**
+ * Builds a program that needs no library where it runs, in `directory`; warnings are errors. Its word size is the
+ * kernel's unless `-m32` is among the flags. Rejects as `runInTree` does.
+ */
+export async function buildProgram(
+  kernel: Kernel,
+  directory: string,
+  { source, program, flags = [] }: ProgramOptions,
+): Promise<void> {
+  const tree = await buildTree(kernel, programPackages);
+  const wordSize = kernel.source.architecture === 'i386' ? ['-m32'] : [];
+  const warnings = ['-Wall', '-Wextra', '-Wno-missing-field-initializers', '-Werror'];
+  const compiler = ['sh', '-c', 'exec "$(ls /usr/bin/gcc-[0-9]* | head -1)" "$@"', 'gcc'];
+  const options = ['-static', '-s', '-O2', ...warnings, ...wordSize, ...flags];
+  await runInTree(tree, directory, [...compiler, ...options, '-o', program, source]);
+}

@@ -1,4 +1,4 @@
-export { buildModules, buildTree, runInTree } from './build-tree.ts';
+export { buildModules, buildProgram, buildTree, programPackages, runInTree } from './build-tree.ts';
 export { busybox } from './busybox.ts';
 export { cacheDirectory } from './cache.ts';
 export type { GuestProcess } from './command-slot.ts';

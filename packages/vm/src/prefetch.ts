@@ -1,5 +1,5 @@
 /** Fetches what tests in guests need, for `scripts/setup`: so that it is seen, and done once, before they start. */
-import { buildTree } from './build-tree.ts';
+import { buildTree, programPackages } from './build-tree.ts';
 import { busybox } from './busybox.ts';
 import { debianKernel, type KernelName, kernelSources } from './kernel.ts';
 import { findQemu } from './qemu.ts';
@@ -18,9 +18,8 @@ try {
     // For tests of the guest's driver: checks by sparse for every kernel.
     await buildTree(kernel, ['sparse'], say);
   }
-  for (const name of ['6.1', '6.1-686'] as const) await buildTree(await debianKernel(name, say), [], say);
-  // Programs of both word sizes.
-  await buildTree(await debianKernel('6.1', say), ['gcc-multilib'], say);
+  for (const name of ['6.1', '6.1-686'] as const)
+    await buildTree(await debianKernel(name, say), programPackages, say);
 } catch (error) {
   if (!(error instanceof VmError)) throw error;
   say(`Tests in virtual machines cannot run: ${error.message}`);

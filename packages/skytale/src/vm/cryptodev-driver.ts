@@ -1,31 +1,62 @@
-/** The Linux driver of virtio-cryptodev in a guest. */
+/** What a guest needs for /dev/crypto: the Linux driver of virtio-cryptodev, and a tool to try it with. */
 import { existsSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildModules, type Kernel } from '@skytale/vm';
+import { buildModules, buildProgram, type Kernel, programPackages } from '@skytale/vm';
 import { TemporaryDirectory } from './temporary-directory.ts';
 
-const source = fileURLToPath(new URL('../../../../guest/driver', import.meta.url));
-const module = 'virtio_cryptodev.ko';
+const sources = fileURLToPath(new URL('../../../../guest', import.meta.url));
+
+/** The files that are built, and where they belong in a guest */
+export interface CryptodevFiles {
+  /** The module virtio_cryptodev.ko */
+  readonly driver: Buffer;
+  /** The program cryptodev-tool, which needs no library */
+  readonly tool: Buffer;
+}
+
+/** Makes the device /dev/crypto, once the driver stands in this file of the guest. */
+export const loadScript = (driver: string) => `insmod ${driver} && ln -s cryptodev0 /dev/crypto`;
+
+/** Builds both for the guest's kernel; says so and returns undefined if this installation lacks the sources. */
+export async function buildCryptodev(
+  kernel: Kernel,
+  progress: (message: string) => void,
+): Promise<CryptodevFiles | undefined> {
+  if (!existsSync(join(sources, 'driver/Kbuild'))) {
+    progress(`The guest has the device, but no driver for it: ${sources} is not there.`);
+    return undefined;
+  }
+  using directory = new TemporaryDirectory();
+  await cp(sources, directory.path, { recursive: true });
+  await buildModules(kernel, directory.join('driver'), {
+    extraPackages: programPackages,
+    onProgress: progress,
+  });
+  await buildProgram(kernel, directory.path, {
+    source: 'cryptodev-tool/cryptodev-tool.c',
+    program: 'cryptodev-tool/cryptodev-tool',
+    flags: ['-I', 'driver/include'],
+  });
+  return {
+    driver: await readFile(directory.join('driver/virtio_cryptodev.ko')),
+    tool: await readFile(directory.join('cryptodev-tool/cryptodev-tool')),
+  };
+}
 
 /** A guest in any VMM. */
 type Guest = { check(command: string, options: { readonly input: Uint8Array }): Promise<string> };
 
-/** Builds the driver for the guest's kernel and loads it: the device is /dev/crypto then. */
+/** Builds both, and brings them into a guest that runs: the device is /dev/crypto then. */
 export async function loadCryptodevDriver(
   guest: Guest,
   kernel: Kernel,
   progress: (message: string) => void,
 ): Promise<void> {
-  if (!existsSync(join(source, 'Kbuild'))) {
-    progress(`The guest has the device, but no driver for it: ${source} is not there.`);
-    return;
-  }
-  using directory = new TemporaryDirectory();
-  await cp(source, directory.path, { recursive: true });
-  await buildModules(kernel, directory.path, { onProgress: progress });
-  const input = await readFile(directory.join(module));
-  const script = `cat >/tmp/${module} && insmod /tmp/${module} && ln -s cryptodev0 /dev/crypto`;
-  await guest.check(script, { input });
+  const files = await buildCryptodev(kernel, progress);
+  if (files === undefined) return;
+  const [driver, tool] = ['/run/virtio_cryptodev.ko', '/usr/local/bin/cryptodev-tool'];
+  await guest.check(`cat >${driver} && ${loadScript(driver)}`, { input: files.driver });
+  await guest.check(`mkdir -p /usr/local/bin && cat >${tool} && chmod 755 ${tool}`, { input: files.tool });
 }

@@ -10,10 +10,13 @@ import { UsageError } from '../command-error.ts';
 import type { VmSettings } from '../commands/vm.ts';
 import { models } from '../device/models.ts';
 import { note } from '../stdio.ts';
-import { loadCryptodevDriver } from './cryptodev-driver.ts';
+import { buildCryptodev, type CryptodevFiles, loadScript } from './cryptodev-driver.ts';
 
 /** The longest that a timer of Node's can wait: 24 days. */
 const longest = 2 ** 31 - 1;
+
+/** Where the driver of virtio-cryptodev stands in the guest's file system, seen from its root. */
+const driverFile = 'virtio_cryptodev.ko';
 
 /** Ctrl-], as of telnet: the shell on the console starts anew when it is left. */
 const endKey = 0x1d;
@@ -28,7 +31,8 @@ export async function runOnV86(settings: VmSettings, command: readonly string[])
   const { memory } = settings;
   const { model } = settings;
   const kernel = await debianKernel('6.1-686', note);
-  const boot = await bootImages(kernel, model);
+  const cryptodev = model === 'virtio-cryptodev' ? await buildCryptodev(kernel, note) : undefined;
+  const boot = await bootImages(kernel, model, cryptodev);
   if (process.stderr.isTTY) note(`Booting Linux in v86, device: ${model}. This takes a while …`);
   await using machine = await V86Machine.launch({
     wasm: await v86Wasm(),
@@ -36,7 +40,7 @@ export async function runOnV86(settings: VmSettings, command: readonly string[])
     devices: await devices(settings),
     ...(memory !== undefined && { memory }),
   });
-  if (model === 'virtio-cryptodev') await loadCryptodevDriver(machine, kernel, note);
+  if (cryptodev !== undefined) await machine.check(loadScript(`/${driverFile}`));
   if (command.length === 0) return await shell(machine);
   const input = process.stdin.isTTY ? '' : await buffer(process.stdin);
   const { status, stdout, stderr } = await machine.run(command, { input, timeout: longest });
@@ -56,9 +60,20 @@ function checkSettings({ qemu, network }: VmSettings, command: readonly string[]
 async function bootImages(
   kernel: Kernel,
   model: VmSettings['model'],
+  cryptodev: CryptodevFiles | undefined,
 ): Promise<NonNullable<MachineImages['boot']>> {
   const modules = model === 'none' ? [] : models[model].modules;
-  const initramfs = await buildInitramfs({ kernel, modules, init: await guestInit(), onProgress: note });
+  const files = cryptodev && {
+    [driverFile]: { content: cryptodev.driver },
+    'bin/cryptodev-tool': { content: cryptodev.tool, mode: 0o755 },
+  };
+  const initramfs = await buildInitramfs({
+    kernel,
+    modules,
+    init: await guestInit(),
+    ...(files && { files }),
+    onProgress: note,
+  });
   const bios = await readFile(await seabios(note));
   return { bios, kernel: await readFile(kernel.image), initramfs };
 }
