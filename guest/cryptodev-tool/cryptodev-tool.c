@@ -84,7 +84,7 @@ static void __attribute__((noreturn)) usage(void)
 	fputs("usage: cryptodev-tool [-D DEVICE] list\n"
 	      "       cryptodev-tool [-D DEVICE] encrypt|decrypt CIPHER KEY [IV] <INPUT >OUTPUT\n"
 	      "       cryptodev-tool [-D DEVICE] digest HASH [KEY] <INPUT\n"
-	      "       cryptodev-tool [-D DEVICE] speed [-s SECONDS] [-j IN_FLIGHT] [-n] [CIPHER [BYTES]]\n"
+	      "       cryptodev-tool [-D DEVICE] speed [-s SECONDS] [-j IN_FLIGHT] [-n] [CIPHER [BYTES...]]\n"
 	      "\n"
 	      "DEVICE is /dev/crypto unless told. KEY and IV are hexadecimal; without IV it is zero. Input of block\n"
 	      "ciphers must have whole blocks: nothing is padded. speed keeps IN_FLIGHT operations under way (1 unless\n"
@@ -390,10 +390,10 @@ static void speed(int count, char **words)
 	fd = open_device();
 	if (optind < count)
 		cipher = find(ciphers, COUNT(ciphers), words[optind]);
-	if (optind + 1 < count) {
-		speed_of(fd, cipher, atoi(words[optind + 1]), in_flight, flags, seconds);
+	for (int i = optind + 1; i < count; i++)
+		speed_of(fd, cipher, atoi(words[i]), in_flight, flags, seconds);
+	if (optind + 1 < count)
 		return;
-	}
 	for (size_t i = 0; i < COUNT(lengths); i++)
 		speed_of(fd, cipher, lengths[i], in_flight, flags, seconds);
 }
