@@ -97,6 +97,19 @@ describe('the guest driver under load', { skip }, () => {
     vm.guest.assertCleanLog();
   });
 
+  it('serves few, whose requests are now alone in a queue and now not, whether it polls for answers or sleeps', async () => {
+    const parameter = '/sys/module/virtio_cryptodev/parameters/poll_us';
+    const kept = Number(await vm.guest.check(`cat ${parameter}`));
+    for (const microseconds of [0, 1000]) {
+      await setParameter('poll_us', microseconds);
+      const { operations, faults, wrong } = await storm('/dev/crypto', 3, Math.ceil(seconds / 2));
+      assert.ok(operations > 100, `${operations} operations`);
+      assert.deepEqual({ faults, wrong }, { faults: 0, wrong: 0 });
+    }
+    await setParameter('poll_us', kept);
+    vm.guest.assertCleanLog();
+  });
+
   it('outlasts processes that are killed in the middle of it', async () => {
     const { killed, wrong } = await storm('/dev/crypto', 16, seconds, 'kill');
     assert.ok(killed > 10, `${killed} killed`);

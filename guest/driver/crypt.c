@@ -122,8 +122,7 @@ int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
 
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	vcd_submit(req, vcd_this_queue(file->dev));
-	error = vcd_wait(req);
+	error = vcd_exchange(req, vcd_this_queue(file->dev));
 	if (!error)
 		error = vcd_crypt_finish(req, op);
 	vcd_request_put(req);

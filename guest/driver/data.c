@@ -10,7 +10,7 @@
 
 #include "driver.h"
 
-static unsigned int copy_threshold = 4096;
+static unsigned int copy_threshold = 2048;
 module_param(copy_threshold, uint, 0644);
 MODULE_PARM_DESC(copy_threshold, "Data up to so many bytes are copied, more are not");
 
@@ -48,8 +48,6 @@ static int vcd_slice(struct sg_table *slice, const struct sg_table *whole, u32 o
 	unsigned int count = 0;
 	u32 skip, left;
 
-	if (!len)
-		return 0;
 	for (skip = offset, left = len, sg = whole->sgl; left; sg = sg_next(sg)) {
 		if (skip < sg->length) {
 			left -= min(left, sg->length - skip);
@@ -73,10 +71,30 @@ static int vcd_slice(struct sg_table *slice, const struct sg_table *whole, u32 o
 	return 0;
 }
 
-static void vcd_free_table(struct sg_table *table)
+/* Makes `part` the `len` bytes from `offset` on of a list that has `whole_len`. */
+static int vcd_take_part(struct vcd_part *part, const struct sg_table *whole, u32 whole_len,
+			 u32 offset, u32 len)
 {
-	sg_free_table(table);
-	memset(table, 0, sizeof(*table));
+	const struct sg_table *table = whole;
+
+	if (!len)
+		return 0;
+	if (len < whole_len) {
+		int error = vcd_slice(&part->slice, whole, offset, len);
+
+		if (error)
+			return error;
+		table = &part->slice;
+	}
+	part->list = table->sgl;
+	part->count = table->orig_nents;
+	return 0;
+}
+
+static void vcd_free_part(struct vcd_part *part)
+{
+	sg_free_table(&part->slice);
+	memset(part, 0, sizeof(*part));
 }
 
 static void vcd_unpin(struct vcd_pages *pages)
@@ -127,21 +145,24 @@ static int vcd_attach_pinned(struct vcd_request *req)
 {
 	const struct vcd_data *data = &req->data;
 	struct vcd_pages *source = &req->source_pages, *destination = &req->source_pages;
+	u32 source_len = data->src_len, destination_len = data->dst_len;
 	int error;
 
 	if (data->in_place) {
-		error = vcd_pin(req->dev, source, data->src, vcd_data_extent(data), true);
+		source_len = vcd_data_extent(data);
+		destination_len = source_len;
+		error = vcd_pin(req->dev, source, data->src, source_len, true);
 	} else {
 		destination = &req->destination_pages;
-		error = vcd_pin(req->dev, source, data->src, data->src_len, false);
+		error = vcd_pin(req->dev, source, data->src, source_len, false);
 		if (!error)
-			error = vcd_pin(req->dev, destination, data->dst, data->dst_len, true);
+			error = vcd_pin(req->dev, destination, data->dst, destination_len, true);
 	}
 	if (!error)
-		error = vcd_slice(&req->source, &source->table, 0, data->src_len);
+		error = vcd_take_part(&req->source, &source->table, source_len, 0, data->src_len);
 	if (!error)
-		error = vcd_slice(&req->destination, &destination->table, data->offset,
-				  data->dst_len);
+		error = vcd_take_part(&req->destination, &destination->table, destination_len,
+				      data->offset, data->dst_len);
 	return error;
 }
 
@@ -157,7 +178,8 @@ static void vcd_free_copy(struct vcd_request *req)
 		memzero_explicit(sg_virt(sg), sg->length);
 		__free_pages(sg_page(sg), get_order(sg->length));
 	}
-	vcd_free_table(&req->copy);
+	sg_free_table(&req->copy);
+	memset(&req->copy, 0, sizeof(req->copy));
 }
 
 /* Memory for a copy, in pieces so large that both source and destination find room in the queue */
@@ -187,12 +209,12 @@ static int vcd_alloc_copy(struct vcd_request *req, u32 len, unsigned int room)
 static int vcd_attach_copy(struct vcd_request *req, unsigned int room)
 {
 	const struct vcd_data *data = &req->data;
-	u32 copied = 0;
+	u32 extent = vcd_data_extent(data), copied = 0;
 	struct scatterlist *sg;
 	unsigned int i;
 	int error;
 
-	error = vcd_alloc_copy(req, vcd_data_extent(data), room);
+	error = vcd_alloc_copy(req, extent, room);
 	if (error)
 		return error;
 	for_each_sgtable_sg(&req->copy, sg, i) {
@@ -202,8 +224,9 @@ static int vcd_attach_copy(struct vcd_request *req, unsigned int room)
 			return -EFAULT;
 		copied += here;
 	}
-	error = vcd_slice(&req->source, &req->copy, 0, data->src_len);
-	return error ?: vcd_slice(&req->destination, &req->copy, data->offset, data->dst_len);
+	error = vcd_take_part(&req->source, &req->copy, extent, 0, data->src_len);
+	return error ?: vcd_take_part(&req->destination, &req->copy, extent, data->offset,
+				      data->dst_len);
 }
 
 static int vcd_attach_linear(struct vcd_request *req)
@@ -237,15 +260,15 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 		error = vcd_attach_pinned(req);
 		if (error)
 			return error;
-		if (req->source.orig_nents + req->destination.orig_nents <= room)
+		if (req->source.count + req->destination.count <= room)
 			return 0;
 		/* Too many places for one request. What is pinned stays: vcd_copy_pages_out. */
-		vcd_free_table(&req->source);
-		vcd_free_table(&req->destination);
+		vcd_free_part(&req->source);
+		vcd_free_part(&req->destination);
 		req->copied = true;
 	}
 	error = vcd_attach_copy(req, room);
-	if (!error && req->source.orig_nents + req->destination.orig_nents > room)
+	if (!error && req->source.count + req->destination.count > room)
 		error = -EINVAL;
 	return error;
 }
@@ -261,7 +284,7 @@ static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 	unsigned int i;
 	u32 copied = 0;
 
-	for_each_sgtable_sg(&req->destination, sg, i) {
+	for_each_sg(req->destination.list, sg, req->destination.count, i) {
 		u32 here = min(sg->length, len - copied);
 
 		if (pinned->sgl)
@@ -287,8 +310,8 @@ int vcd_data_copy_out(struct vcd_request *req, u32 len)
 /* May sleep. */
 void vcd_data_release(struct vcd_request *req)
 {
-	vcd_free_table(&req->source);
-	vcd_free_table(&req->destination);
+	vcd_free_part(&req->source);
+	vcd_free_part(&req->destination);
 	vcd_free_copy(req);
 	vcd_unpin(&req->source_pages);
 	vcd_unpin(&req->destination_pages);

@@ -38,6 +38,11 @@ struct vcd_queue {
 	/* Which life of the device this is: see vcd_device */
 	unsigned int generation;
 	unsigned int in_flight;
+	/*
+	 * The device was asked not to interrupt, for whoever made the only request in flight looks
+	 * for the answer.
+	 */
+	bool quiet;
 	/* Requests for which the ring had no room */
 	struct list_head backlog;
 	char name[16];
@@ -136,6 +141,13 @@ struct vcd_pages {
 	struct sg_table table;
 };
 
+/* What of those pages is source or destination: the list of them all, or of some a list of its own */
+struct vcd_part {
+	struct scatterlist *list;
+	unsigned int count;
+	struct sg_table slice;
+};
+
 /*
  * A request, with all memory that the device uses for it. Whoever waits for the answer holds a
  * reference, and so does the queue until the device has given the memory back, however long it
@@ -161,8 +173,8 @@ struct vcd_request {
 	struct vcd_pages source_pages;
 	struct vcd_pages destination_pages;
 	struct sg_table copy;
-	struct sg_table source;
-	struct sg_table destination;
+	struct vcd_part source;
+	struct vcd_part destination;
 	struct scatterlist head_sg, answer_sg, linear_sg;
 
 	/* An asynchronous operation */
@@ -198,7 +210,7 @@ struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue);
 void vcd_withdraw(struct vcd_request *req);
 unsigned long vcd_timeout(void);
-int vcd_wait(struct vcd_request *req);
+int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue);
 
 /* request.c */
 struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, size_t capacity);

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/version.h>
@@ -16,6 +17,13 @@
 static unsigned int timeout_ms = 30000;
 module_param(timeout_ms, uint, 0644);
 MODULE_PARM_DESC(timeout_ms, "Milliseconds until an unanswered request fails with ETIMEDOUT");
+
+static unsigned int poll_us = 100;
+module_param(poll_us, uint, 0644);
+MODULE_PARM_DESC(poll_us, "Microseconds to look for the answer to a lone request before sleeping");
+
+/* The longest that a processor is kept from other work */
+#define VCD_POLL_MAX	1000u
 
 unsigned long vcd_timeout(void)
 {
@@ -45,11 +53,11 @@ static int vcd_add(struct vcd_queue *queue, struct vcd_request *req)
 	int error;
 
 	lists[out++] = &req->head_sg;
-	if (req->source.sgl)
-		lists[out++] = req->source.sgl;
+	if (req->source.list)
+		lists[out++] = req->source.list;
 	lists[out + in++] = &req->answer_sg;
-	if (req->destination.sgl)
-		lists[out + in++] = req->destination.sgl;
+	if (req->destination.list)
+		lists[out + in++] = req->destination.list;
 	else if (req->linear && req->data.dst_len)
 		lists[out + in++] = &req->linear_sg;
 	error = virtqueue_add_sgs(queue->vq, lists, out, in, req, GFP_ATOMIC);
@@ -61,48 +69,21 @@ static int vcd_add(struct vcd_queue *queue, struct vcd_request *req)
 	return error;
 }
 
-/*
- * Hands a request to the device. It is answered in any case, if only with an error; see vcd_wait.
- */
-void vcd_submit(struct vcd_request *req, struct vcd_queue *queue)
+/* Takes what the device has answered. Called with the queue's lock. */
+static void vcd_take_used(struct vcd_queue *queue)
 {
-	struct virtqueue *vq;
-	unsigned long flags;
-	bool kick = false;
-	int error;
+	struct vcd_device *dev = queue->vq->vdev->priv;
+	struct vcd_request *req;
+	unsigned int used;
 
-	kref_get(&req->ref);
-	req->queue = queue;
-	sg_init_one(&req->head_sg, &req->header, sizeof(req->header) + req->parts_len);
-	sg_init_one(&req->answer_sg, &req->response, sizeof(req->response) + req->mac_room);
-
-	/*
-	 * vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the
-	 * lock.
-	 */
-	rcu_read_lock();
-	spin_lock_irqsave(&queue->lock, flags);
-	vq = queue->vq;
-	if (!vq)
-		error = queue->error;
-	else if (req->generation != queue->generation)
-		error = -ENODEV;
-	else if (!list_empty(&queue->backlog))
-		error = -ENOSPC;
-	else
-		error = vcd_add(queue, req);
-	if (error == -ENOSPC) {
-		list_add_tail(&req->link, &queue->backlog);
-		error = 0;
+	while ((req = virtqueue_get_buf(queue->vq, &used))) {
+		req->used = used;
+		queue->in_flight--;
+		vcd_return(req, 0);
 	}
-	if (!error)
-		kick = virtqueue_kick_prepare(vq);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	if (kick)
-		virtqueue_notify(vq);
-	rcu_read_unlock();
-	if (error)
-		vcd_return(req, error);
+	/* It names requests that there are not: there is no more to be had from it. */
+	if (virtqueue_is_broken(queue->vq))
+		queue_work(vcd_workqueue, &dev->reset_work);
 }
 
 /* Called with the queue's lock, when there may be room. */
@@ -126,28 +107,106 @@ static void vcd_add_backlog(struct vcd_queue *queue)
 		virtqueue_kick(queue->vq);
 }
 
+/*
+ * Takes what the device has answered, has it interrupt for all that it will answer from now on, and
+ * gives it what waited for room. Called with the queue's lock.
+ */
+static void vcd_collect(struct vcd_queue *queue)
+{
+	queue->quiet = false;
+	do {
+		virtqueue_disable_cb(queue->vq);
+		vcd_take_used(queue);
+	} while (!virtqueue_enable_cb(queue->vq));
+	vcd_add_backlog(queue);
+}
+
+/*
+ * A request is in the ring: has the device interrupt for it, unless it is alone there and whoever
+ * asked for it is going to look for the answer. Returns whether that is so. Called with the queue's
+ * lock.
+ */
+static bool vcd_hush(struct vcd_queue *queue, bool poll)
+{
+	if (!poll || queue->in_flight != 1) {
+		if (queue->quiet)
+			vcd_collect(queue);
+		return false;
+	}
+	if (!queue->quiet)
+		virtqueue_disable_cb(queue->vq);
+	queue->quiet = true;
+	return true;
+}
+
+static bool vcd_hand_over(struct vcd_request *req, struct vcd_queue *queue, bool poll)
+{
+	struct virtqueue *vq;
+	unsigned long flags;
+	bool kick = false, polled = false;
+	int error;
+
+	kref_get(&req->ref);
+	req->queue = queue;
+	sg_init_one(&req->head_sg, &req->header, sizeof(req->header) + req->parts_len);
+	sg_init_one(&req->answer_sg, &req->response, sizeof(req->response) + req->mac_room);
+
+	/*
+	 * vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the
+	 * lock.
+	 */
+	rcu_read_lock();
+	spin_lock_irqsave(&queue->lock, flags);
+	vq = queue->vq;
+	if (!vq)
+		error = queue->error;
+	else if (req->generation != queue->generation)
+		error = -ENODEV;
+	else if (!list_empty(&queue->backlog))
+		error = -ENOSPC;
+	else
+		error = vcd_add(queue, req);
+	if (!error)
+		polled = vcd_hush(queue, poll);
+	if (error == -ENOSPC) {
+		list_add_tail(&req->link, &queue->backlog);
+		if (queue->quiet)
+			vcd_collect(queue);
+		error = 0;
+	}
+	if (!error)
+		kick = virtqueue_kick_prepare(vq);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (kick)
+		virtqueue_notify(vq);
+	rcu_read_unlock();
+	if (error)
+		vcd_return(req, error);
+	return polled;
+}
+
+/*
+ * Hands a request to the device, for which nobody waits now. It is answered in any case, if only
+ * with an error.
+ */
+void vcd_submit(struct vcd_request *req, struct vcd_queue *queue)
+{
+	vcd_hand_over(req, queue, false);
+}
+
 static void vcd_used(struct virtqueue *vq)
 {
 	struct vcd_device *dev = vq->vdev->priv;
 	struct vcd_queue *queue = &dev->queues[vq->index];
-	struct vcd_request *req;
-	unsigned int used;
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	if (queue->vq == vq) {
-		do {
-			virtqueue_disable_cb(vq);
-			while ((req = virtqueue_get_buf(vq, &used))) {
-				req->used = used;
-				queue->in_flight--;
-				vcd_return(req, 0);
-			}
-		} while (!virtqueue_enable_cb(vq));
-		/* It names requests that there are not: there is no more to be had from it. */
-		if (virtqueue_is_broken(vq))
-			queue_work(vcd_workqueue, &dev->reset_work);
-		vcd_add_backlog(queue);
+		/* Quiet: an interrupt that was on its way already. There is no backlog then. */
+		if (queue->quiet)
+			vcd_take_used(queue);
+		else
+			vcd_collect(queue);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
@@ -168,11 +227,35 @@ void vcd_withdraw(struct vcd_request *req)
 }
 
 /*
- * Waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process is being killed, -ENODEV, -EIO.
- * Other signals wait until the operation is done: it cannot be taken back, and must not be done
- * twice.
+ * Looks for the answer to a request that was alone in the ring, for as long as being interrupted and
+ * woken would take: with a device that is quick, that is most of the time of a request. If it does
+ * not come, the device is asked to interrupt.
  */
-int vcd_wait(struct vcd_request *req)
+static void vcd_poll(struct vcd_request *req)
+{
+	u64 limit = NSEC_PER_USEC * min(READ_ONCE(poll_us), VCD_POLL_MAX);
+	u64 start = local_clock();
+	struct vcd_queue *queue = req->queue;
+	bool more;
+
+	do {
+		more = !need_resched() && local_clock() - start < limit;
+		spin_lock_irq(&queue->lock);
+		/* Otherwise it was stopped, or interrupts again, for another request has come. */
+		if (queue->vq && queue->quiet) {
+			if (more)
+				vcd_take_used(queue);
+			else
+				vcd_collect(queue);
+		} else {
+			more = false;
+		}
+		spin_unlock_irq(&queue->lock);
+		cpu_relax();
+	} while (more && !completion_done(&req->answered));
+}
+
+static int vcd_wait(struct vcd_request *req)
 {
 	long left = wait_for_completion_killable_timeout(&req->answered, vcd_timeout());
 
@@ -180,6 +263,18 @@ int vcd_wait(struct vcd_request *req)
 		return req->error;
 	vcd_withdraw(req);
 	return left ? -EINTR : -ETIMEDOUT;
+}
+
+/*
+ * Hands a request to the device and waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process is
+ * being killed, -ENODEV, -EIO. Other signals wait until the operation is done: it cannot be taken
+ * back, and must not be done twice.
+ */
+int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
+{
+	if (vcd_hand_over(req, queue, READ_ONCE(poll_us) > 0))
+		vcd_poll(req);
+	return vcd_wait(req);
 }
 
 static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
@@ -257,6 +352,7 @@ int vcd_start_queues(struct vcd_device *dev)
 		queue->vq = vqs[i];
 		queue->generation = dev->generation;
 		queue->in_flight = 0;
+		queue->quiet = false;
 		spin_unlock_irq(&queue->lock);
 	}
 free:

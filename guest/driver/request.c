@@ -186,9 +186,7 @@ int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response
 int vcd_request_call(struct vcd_request *req, struct vcd_queue *queue,
 		     struct virtio_cryptodev_response *answer)
 {
-	int error;
+	int error = vcd_exchange(req, queue);
 
-	vcd_submit(req, queue);
-	error = vcd_wait(req);
 	return error ?: vcd_request_answer(req, answer);
 }
