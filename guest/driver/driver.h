@@ -141,7 +141,7 @@ struct vcd_pages {
 	struct sg_table table;
 };
 
-/* What of those pages is source or destination: the list of them all, or of some a list of its own */
+/* What of those pages is source or destination: the list of them all, or one made of some */
 struct vcd_part {
 	struct scatterlist *list;
 	unsigned int count;

@@ -227,9 +227,9 @@ void vcd_withdraw(struct vcd_request *req)
 }
 
 /*
- * Looks for the answer to a request that was alone in the ring, for as long as being interrupted and
- * woken would take: with a device that is quick, that is most of the time of a request. If it does
- * not come, the device is asked to interrupt.
+ * Looks for the answer to a request that was alone in the ring, for as long as being interrupted
+ * and woken would take: with a device that is quick, that is most of the time of a request. If it
+ * does not come, the device is asked to interrupt.
  */
 static void vcd_poll(struct vcd_request *req)
 {
@@ -266,9 +266,9 @@ static int vcd_wait(struct vcd_request *req)
 }
 
 /*
- * Hands a request to the device and waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process is
- * being killed, -ENODEV, -EIO. Other signals wait until the operation is done: it cannot be taken
- * back, and must not be done twice.
+ * Hands a request to the device and waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process
+ * is being killed, -ENODEV, -EIO. Other signals wait until the operation is done: it cannot be
+ * taken back, and must not be done twice.
  */
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
 {
