@@ -2,8 +2,8 @@
  * Runs the benchmarks: `npm run bench`, or some of them: `npm run bench -- device chat`. `--json` prints one
  * row a line and nothing else on standard output; `--quick` takes fewer and shorter runs.
  *
- * Each benchmark is a module `bench/NAME.ts` that exports `run`; it measures side by side with a peer or
- * the limit, and its rows carry the ratio.
+ * Each benchmark is a `BenchModule`, as a rule `bench/NAME.ts`; it measures side by side with a peer or the limit,
+ * and its rows carry the ratio.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release } from 'node:os';
@@ -16,6 +16,8 @@ const modules: Record<string, () => Promise<BenchModule>> = {
   chat: () => import('./chat.ts'),
   'vhost-user': () => import('./vhost-user.ts'),
   guest: () => import('./guest.ts'),
+  'guest-driver': async () => (await import('./guest-driver.ts')).onQemu,
+  'guest-driver-v86': async () => (await import('./guest-driver.ts')).onV86,
 };
 
 const usage = `usage: npm run bench -- [${Object.keys(modules).join('|')} …] [--quick] [--json]`;

@@ -15,7 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 65536, IV_LENGTH = 16 };
+enum {
+	LARGEST = 1048576,
+	/*
+	 * More than this a socket does not take at once unless told, and Linux's virtio_crypto makes
+	 * n(n+1)/2 descriptors of n pages, which soon are more than a queue has.
+	 */
+	PIECE = 65536,
+	IV_LENGTH = 16,
+};
 
 static void fail(const char *what)
 {
@@ -49,13 +57,26 @@ static int open_cipher(const char *driver)
 	return operation;
 }
 
+static void read_all(int operation, unsigned char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t got = read(operation, data, size);
+
+		if (got <= 0)
+			fail("read");
+		data += got;
+		size -= got;
+	}
+}
+
+/* The pieces are one message: the IV goes on from one to the next. */
 static void encrypt(int operation, unsigned char *data, size_t size)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(struct af_alg_iv) + IV_LENGTH)];
 	} control = { 0 };
-	struct iovec range = { .iov_base = data, .iov_len = size };
+	struct iovec range;
 	struct msghdr message = {
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
@@ -75,14 +96,16 @@ static void encrypt(int operation, unsigned char *data, size_t size)
 	part->cmsg_len = CMSG_LEN(sizeof(struct af_alg_iv) + IV_LENGTH);
 	((struct af_alg_iv *)CMSG_DATA(part))->ivlen = IV_LENGTH;
 
-	if (sendmsg(operation, &message, 0) != (ssize_t)size)
-		fail("sendmsg");
-	for (done = 0; done < size;) {
-		ssize_t got = read(operation, data + done, size - done);
+	for (done = 0; done < size; done += range.iov_len) {
+		size_t left = size - done;
 
-		if (got <= 0)
-			fail("read");
-		done += got;
+		range.iov_base = data + done;
+		range.iov_len = left < PIECE ? left : PIECE;
+		if (sendmsg(operation, &message, left > PIECE ? MSG_MORE : 0) != (ssize_t)range.iov_len)
+			fail("sendmsg");
+		message.msg_control = NULL;
+		message.msg_controllen = 0;
+		read_all(operation, data + done, range.iov_len);
 	}
 }
 
