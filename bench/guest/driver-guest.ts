@@ -7,13 +7,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { V86Machine } from '@skytale/v86-host';
-import { v86Wasm } from '@skytale/v86-host/node';
 import { buildProgram, debianKernel, findQemu, Guest, type Progress, vhostUserDevice } from '@skytale/vm';
 import { type ModelName, models } from '../../packages/skytale/src/device/models.ts';
 import { serveCrypto } from '../../packages/skytale/src/device/served-crypto.ts';
 import { loadCryptodevDriver } from '../../packages/skytale/src/vm/cryptodev-driver.ts';
 import { TemporaryDirectory } from '../../packages/skytale/src/vm/temporary-directory.ts';
-import { v86BootImages } from '../../packages/skytale/src/vm/v86-images.ts';
+import { v86Images } from '../../tests/support/v86-images.ts';
 
 export type DriverGuest = AsyncDisposable & {
   readonly name: string;
@@ -27,24 +26,19 @@ const timeout = 120_000;
 const dataQueues = 2;
 /** As long as QEMU allows: Linux's driver of the standard's device wants a descriptor for each page. */
 const queueSize = 1024;
-const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Both programs, built for guests. */
-class Programs implements Disposable {
+/** af-alg, built for guests; cryptodev-tool comes with the driver. */
+class AfAlg implements Disposable {
   readonly #directory = new TemporaryDirectory();
-  readonly tool = this.#directory.join('cryptodev-tool');
-  readonly afAlg = this.#directory.join('af-alg');
+  readonly path = this.#directory.join('af-alg');
 
-  static async build(flags: readonly string[], progress: Progress): Promise<Programs> {
-    const programs = new Programs();
-    const { path } = programs.#directory;
-    await cp(source('../../guest/driver/include'), join(path, 'include'), { recursive: true });
-    await cp(source('../../guest/cryptodev-tool/cryptodev-tool.c'), join(path, 'cryptodev-tool.c'));
-    await cp(source('af-alg.c'), join(path, 'af-alg.c'));
+  static async build(flags: readonly string[], progress: Progress): Promise<AfAlg> {
+    const program = new AfAlg();
+    const { path } = program.#directory;
+    await cp(fileURLToPath(new URL('af-alg.c', import.meta.url)), join(path, 'af-alg.c'));
     const kernel = await debianKernel('6.1', progress);
-    for (const name of ['cryptodev-tool', 'af-alg'])
-      await buildProgram(kernel, path, `${name}.c`, name, ['-I/mnt/include', ...flags]);
-    return programs;
+    await buildProgram(kernel, path, { source: 'af-alg.c', program: 'af-alg', flags });
+    return program;
   }
 
   [Symbol.dispose](): void {
@@ -52,14 +46,15 @@ class Programs implements Disposable {
   }
 }
 
-const variables = (tool: string, afAlg: string) => `tool='${tool} -D /dev/cryptodev0' af_alg='${afAlg}'\n`;
+const variables = (afAlg: string) =>
+  `tool='/usr/local/bin/cryptodev-tool -D /dev/cryptodev0' af_alg='${afAlg}'\n`;
 
 /** QEMU emulates the processor; the devices' back ends are in threads of this process. @throws {VmError} */
 export async function launchOnQemu(progress: Progress): Promise<DriverGuest> {
   await using stack = new AsyncDisposableStack();
   const qemu = await findQemu(11, progress);
   const kernel = await debianKernel('6.1', progress);
-  const programs = stack.use(await Programs.build([], progress));
+  const afAlg = stack.use(await AfAlg.build([], progress));
   const sockets = stack.use(new TemporaryDirectory());
   const attach = async (model: ModelName) => {
     const socket = sockets.join(model);
@@ -72,9 +67,9 @@ export async function launchOnQemu(progress: Progress): Promise<DriverGuest> {
   const modules = ['cbc', 'aesni_intel'];
   const guest = stack.use(await Guest.launch({ qemu, kernel, devices, modules, onProgress: progress }));
   await loadCryptodevDriver(guest, kernel, progress);
-  // In the guest's own memory they start sooner than from the host's files.
-  await guest.check(`cp /host${programs.tool} /host${programs.afAlg} /tmp`);
-  const prefix = variables('/tmp/cryptodev-tool', '/tmp/af-alg');
+  // In the guest's own memory it starts sooner than from the host's files.
+  await guest.check(`cp /host${afAlg.path} /tmp`);
+  const prefix = variables('/tmp/af-alg');
   const owned = stack.move();
   return {
     name: 'TCG',
@@ -88,26 +83,17 @@ export async function launchOnQemu(progress: Progress): Promise<DriverGuest> {
 export async function launchOnV86(progress: Progress): Promise<DriverGuest> {
   await using stack = new AsyncDisposableStack();
   const kernel = await debianKernel('6.1-686', progress);
-  using programs = await Programs.build(['-m32'], progress);
-  const program = async (path: string) => ({ content: await readFile(path), mode: 0o755 });
-  const boot = await v86BootImages(
-    kernel,
-    {
-      modules: [...models['virtio-crypto'].modules, 'cbc'],
-      files: {
-        'bin/cryptodev-tool': await program(programs.tool),
-        'bin/af-alg': await program(programs.afAlg),
-      },
-    },
-    progress,
-  );
+  using afAlg = await AfAlg.build(['-m32'], progress);
+  const images = await v86Images([...models['virtio-crypto'].modules, 'cbc'], {
+    'bin/af-alg': { content: await readFile(afAlg.path), mode: 0o755 },
+  });
   const devices = [
     new VirtioCryptodevDevice(await createEngine('openssl'), { queueSize }),
     new VirtioCryptoDevice(await createEngine('openssl'), { queueSize }),
   ];
-  const machine = stack.use(await V86Machine.launch({ wasm: await v86Wasm(), boot, devices }));
+  const machine = stack.use(await V86Machine.launch({ ...images, devices }));
   await loadCryptodevDriver(machine, kernel, progress);
-  const prefix = variables('cryptodev-tool', 'af-alg');
+  const prefix = variables('af-alg');
   const owned = stack.move();
   return {
     name: 'v86',
