@@ -7,7 +7,6 @@
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <linux/version.h>
 
 #include "driver.h"
 
@@ -283,7 +282,7 @@ static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 	struct irq_affinity affinity = { 0 };
 	unsigned int i, count = dev->queue_count;
 	int error;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#ifdef VCD_HAVE_VIRTQUEUE_INFO
 	struct virtqueue_info *info = kcalloc(count, sizeof(*info), GFP_KERNEL);
 
 	if (!info)
