@@ -111,7 +111,8 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
 
     await using bob1 = listener(link, directory.join('bob'));
     await using alice1 = sender(link, directory.join('alice'));
-    alice1.stdin.write(input());
+    // Not all: on a busy machine it may have sent what it has before it is killed.
+    alice1.stdin.write(input(0, 8000));
     await bob1.until(() => bob1.lines.length >= 2000, 'line 2000');
     bob1.kill('SIGKILL');
     await bob1.exit();
