@@ -164,8 +164,8 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
     const env = { ...environment(directory), PATH: '' };
     const nothingFetched = { ...env, SKYTALE_CACHE: directory.join('cache') };
     for (const [variables, message] of [
-      [env, /setpriv was not found: [^\n]*"apt-get install util-linux"/],
-      [nothingFetched, /apt-get was not found: [^\n]*fetched with apt/],
+      [env, /The program setpriv was not found: [^\n]*"apt-get install util-linux"/],
+      [nothingFetched, /The program apt-get was not found: [^\n]*fetched with apt/],
     ] as const) {
       const { code, stdout, stderr } = await run(['vm', '--', 'true'], { env: variables });
       assert.deepEqual([code, stdout], [1, '']);

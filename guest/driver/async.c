@@ -144,13 +144,22 @@ __poll_t vcd_async_poll(struct vcd_file *file)
 	return events;
 }
 
-/* The file is closed: what is not fetched never will be. */
+/*
+ * The file is closed: what is not fetched never will be. A program that goes on may use its memory
+ * for something else then, so what still writes there is waited for, as long as it may take at all.
+ * One that ends has no use for its memory.
+ */
 void vcd_async_abandon(struct vcd_file *file)
 {
 	struct vcd_request *req, *next;
 
 	cancel_delayed_work_sync(&file->expiry);
 	list_for_each_entry_safe(req, next, &file->jobs, job) {
+		bool unseen = vcd_withdraw(req);
+
+		if (!unseen && !req->copied && !(current->flags & PF_EXITING))
+			wait_for_completion_killable_timeout(&req->answered,
+							     min(vcd_job_left(req), vcd_timeout()));
 		list_del(&req->job);
 		vcd_request_put(req);
 	}

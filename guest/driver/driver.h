@@ -208,7 +208,7 @@ int vcd_start_queues(struct vcd_device *dev);
 void vcd_stop_queues(struct vcd_device *dev, int error);
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue);
-void vcd_withdraw(struct vcd_request *req);
+bool vcd_withdraw(struct vcd_request *req);
 unsigned long vcd_timeout(void);
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue);
 

@@ -210,8 +210,11 @@ static void vcd_used(struct virtqueue *vq)
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/* Nobody waits any more for this request: if the device has not seen it yet, it never will. */
-void vcd_withdraw(struct vcd_request *req)
+/*
+ * Nobody waits any more for this request: if the device has not seen it yet, it never will. Returns
+ * whether that is so.
+ */
+bool vcd_withdraw(struct vcd_request *req)
 {
 	struct vcd_queue *queue = req->queue;
 	unsigned long flags;
@@ -223,6 +226,7 @@ void vcd_withdraw(struct vcd_request *req)
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (waiting)
 		vcd_request_put(req);
+	return waiting;
 }
 
 /*

@@ -206,6 +206,17 @@ static bool use_file(int fd)
 	return done(ioctl(fd, CIOCFSESSION, &cipher.ses), "CIOCFSESSION");
 }
 
+/* What was under way when the file was closed no longer writes. */
+static void memory_is_ours(void)
+{
+	memset(work, 0x5a, LARGEST);
+	usleep(2000);
+	errno = 0;
+	for (int i = 0; i < LARGEST; i++)
+		if (work[i] != 0x5a)
+			wrong("memory was written to after its file was closed");
+}
+
 static void __attribute__((noreturn)) work_until_end(void)
 {
 	state = getpid() * 2654435761u | 1;
@@ -218,8 +229,11 @@ static void __attribute__((noreturn)) work_until_end(void)
 			continue;
 		}
 		__atomic_add_fetch(&totals->opened, 1, __ATOMIC_RELAXED);
-		use_file(fd);
+		bool finished = use_file(fd);
+
 		close(fd);
+		if (!finished)
+			memory_is_ours();
 	}
 	_exit(0);
 }

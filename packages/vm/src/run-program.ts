@@ -18,7 +18,7 @@ const packageOf: Record<string, string> = {
 
 /** What to tell somebody on whose machine `program` is missing. */
 export function missingProgram(program: string): VmError {
-  return new VmError('missing-program', `${program} was not found${advice(program)}`);
+  return new VmError('missing-program', `the program ${program} was not found${advice(program)}`);
 }
 
 function advice(program: string): string {
