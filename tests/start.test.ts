@@ -45,7 +45,7 @@ describe('skytale start', { timeout: 300_000 }, () => {
     await using first = await begin();
     assert.match(first.stdout, /virtio-cryptodev .*on openssl, tested/);
     assert.match(first.stdout, /127\.0\.0\.1:\d+/);
-    const command = /^ *(npx skytale chat .*)$/m.exec(first.stdout)![1]!;
+    const command = /^ *(npx --no-install skytale chat .*)$/m.exec(first.stdout)![1]!;
     assert.equal(await paste(command, { XDG_STATE_HOME: directory.join('state') }, 'hello\n'), 0);
     first.kill('SIGINT');
     assert.equal(await first.exit(), 0, first.stderr);

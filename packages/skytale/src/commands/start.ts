@@ -57,9 +57,12 @@ function reachable(address: string): string {
   return `${outer?.address ?? '127.0.0.1'}:${port}`;
 }
 
-/** In the repository, and wherever else npm has installed it for a project, the shell finds it by npx only. */
+/**
+ * In the repository, and wherever else npm has installed it for a project, the shell finds it by npx only: with
+ * `--no-install`, since in another directory npx would ask a registry for a package of this name and run it.
+ */
 const commandName = (): string =>
-  existsSync(join(process.cwd(), 'node_modules/.bin/skytale')) ? 'npx skytale' : 'skytale';
+  existsSync(join(process.cwd(), 'node_modules/.bin/skytale')) ? 'npx --no-install skytale' : 'skytale';
 
 function describe(
   link: string,
