@@ -13,7 +13,7 @@ import type { Direction } from './crypto-device.ts';
 
 export type Completion<T> = T | Promise<T>;
 
-export type EngineName = 'openssl' | 'node' | 'webcrypto' | 'cryptodev' | 'af-alg';
+export type EngineName = 'ipsec-mb' | 'openssl' | 'node' | 'webcrypto' | 'cryptodev' | 'af-alg';
 
 export interface Engine {
   readonly name: EngineName;
@@ -25,6 +25,8 @@ export interface Engine {
   createAead(aead: AeadName, key: Uint8Array, tagLength: number): Completion<EngineAead>;
   createHash(hash: HashName): Completion<EngineDigest>;
   createMac(mac: MacName, key: Uint8Array): Completion<EngineDigest>;
+  /** Room for operations to be carried out together, if it can; such an engine answers at once. */
+  createBatch?(): CipherBatch;
   /** Its asymmetric keys, if it has any. */
   readonly asymmetric?: AsymmetricEngine;
   /** Lets go of what it holds, if it holds anything; its sessions are closed before. */
@@ -39,6 +41,34 @@ export interface EngineCipher {
   crypt(direction: Direction, iv: Uint8Array, source: Segments, destination: Segments): Completion<void>;
   /** Wipes the key. Closing twice is fine. */
   close(): void;
+}
+
+/**
+ * Operations that are carried out together: a processor with wide registers works on many messages at a time, where
+ * a mode like CBC makes it wait for each block of one. To be run before memory or keys in it may go away.
+ */
+export interface CipherBatch {
+  /** The most operations in it. */
+  readonly capacity: number;
+  /**
+   * Puts an operation in, for `run`; the IV is copied. What the operations write must not overlap with what others read or
+   * write, or nothing is said of the data there.
+   * @returns false if this one is to be done by `crypt`, or the batch is full
+   */
+  add(
+    cipher: EngineCipher,
+    direction: Direction,
+    iv: Uint8Array,
+    source: Segments,
+    destination: Segments,
+  ): boolean;
+  /**
+   * Carries out what is in it, and leaves it empty.
+   * @throws {CryptoError} if it did not all succeed: nothing is known of any of them then
+   */
+  run(): void;
+  /** Leaves it empty. */
+  clear(): void;
 }
 
 export interface EngineAead {

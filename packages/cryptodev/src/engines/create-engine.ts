@@ -3,8 +3,8 @@ import type { Engine, EngineName } from '../engine.ts';
 
 /** The engines that are a part of the process, the fastest first. */
 export const ownEngineNames: readonly EngineName[] = ['openssl', 'node', 'webcrypto'];
-/** The engines there are; after the process's own those of the kernel, which few machines have. */
-export const engineNames: readonly EngineName[] = [...ownEngineNames, 'cryptodev', 'af-alg'];
+/** The engines there are; after the process's own those that few machines have: a library's, the kernel's. */
+export const engineNames: readonly EngineName[] = [...ownEngineNames, 'ipsec-mb', 'cryptodev', 'af-alg'];
 
 export type CreateEngineOptions = {
   /** For `cryptodev`: the path of the device; the first that is found unless told. */
@@ -24,6 +24,8 @@ export async function createEngine(name: EngineName, { path }: CreateEngineOptio
         return new (await import('./node.ts')).NodeEngine();
       case 'webcrypto':
         return new (await import('./webcrypto.ts')).WebCryptoEngine();
+      case 'ipsec-mb':
+        return new (await import('./ipsec-mb.ts')).IpsecMbEngine();
       case 'cryptodev':
         return new (await import('./dev-crypto.ts')).CryptodevEngine(path);
       case 'af-alg':

@@ -5,7 +5,7 @@
 import type { AeadName, AlgorithmName, CipherName, HashName, MacName } from '../algorithms.ts';
 import { hashes, hashOfMac } from '../algorithms.ts';
 import { CryptoError } from '../crypto-error.ts';
-import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
+import type { Engine, EngineAead, EngineDigest } from '../engine.ts';
 import { assertAcceptableKey } from './keys.ts';
 import { fetched } from './libcrypto.ts';
 import { OpensslAead } from './openssl-aead.ts';
@@ -63,7 +63,7 @@ export class OpensslEngine implements Engine {
     return true;
   }
 
-  createCipher(cipher: CipherName, key: Uint8Array): EngineCipher {
+  createCipher(cipher: CipherName, key: Uint8Array): OpensslCipher {
     this.#assertSupported(cipher);
     assertAcceptableKey(cipher, key);
     return new OpensslCipher(cipher, fetched('cipher', names[cipher][key.length]!), key);

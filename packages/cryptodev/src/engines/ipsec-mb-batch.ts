@@ -1,0 +1,96 @@
+/** Operations of AES-CBC that libIPSec_MB carries out together, whatever their keys and directions. */
+import type { Segments } from '@skytale/virtio';
+import type { Direction } from '../crypto-device.ts';
+import type { CipherBatch, EngineCipher } from '../engine.ts';
+import { IpsecMbCipher } from './ipsec-mb-cipher.ts';
+import { addressOf } from './libcrypto.ts';
+import { Jobs, type KeyLength, longestMessage, type Manager } from './libipsec-mb.ts';
+import { assertSameLength } from './stretches.ts';
+
+/** Twice the lanes of the widest registers: more gains little, and what is worked on falls out of the cache. */
+const capacity = 32;
+const blockLength = 16;
+const keyLengths: readonly KeyLength[] = [16, 24, 32];
+
+/** One call of the library is for one direction and length of key. */
+class Group {
+  readonly jobs: Jobs;
+  count = 0;
+
+  constructor(manager: Manager, direction: Direction, keyLength: KeyLength) {
+    this.jobs = new Jobs(manager.jobSize, capacity, direction, keyLength);
+  }
+}
+
+export class IpsecMbBatch implements CipherBatch {
+  readonly capacity = capacity;
+  readonly #manager: Manager;
+  /** Made when first needed; by the direction and the length of the key. */
+  readonly #groups: Record<Direction, (Group | undefined)[]> = { encrypt: [], decrypt: [] };
+  readonly #begun: Group[] = [];
+  /** What was put in, in order; of the first, all that `crypt` wants: one message alone is faster that way. */
+  readonly #ciphers: IpsecMbCipher[] = [];
+  readonly #firstIv = new Uint8Array(blockLength);
+  #first: { direction: Direction; source: Segments; destination: Segments } | undefined;
+
+  constructor(manager: Manager) {
+    this.#manager = manager;
+  }
+
+  add(
+    cipher: EngineCipher,
+    direction: Direction,
+    iv: Uint8Array,
+    source: Segments,
+    destination: Segments,
+  ): boolean {
+    if (!(cipher instanceof IpsecMbCipher) || this.#ciphers.length === capacity) return false;
+    const length = source.byteLength;
+    if (length === 0 || length > longestMessage || length % blockLength !== 0) return false;
+    if (source.count !== 1 || destination.count !== 1 || iv.length !== blockLength) return false;
+    assertSameLength(source, destination);
+
+    const from = addressOf(source.memory[0]!, source.offset[0]!, length);
+    const to = addressOf(destination.memory[0]!, destination.offset[0]!, length);
+    const { schedule } = cipher;
+    const group = this.#group(direction, schedule.keyLength);
+    group.jobs.put(group.count, schedule, iv, from, to, length);
+    if (group.count === 0) this.#begun.push(group);
+    group.count += 1;
+    if (this.#ciphers.length === 0) {
+      this.#firstIv.set(iv);
+      this.#first = { direction, source, destination };
+    }
+    this.#ciphers.push(cipher);
+    return true;
+  }
+
+  run(): void {
+    try {
+      if (this.#ciphers.length === 1) {
+        const { direction, source, destination } = this.#first!;
+        this.#ciphers[0]!.crypt(direction, this.#firstIv, source, destination);
+        return;
+      }
+      // One that was closed has wiped its keys: better none is done than one with a key of zeros.
+      for (const cipher of this.#ciphers) cipher.assertOpen();
+      for (const group of this.#begun) this.#manager.submit(group.jobs, group.count);
+    } finally {
+      this.clear();
+    }
+  }
+
+  clear(): void {
+    for (const group of this.#begun) group.count = 0;
+    this.#begun.length = 0;
+    this.#ciphers.length = 0;
+    this.#first = undefined;
+  }
+
+  #group(direction: Direction, keyLength: KeyLength): Group {
+    const groups = this.#groups[direction];
+    const index = keyLengths.indexOf(keyLength);
+    groups[index] ??= new Group(this.#manager, direction, keyLength);
+    return groups[index];
+  }
+}
