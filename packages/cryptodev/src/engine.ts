@@ -45,7 +45,8 @@ export interface EngineCipher {
 
 /**
  * Operations that are carried out together: a processor with wide registers works on many messages at a time, where
- * a mode like CBC makes it wait for each block of one. To be run before memory or keys in it may go away.
+ * a mode like CBC makes it wait for each block of one. To be run before a key in it is closed, or memory
+ * unmapped or detached.
  */
 export interface CipherBatch {
   /** The most operations in it. */

@@ -30,6 +30,8 @@ export class IpsecMbBatch implements CipherBatch {
   readonly #begun: Group[] = [];
   /** What was put in, in order; of the first, all that `crypt` wants: one message alone is faster that way. */
   readonly #ciphers: IpsecMbCipher[] = [];
+  /** Memory that the library will be given addresses of: it must not be collected before. */
+  readonly #memory: Uint8Array[] = [];
   readonly #firstIv = new Uint8Array(blockLength);
   #first: { direction: Direction; source: Segments; destination: Segments } | undefined;
 
@@ -62,6 +64,7 @@ export class IpsecMbBatch implements CipherBatch {
       this.#first = { direction, source, destination };
     }
     this.#ciphers.push(cipher);
+    this.#memory.push(source.memory[0]!, destination.memory[0]!);
     return true;
   }
 
@@ -84,6 +87,7 @@ export class IpsecMbBatch implements CipherBatch {
     for (const group of this.#begun) group.count = 0;
     this.#begun.length = 0;
     this.#ciphers.length = 0;
+    this.#memory.length = 0;
     this.#first = undefined;
   }
 

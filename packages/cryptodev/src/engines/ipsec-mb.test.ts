@@ -80,7 +80,7 @@ function batchCases(engine: Engine): void {
             batch.run();
             for (const { cipher, result, skew, expected } of made) {
               cipher.close();
-              assert.deepEqual(new Uint8Array(result.subarray(skew, -1)), new Uint8Array(expected));
+              assert.ok(Buffer.compare(result.subarray(skew, -1), expected) === 0, 'the result');
               assert.ok(result.subarray(0, skew).every((byte) => byte === 0xee));
               assert.equal(result.at(-1), 0xee);
             }
@@ -101,7 +101,7 @@ function batchCases(engine: Engine): void {
       }
       batch.run();
       const expected = oracle.encrypt('aes-cbc', key, iv, data);
-      for (const result of results) assert.deepEqual(result, expected);
+      for (const result of results) assert.ok(Buffer.compare(result, expected) === 0, 'the result');
       const longer = Segments.of(new Uint8Array(longestMessage + 16));
       assert.equal(batch.add(cipher, 'encrypt', iv, longer, longer), false);
       cipher.close();
