@@ -339,28 +339,32 @@ export class DeviceState {
     try {
       queue.suppressKicks();
       queue.beginBatch();
-      let notified = performance.now();
-      for (let i = 1; i <= queue.layout.size; i++) {
-        const request = queue.take();
-        if (request === undefined) break;
-        this.#handle(index, queue, request);
-        if (this.#queues[index] !== queue) return false;
-        if (i % LOOK_EVERY !== 0) continue;
-        queue.publish();
-        if (performance.now() < notified + NOTIFY_AFTER) continue;
-        this.#notifyUsed(index, queue);
-        notified = performance.now();
-      }
+      this.#takeRequests(index, queue);
     } catch (error) {
       // What is not a violation is memory that was taken away under us.
       this.break(asVirtioError(error, 'VIRTQUEUE_OUTSIDE_MEMORY', `queue ${index} cannot be read`));
-      return false;
     }
+    // However the run ended: what the device batched is under way until then.
     this.#guard(() => this.device.flush?.(index));
     if (this.#queues[index] !== queue) return false;
     queue.endBatch();
     this.#notifyUsed(index, queue);
     return queue.allowKicks();
+  }
+
+  #takeRequests(index: number, queue: SplitVirtqueue): void {
+    let notified = performance.now();
+    for (let i = 1; i <= queue.layout.size; i++) {
+      const request = queue.take();
+      if (request === undefined) return;
+      this.#handle(index, queue, request);
+      if (this.#queues[index] !== queue) return;
+      if (i % LOOK_EVERY !== 0) continue;
+      queue.publish();
+      if (performance.now() < notified + NOTIFY_AFTER) continue;
+      this.#notifyUsed(index, queue);
+      notified = performance.now();
+    }
   }
 
   #handle(index: number, queue: SplitVirtqueue, request: TakenRequest): void {

@@ -46,7 +46,10 @@ export interface VirtioDevice {
    * what was wrong. If it throws all the same, or rejects, the device is broken: DEVICE_NEEDS_RESET.
    */
   handle(queueIndex: number, request: VirtioRequest): void | Promise<void>;
-  /** All requests of one run of the queue have been passed to `handle`: a place to flush what was batched. */
+  /**
+   * All requests of one run of the queue have been passed to `handle`: a place to carry out and complete what was
+   * batched. It is called at the end of every run, also of one in which the driver broke a rule.
+   */
   flush?(queueIndex: number): void;
   /**
    * The driver reset the device: forget everything that belongs to it. Requests under way may still

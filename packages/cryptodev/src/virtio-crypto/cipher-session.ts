@@ -3,6 +3,7 @@ import type { CipherProperties } from '../algorithms.ts';
 import { ciphers } from '../algorithms.ts';
 import type { Direction } from '../crypto-device.ts';
 import type { Completion, Engine, EngineCipher } from '../engine.ts';
+import { deferred } from '../request-batch.ts';
 import { andThen } from '../virtio-cryptodev/completion.ts';
 import type { DataRequest } from './data-request.ts';
 import { Session } from './session.ts';
@@ -49,7 +50,14 @@ export class CipherSession extends Session {
     const iv = request.takeIv(ivLength);
     if (iv === undefined || !request.takeSource(length) || !request.takeDestination(length))
       return status.ERR;
-    const later = this.#cipher.crypt(this.#direction, iv, request.source, request.destination);
+    const { source, destination } = request;
+    // The session of a stateless request ends with it.
+    if (
+      !request.isStateless &&
+      request.batch.add(request, this.#cipher, this.#direction, iv, source, destination)
+    )
+      return deferred;
+    const later = this.#cipher.crypt(this.#direction, iv, source, destination);
     return later === undefined ? status.OK : later.then(() => status.OK);
   }
 

@@ -3,6 +3,7 @@
  * the parts of the chain that it names. Objects are used again, so that a request costs no allocation.
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
+import type { RequestBatch } from '../request-batch.ts';
 import { copyShort, ShortBytes } from './copy-short.ts';
 import { data, maxDataLength } from './wire.ts';
 
@@ -35,6 +36,8 @@ export class DataRequest {
   written = 0;
   /** Bytes of data that the operation worked on, for statistics. */
   bytes = 0;
+  /** The device's: where an operation may go that can be carried out with others. */
+  readonly batch: RequestBatch<DataRequest>;
 
   #request: VirtioRequest | undefined;
   #readable = noSegments;
@@ -48,6 +51,10 @@ export class DataRequest {
   readonly #view = this.#header.view;
   readonly #iv = new ShortBytes(maxIvLength);
   readonly #ivOfLength: (Uint8Array | undefined)[] = [none];
+
+  constructor(batch: RequestBatch<DataRequest>) {
+    this.batch = batch;
+  }
 
   /**
    * Takes a request and reads its header, of `headerLength` bytes or as many as there are.

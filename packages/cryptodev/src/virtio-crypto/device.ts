@@ -5,6 +5,7 @@
  */
 import type { SavableDevice, VirtioRequest } from '@skytale/virtio';
 import type { Completion, Engine } from '../engine.ts';
+import { deferred, RequestBatch } from '../request-batch.ts';
 import { andThen } from '../virtio-cryptodev/completion.ts';
 import { ControlRequest, type KeyLimits, roomForKeys, wipeAfter } from './control-request.ts';
 import { DataRequest } from './data-request.ts';
@@ -109,6 +110,7 @@ export class VirtioCryptoDevice implements SavableDevice {
   readonly #created = new Uint8Array(createdSession.length);
   readonly #createdView = new DataView(this.#created.buffer);
   readonly #idle: DataRequest[] = [];
+  readonly #batch: RequestBatch<DataRequest>;
   #negotiated = 0n;
   #isRevision1 = false;
   #headerLength = data.fields + legacyDataFields;
@@ -122,6 +124,9 @@ export class VirtioCryptoDevice implements SavableDevice {
       throw new RangeError(`a crypto device has 1 to 65535 data queues, not ${dataQueues}`);
     }
     this.#engine = engine;
+    this.#batch = new RequestBatch(engine, (job, error) => {
+      this.#finish(job, error === undefined ? status.OK : statusOf(error));
+    });
     this.#offer = offerOf(engine);
     this.#maxSize = maxSize;
     this.#savesSessions = savesSessions;
@@ -167,7 +172,12 @@ export class VirtioCryptoDevice implements SavableDevice {
     return queueIndex === this.#controlQueue ? this.#handleControl(request) : this.#handleData(request);
   }
 
+  flush(): void {
+    this.#batch.run();
+  }
+
   reset(): void {
+    this.#batch.run();
     this.#life += 1;
     this.activate(0n);
     for (const session of this.#sessions.removeAll()) session.abandon();
@@ -304,8 +314,9 @@ export class VirtioCryptoDevice implements SavableDevice {
   }
 
   #handleData(request: VirtioRequest): void | Promise<void> {
-    const job = this.#idle.pop() ?? new DataRequest();
+    const job = this.#idle.pop() ?? new DataRequest(this.#batch);
     const outcome = this.#carryOut(job, request);
+    if (outcome === deferred) return;
     if (typeof outcome === 'number') this.#finish(job, outcome);
     else return outcome.then((later) => this.#finish(job, later));
   }
@@ -317,7 +328,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     this.#idle.push(job);
   }
 
-  /** @returns the status; never throws or rejects */
+  /** @returns the status, or `deferred`; never throws or rejects */
   #carryOut(job: DataRequest, request: VirtioRequest): Completion<number> {
     try {
       if (!job.begin(request, this.#headerLength, this.#maxSize)) return status.ERR;

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { liveContexts } from '../engines/libcrypto.ts';
 import { OpensslEngine } from '../engines/openssl.ts';
 import * as oracle from '../oracle.ts';
+import { batchingEngine } from '../testing/batching-engine.ts';
 import { lateEngine, segmentsOf } from '../virtio-cryptodev/testing/raw-driver.ts';
 import {
   encodeAeadSession,
@@ -57,6 +58,7 @@ const header = fc
 for (const [title, make] of Object.entries({
   sync: () => new OpensslEngine(),
   late: () => lateEngine(new OpensslEngine()),
+  batching: () => batchingEngine(),
 })) {
   describe(`virtio-crypto device and a hostile driver, ${title} engine`, () => {
     it('answers random requests on both kinds of queues, with the status where it belongs', async () => {

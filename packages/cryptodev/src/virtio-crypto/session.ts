@@ -17,7 +17,7 @@ export abstract class Session {
   /**
    * Carries out a request after those before it on this session: at once, unless the engine is one that
    * answers later.
-   * @returns the status
+   * @returns the status, or `deferred`
    * @throws {CryptoError} what the engine has against it
    */
   run(request: DataRequest): Completion<number> {

@@ -1,6 +1,7 @@
 /** CIOCCRYPT: ciphers (6.7), hashes and MACs (6.8), and both in one session. */
 import type { CipherProperties } from '../algorithms.ts';
 import type { Completion } from '../engine.ts';
+import type { RequestBatch } from '../request-batch.ts';
 import { chainIv, rememberBlock } from './chained-iv.ts';
 import { andThen } from './completion.ts';
 import { errno } from './errno.ts';
@@ -8,7 +9,7 @@ import type { Job } from './job.ts';
 import type { PlainCipherEntry } from './numbers.ts';
 import type { RunningDigest } from './running-digest.ts';
 import type { Session } from './session.ts';
-import { COP_DECRYPT, COP_ENCRYPT, flag } from './wire.ts';
+import { COP_DECRYPT, COP_ENCRYPT, flag, maxIvLength } from './wire.ts';
 
 /** Carries out CIOCCRYPT. @returns the status */
 export function crypt(session: Session, job: Job): Completion<number> {
@@ -40,6 +41,33 @@ export function crypt(session: Session, job: Job): Completion<number> {
   return andThen(runCipher(session, job), () =>
     andThen(addToDigest(digest, job, job.destination), (missing) => finishCipher(session, job, missing)),
   );
+}
+
+/**
+ * Puts an operation in the batch if it can be there: a cipher's that brings its IV, so that it needs nothing of the
+ * operations before it.
+ * @returns false if it is to be carried out by `crypt`, which also says what may be wrong with it
+ * @throws {CryptoError} what the engine has against it
+ */
+export function defer(session: Session, job: Job, batch: RequestBatch<Job>): boolean {
+  const { op, dataLength, ivLength } = job.header;
+  const { cipher, chaining } = session;
+  if (cipher === undefined || session.digest !== undefined || session.pending !== undefined) return false;
+  if (op !== COP_ENCRYPT && op !== COP_DECRYPT) return false;
+  if (ivLength !== maxIvLength || ivLength !== session.iv.length || !job.reserve(dataLength)) return false;
+  const decrypting = op === COP_DECRYPT;
+  rememberBlock(chaining, decrypting, job.source, job.lastBlock);
+  const direction = decrypting ? 'decrypt' : 'encrypt';
+  if (!batch.add(job, cipher, direction, job.iv, job.source, job.destination)) return false;
+  job.session = session;
+  return true;
+}
+
+/** Does what is left to do after the batch of a deferred operation has run, in the order of operations. @returns the status */
+export function finishDeferred(job: Job): number {
+  const session = job.session!;
+  chainIv(session.chaining, job.header.op === COP_DECRYPT, session.iv, job.lastBlock, job.destination);
+  return finishCipher(session, job, 0);
 }
 
 /** Checks what concerns the cipher, and then takes the IV: the last thing that can fail. @returns 0 or EINVAL */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { OpensslEngine } from '../engines/openssl.ts';
+import { batchingEngine } from '../testing/batching-engine.ts';
 import { errno } from './errno.ts';
 import { lateEngine, RawDriver, type RawRequest, segmentsOf } from './testing/raw-driver.ts';
 import {
@@ -62,6 +63,7 @@ const hmacSha1 = (...parts: Uint8Array[]): Buffer => {
 const engines = {
   'engine that answers at once': () => new OpensslEngine(),
   'engine that answers later': () => lateEngine(new OpensslEngine()),
+  'engine that has batches': () => batchingEngine(),
 };
 
 for (const [title, engine] of Object.entries(engines)) {

@@ -5,9 +5,10 @@
  */
 import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
 import type { Completion, Engine } from '../engine.ts';
+import { deferred, RequestBatch } from '../request-batch.ts';
 import { authcrypt, type Limits } from './authcrypt.ts';
 import { andThen } from './completion.ts';
-import { crypt } from './crypt.ts';
+import { crypt, defer, finishDeferred } from './crypt.ts';
 import { errno, errnoOf } from './errno.ts';
 import { Job } from './job.ts';
 import { type CipherEntry, cipherNumbers, type MacEntry, macNumbers } from './numbers.ts';
@@ -90,12 +91,17 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   readonly #macs: ReadonlyMap<number, MacEntry>;
   readonly #handles: SlotTable<Handle>;
   readonly #idleJobs: Job[] = [];
+  readonly #batch: RequestBatch<Job>;
   /** Sessions of all handles that an engine is still making. */
   #creating = 0;
   #negotiated: bigint;
 
   constructor(engine: Engine, options: VirtioCryptodevOptions = {}) {
     this.#engine = engine;
+    this.#batch = new RequestBatch(engine, (job, error) => {
+      this.#finish(job, error === undefined ? finishDeferred(job) : errnoOf(error));
+      job.session = undefined;
+    });
     this.#limits = { ...defaults, ...options, has: (feature) => this.#has(feature) };
     this.#ciphers = offered(cipherNumbers, ({ name }) => name === 'null' || engine.supports(name));
     this.#macs = offered(macNumbers, ({ mac, hash }) => engine.supports(mac ?? hash));
@@ -127,11 +133,17 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     }
     const job = this.#idleJobs.pop() ?? new Job();
     const status = this.#carryOut(job, request);
+    if (status === deferred) return;
     if (typeof status === 'number') this.#finish(job, status);
     else return status.then((later) => this.#finish(job, later));
   }
 
+  flush(): void {
+    this.#batch.run();
+  }
+
   reset(): void {
+    this.#batch.run();
     this.#negotiated = this.features;
     for (const handle of this.#handles.removeAll()) {
       handle.closed = true;
@@ -146,7 +158,7 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     this.reset();
   }
 
-  /** @returns the status; never throws or rejects */
+  /** @returns the status, or `deferred`; never throws or rejects */
   #carryOut(job: Job, request: VirtioRequest): Completion<number> {
     try {
       const malformed = job.begin(request, this.#limits.maxDataLength);
@@ -165,6 +177,9 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   }
 
   #dispatch(job: Job): Completion<number> {
+    if (this.#isDeferred(job)) return deferred;
+    // What follows may need what the operations in the batch leave, or end their sessions.
+    this.#batch.run();
     switch (job.header.type) {
       case requestType.ioctl:
         return this.#ioctl(job);
@@ -198,6 +213,13 @@ export class VirtioCryptodevDevice implements VirtioDevice {
       default:
         return errno.EINVAL;
     }
+  }
+
+  #isDeferred(job: Job): boolean {
+    const { type, ioctl: number, handle, session: id } = job.header;
+    if (type !== requestType.ioctl || number !== ioctl.CIOCCRYPT) return false;
+    const session = this.#handles.get(handle)?.sessions.get(id);
+    return session !== undefined && defer(session, job, this.#batch);
   }
 
   #open(job: Job): number {

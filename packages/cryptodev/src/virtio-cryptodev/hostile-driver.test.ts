@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { Segments } from '@skytale/virtio';
 import fc from 'fast-check';
 import { OpensslEngine } from '../engines/openssl.ts';
+import { batchingEngine } from '../testing/batching-engine.ts';
 import { errno, errnoName } from './errno.ts';
 import { lateEngine, RawDriver, type RawRequest, segmentsOf } from './testing/raw-driver.ts';
 import { ioctl, requestHeaderLength, requestType, responseHeaderLength } from './wire.ts';
@@ -64,6 +65,7 @@ const closeRequest = (handle: number, sessions: readonly number[]): fc.Arbitrary
 for (const [title, engine] of Object.entries({
   sync: new OpensslEngine(),
   late: lateEngine(new OpensslEngine()),
+  batching: batchingEngine(),
 })) {
   describe(`virtio-cryptodev device and a hostile driver, ${title} engine`, () => {
     it('answers random bytes', async () => {

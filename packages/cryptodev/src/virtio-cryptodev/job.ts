@@ -5,6 +5,7 @@
 import { Segments, type VirtioRequest } from '@skytale/virtio';
 import { errno } from './errno.ts';
 import { HeaderBytes, wordIndex, wordsOf } from './header-bytes.ts';
+import type { Session } from './session.ts';
 import {
   COP_DECRYPT,
   decodeRequestHeader,
@@ -41,6 +42,10 @@ export class Job {
   readonly iv: Uint8Array<ArrayBuffer>;
   /** SRTP decryption: the tag given. Otherwise the digest or tag to give back. */
   readonly mac = new Uint8Array(maxDigestLength);
+
+  /** Of an operation in a batch: its session, and what of its source the next IV may need. */
+  session: Session | undefined;
+  readonly lastBlock = new Uint8Array(maxIvLength);
 
   // The outcome.
   id = 0;

@@ -4,6 +4,7 @@ import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:c
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { OpensslEngine } from '../engines/openssl.ts';
+import { batchingEngine } from '../testing/batching-engine.ts';
 import { errno } from './errno.ts';
 import { lateEngine, RawDriver } from './testing/raw-driver.ts';
 import { COP_DECRYPT, COP_ENCRYPT, flag, ioctl } from './wire.ts';
@@ -182,6 +183,7 @@ describe('virtio-cryptodev device against a model of /dev/crypto', () => {
   for (const [title, engine] of Object.entries({
     sync: new OpensslEngine(),
     late: lateEngine(new OpensslEngine()),
+    batching: batchingEngine(),
   })) {
     it(`agrees, ${title} engine`, () =>
       fc.assert(

@@ -46,6 +46,8 @@ export class RawDriver {
         },
       };
       Promise.resolve(this.device.handle(queue, request)).catch(reject);
+      // As at the end of a run of the queue, in which all came that is sent in one turn.
+      queueMicrotask(() => this.device.flush());
     });
   }
 
