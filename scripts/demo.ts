@@ -172,7 +172,7 @@ async function demo(stack: AsyncDisposableStack): Promise<void> {
   const [qemu, kernel] = await Promise.all([findQemu(11, say), debianKernel('6.1', say)]);
   const socket = join(directory, 'device');
   const served = stack.use(
-    await serveCrypto({ model: 'virtio-cryptodev', engine: 'openssl', queues: 1, socket }),
+    await serveCrypto({ model: 'virtio-cryptodev', engine: 'auto', queues: 1, socket }),
   );
   say(`a crypto device waits for a virtual machine; Linux ${kernel.release} boots on QEMU ${qemu.version}`);
   const devices = [qemuDevice(qemu, 'virtio-cryptodev', socket, 1)];

@@ -64,7 +64,7 @@ describe('the virtio-crypto device', { skip }, () => {
 
   const serve = (queues = 1) =>
     serveCrypto({
-      ...{ model: 'virtio-crypto', engine: 'openssl', queues, socket },
+      ...{ model: 'virtio-crypto', engine: 'auto', queues, socket },
       onEvent: (event) => {
         events.push(event);
         onEvent();

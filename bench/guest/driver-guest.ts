@@ -58,7 +58,7 @@ export async function launchOnQemu(progress: Progress): Promise<DriverGuest> {
   const sockets = stack.use(new TemporaryDirectory());
   const attach = async (model: ModelName) => {
     const socket = sockets.join(model);
-    stack.use(await serveCrypto({ model, engine: 'openssl', queues: dataQueues, socket }));
+    stack.use(await serveCrypto({ model, engine: 'auto', queues: dataQueues, socket }));
     const { virtioId, configSize, controlQueues, modules } = models[model];
     const queues = dataQueues + controlQueues;
     return vhostUserDevice(qemu, { socket, id: model, virtioId, queues, queueSize, configSize, modules });

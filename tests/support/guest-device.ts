@@ -1,5 +1,10 @@
 /** The device of tests in guests, in a worker of vhost-user. */
-import { createEngine, VirtioCryptodevDevice, type VirtioCryptodevOptions } from '@skytale/cryptodev';
+import {
+  chooseEngine,
+  createEngine,
+  VirtioCryptodevDevice,
+  type VirtioCryptodevOptions,
+} from '@skytale/cryptodev';
 
 export default async (options: VirtioCryptodevOptions) =>
-  new VirtioCryptodevDevice(await createEngine('openssl'), options);
+  new VirtioCryptodevDevice(await createEngine(await chooseEngine('auto')), options);

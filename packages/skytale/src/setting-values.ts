@@ -71,7 +71,8 @@ export const oneOf =
     return choice;
   };
 
-const engines = ['openssl', 'node', 'webcrypto', 'cryptodev', 'af-alg'] as const;
+/** Names of engines, for help texts without the engines' code. */
+export const engines = ['openssl', 'node', 'webcrypto', 'ipsec-mb', 'cryptodev', 'af-alg'] as const;
 
 /** An engine, or a device: `auto`, `virtio`, or the path of one of the kernel's. */
 export function parseCryptoDevice(text: string) {

@@ -1,6 +1,7 @@
 /** All settings of all commands, in one table: flags, environment variables, file and help are made of it. */
 import { dataDirectory, loginName, stateDirectory } from './directories.ts';
 import {
+  engines,
   integer,
   oneOf,
   parseAddress,
@@ -146,7 +147,7 @@ export const settings = {
     value: 'DEVICE',
     help:
       "what encrypts: virtio (a virtio-cryptodev device in this process), a path such as /dev/crypto (the kernel's), " +
-      'or openssl, node, webcrypto, cryptodev, af-alg (the engine itself); auto is a /dev/crypto that works, or virtio',
+      'or openssl, node, webcrypto, ipsec-mb, cryptodev, af-alg (the engine itself); auto is a /dev/crypto that works, or virtio',
     parse: parseCryptoDevice,
     fallback: is('auto'),
   }),
@@ -203,9 +204,11 @@ export const settings = {
   }),
   engine: define({
     value: 'ENGINE',
-    help: 'what does the cryptography: openssl, node, webcrypto, cryptodev (/dev/crypto) or af-alg (Linux itself)',
-    parse: oneOf('openssl', 'node', 'webcrypto', 'cryptodev', 'af-alg'),
-    fallback: is('openssl'),
+    help:
+      'what does the cryptography: openssl, node, webcrypto, ipsec-mb (AES-CBC of many requests at a time, by ' +
+      "Intel's library), cryptodev (/dev/crypto) or af-alg (Linux itself); auto is ipsec-mb if it works, or openssl",
+    parse: oneOf('auto', ...engines),
+    fallback: is('auto'),
   }),
   queues: define({
     value: 'N',

@@ -10,6 +10,19 @@ const VERSION_1 = 1n << 32n;
 const INDIRECT_DESC = 1n << 28n;
 const EVENT_IDX = 1n << 29n;
 
+/** Completes nothing before the end of a run, as a device does that carries out many requests together. */
+class BatchingDevice extends ReverseDevice {
+  readonly batch: VirtioRequest[] = [];
+
+  override handle(_queueIndex: number, request: VirtioRequest): void {
+    this.batch.push(request);
+  }
+
+  flush(queueIndex: number): void {
+    for (const request of this.batch.splice(0)) super.handle(queueIndex, request);
+  }
+}
+
 /** A device with a driver's hand on its status and on queue 0, of 8 descriptors. */
 function create(device: VirtioDevice = new ReverseDevice([8])) {
   const driver = new RawDriver();
@@ -429,5 +442,23 @@ describe('DeviceState', () => {
     assert.equal(device.resets, 1);
     assert.equal(device.closed, true);
     assert.equal(state.status, 0);
+  });
+
+  it('flushes a run that the driver broke, so that nothing of it is under way and a reset completes', () => {
+    const device = new BatchingDevice([8]);
+    const { state, driver, start, roundTrip, notified } = create(device);
+    start();
+    assert.deepEqual(roundTrip(), [4, 3, 2, 1]);
+    driver.descriptor(0, { address: DATA, length: 4, flags: 1, next: 1 });
+    driver.descriptor(1, { address: DATA + 16, length: 4, flags: WRITE });
+    driver.offer(0);
+    driver.offer(9);
+    state.run(0);
+    assert.equal(state.brokenReason?.code, 'VIRTQUEUE_DESCRIPTOR_INDEX');
+    assert.equal(device.batch.length, 0);
+    assert.equal(state.isBusy, false);
+    state.reset();
+    assert.equal(state.status, 0);
+    assert.equal(notified.at(-1), 'reset');
   });
 });

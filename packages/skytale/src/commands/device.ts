@@ -44,7 +44,7 @@ export async function device(settings: Settings): Promise<number> {
   await using metricsServer =
     metrics && (await serveMetrics(metrics, () => expositionText(metricsOf(served.counters()), labels)));
   const qemu = await adviseQemu(model, socket, queues);
-  await report.ready({ model, engine, socket, queues, qemu, metricsUrl: metricsServer?.url });
+  await report.ready({ model, engine: served.engine, socket, queues, qemu, metricsUrl: metricsServer?.url });
   await end.promise;
   return 0;
 }

@@ -1,6 +1,6 @@
 /** A crypto device on a Unix socket, in a thread of its own, with all that is counted about it. */
 import { dirname } from 'node:path';
-import type { EngineName } from '@skytale/cryptodev';
+import { chooseEngine, type EngineChoice, type EngineName } from '@skytale/cryptodev';
 import {
   type BackendEvent,
   PROTOCOL_F_STATUS,
@@ -17,7 +17,7 @@ import type { ModelName } from './models.ts';
 
 export type ServedCryptoOptions = {
   readonly model: ModelName;
-  readonly engine: EngineName;
+  readonly engine: EngineChoice;
   /** Data queues. */
   readonly queues: number;
   readonly socket: string;
@@ -30,11 +30,16 @@ export type CryptoCounters = ReturnType<DeviceCounters['read']> & {
   readonly transport: Omit<ReturnType<ServedBackend['counters']>, 'requests'>;
 };
 
-export type ServedCrypto = Omit<ServedBackend, 'counters'> & { counters(): CryptoCounters };
+export type ServedCrypto = Omit<ServedBackend, 'counters'> & {
+  /** The one that was chosen. */
+  readonly engine: EngineName;
+  counters(): CryptoCounters;
+};
 
 /** @throws {CommandError} if it cannot be made, or cannot listen there */
 export async function serveCrypto(options: ServedCryptoOptions): Promise<ServedCrypto> {
-  const { model, engine, queues, socket, onEvent } = options;
+  const { model, queues, socket, onEvent } = options;
+  const engine = await chooseEngine(options.engine);
   const counters = new DeviceCounters();
   const deviceOptions: DeviceWorkerOptions = { model, engine, queues, counters: counters.buffer };
   const backend = await serveDevice({
@@ -50,6 +55,7 @@ export async function serveCrypto(options: ServedCryptoOptions): Promise<ServedC
     throw explained(error, socket);
   });
   return {
+    engine,
     ended: backend.ended,
     stop: () => backend.stop(),
     [Symbol.asyncDispose]: () => backend.stop(),

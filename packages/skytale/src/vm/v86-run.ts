@@ -1,7 +1,7 @@
 /** A guest in v86, an emulator in this process, for as long as a command, or a shell, runs in it. */
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
+import { chooseEngine, createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { type MachineImages, V86Machine } from '@skytale/v86-host';
 import { guestInit, v86Wasm } from '@skytale/v86-host/node';
 import type { VirtioDevice } from '@skytale/virtio';
@@ -79,13 +79,13 @@ async function bootImages(
 }
 
 async function devices({ model, engine, queues }: VmSettings): Promise<VirtioDevice[]> {
+  if (model === 'none') return [];
+  const cryptography = await createEngine(await chooseEngine(engine));
   switch (model) {
-    case 'none':
-      return [];
     case 'virtio-crypto':
-      return [new VirtioCryptoDevice(await createEngine(engine), { dataQueues: queues })];
+      return [new VirtioCryptoDevice(cryptography, { dataQueues: queues })];
     case 'virtio-cryptodev':
-      return [new VirtioCryptodevDevice(await createEngine(engine), { queues })];
+      return [new VirtioCryptodevDevice(cryptography, { queues })];
   }
 }
 
