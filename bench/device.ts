@@ -6,20 +6,28 @@
  * One thread is measured by its CPU time, as `openssl speed` is; what two threads do together by the clock on
  * the wall, which is worth something only where nothing else runs.
  */
+import { createEngine } from '@skytale/cryptodev';
 import { DevicePath, type DevicePathName, devicePaths } from './device/device-path.ts';
 import { type Work, works } from './device/device-requests.ts';
 import { opensslSpeed } from './openssl-speed.ts';
-import { type BenchOptions, median, type Row } from './row.ts';
+import { type BenchOptions, median, notMeasured, type Row } from './row.ts';
+
+/** Measured once more with the engine that carries out many requests together, where it differs: in CBC. */
+const batchedPaths: readonly DevicePathName[] = ['side', 'inPlace', 'workerInPlace'];
 
 export async function run({ quick, progress }: BenchOptions): Promise<Row[]> {
   const sizes = quick ? [1024, 4096, 16_384] : [64, 1024, 4096, 16_384, 65_536];
   const rounds = quick ? 3 : 9;
   const seconds = quick ? 0.2 : 0.3;
-  const rows: Row[] = [];
+  const batches = await createEngine('ipsec-mb').then(
+    () => true,
+    (reason: unknown) => reason,
+  );
+  const rows: Row[] = batches === true ? [] : [notMeasured('device', 'ipsec-mb', batches)];
   for (const work of works) {
     for (const size of sizes) {
       progress(`${work.name}, ${size} bytes`);
-      rows.push(...(await compare(work, size, rounds, seconds)));
+      rows.push(...(await compare(work, size, rounds, seconds, batches === true)));
     }
   }
   return rows;
@@ -29,11 +37,22 @@ export async function run({ quick, progress }: BenchOptions): Promise<Row[]> {
  * All paths and the peer in turn, several times, and the median of the ratios of each turn: what disturbs the
  * machine disturbs both sides of a ratio, or few of them.
  */
-async function compare(work: Work, size: number, rounds: number, seconds: number): Promise<Row[]> {
+async function compare(
+  work: Work,
+  size: number,
+  rounds: number,
+  seconds: number,
+  batches: boolean,
+): Promise<Row[]> {
   await using stack = new AsyncDisposableStack();
   const paths: DevicePath[] = [];
   for (const name of Object.keys(devicePaths) as DevicePathName[]) {
     paths.push(stack.use(await DevicePath.start(name, work.name, size)));
+  }
+  if (batches && work.name.endsWith('-cbc')) {
+    for (const name of batchedPaths) {
+      paths.push(stack.use(await DevicePath.start(name, work.name, size, 'ipsec-mb')));
+    }
   }
   for (const path of paths) await path.measure(0.4);
   const limits: number[] = [];

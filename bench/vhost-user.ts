@@ -29,15 +29,22 @@ type Runner = {
 export async function run({ quick: short, progress }: BenchOptions): Promise<Row[]> {
   const plan = short ? quick : full;
   await using stack = new AsyncDisposableStack();
-  const one = stack.use(await inThisThread());
-  const two = stack.use(await inWorker());
+  const one = stack.use(await inThisThread('openssl'));
+  const two = stack.use(await inWorker('openssl'));
+  const batches = await startBatches(stack);
   const dpdk = await startDpdk(stack, progress);
   const peers = Array.isArray(dpdk) ? dpdk : [];
   stack.use(avoidProcessor(dpdkProcessor));
   const rows: Row[] = Array.isArray(dpdk) ? [] : [notMeasured('vhost-user', DPDK, dpdk.reason)];
+  if (!Array.isArray(batches)) rows.push(notMeasured('vhost-user', 'ipsec-mb', batches.reason));
+  const ours = [
+    { ...one, name: 'one thread', clock: cpuSeconds },
+    { ...two, name: 'two threads', clock: wallSeconds },
+    ...(Array.isArray(batches) ? batches : []),
+  ];
   for (const size of plan.sizes) {
     progress(`vhost-user: ${size} bytes`);
-    rows.push(...(await throughput(plan, size, one, two, size <= dpdkLargest ? peers : [])));
+    rows.push(...(await throughput(plan, size, ours, size <= dpdkLargest ? peers : [])));
   }
   progress('vhost-user: sessions');
   rows.push(...(await sessions(plan, two, peers[0])));
@@ -47,6 +54,21 @@ export async function run({ quick: short, progress }: BenchOptions): Promise<Row
 }
 
 type Peer = Driven & { readonly name: string };
+type Ours = Peer & { readonly clock: () => number };
+
+/** The same with the engine that carries out many requests together. @returns why it cannot be had, if so */
+async function startBatches(stack: AsyncDisposableStack): Promise<Ours[] | { reason: unknown }> {
+  try {
+    const one = stack.use(await inThisThread('ipsec-mb'));
+    const two = stack.use(await inWorker('ipsec-mb'));
+    return [
+      { ...one, name: 'one thread, ipsec-mb', clock: cpuSeconds },
+      { ...two, name: 'two threads, ipsec-mb', clock: wallSeconds },
+    ];
+  } catch (reason) {
+    return { reason };
+  }
+}
 
 /** @returns why it cannot be had, if so */
 async function startDpdk(
@@ -69,28 +91,23 @@ async function startDpdk(
 async function throughput(
   plan: Plan,
   size: number,
-  one: Driven,
-  two: Driven,
+  ours: readonly Ours[],
   peers: readonly Peer[],
 ): Promise<Row[]> {
-  for (const driven of [one, two, ...peers]) active(driven, () => driven.load.prepare(size));
+  for (const driven of [...ours, ...peers]) active(driven, () => driven.load.prepare(size));
   const runners: Runner[] = [
     { name: 'openssl speed', rate: async () => (await opensslSpeed(cipher, size)) / size },
-    { name: 'one thread', rate: requests(one, size, cpuSeconds) },
-    { name: 'two threads', rate: requests(two, size, wallSeconds) },
+    ...ours.map((driven) => ({ name: driven.name, rate: requests(driven, size, driven.clock) })),
     ...peers.map((peer) => ({ name: peer.name, rate: requests(peer, size, wallSeconds) })),
   ];
-  const [limit, oneRate, twoRate, ...peerRates] = await sideBySide(runners, plan.rounds, plan.seconds);
+  const [limit, ...rates] = await sideBySide(runners, plan.rounds, plan.seconds);
   const row = (name: string, value: number, peer: string, other: number): Row =>
     compared(`${cipher}, ${name}, ${sizeName(size)}`, 'requests/s', value, peer, other);
-  return [
-    row('one thread', oneRate!, 'openssl speed', limit!),
-    row('two threads', twoRate!, 'openssl speed', limit!),
-    ...peers.flatMap(({ name }, i) => [
-      row('one thread', oneRate!, name, peerRates[i]!),
-      row('two threads', twoRate!, name, peerRates[i]!),
-    ]),
+  const others = [
+    { name: 'openssl speed', rate: limit! },
+    ...peers.map(({ name }, i) => ({ name, rate: rates[ours.length + i]! })),
   ];
+  return others.flatMap((other) => ours.map(({ name }, i) => row(name, rates[i]!, other.name, other.rate)));
 }
 
 function requests(driven: Driven, size: number, clock: () => number): Runner['rate'] {

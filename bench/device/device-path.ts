@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { EngineName } from '@skytale/cryptodev';
 import type { Work } from './device-requests.ts';
 import { DeviceSide } from './device-side.ts';
 import { roundTripInOneThread, roundTripOverWorker } from './round-trip.ts';
@@ -14,42 +15,42 @@ export type Measure = (seconds: number) => Promise<number>;
 type Path = {
   readonly title: string;
   /** Sets up what is measured, for as long as the process lives. */
-  prepare(work: Work, size: number): Promise<Measure>;
+  prepare(work: Work, size: number, engine: EngineName): Promise<Measure>;
 };
 
 export const devicePaths = {
   side: {
     title: 'device side',
-    prepare: async (work, size) => {
-      const side = await DeviceSide.create(work, size);
+    prepare: async (work, size, engine) => {
+      const side = await DeviceSide.create(work, size, engine);
       return async (seconds) => side.run(seconds);
     },
   },
   inPlace: {
     title: 'round trip, one thread',
-    prepare: async (work, size) => {
-      const trip = await roundTripInOneThread(work, size);
+    prepare: async (work, size, engine) => {
+      const trip = await roundTripInOneThread(work, size, engine);
       return (seconds) => trip.inPlace(seconds);
     },
   },
   newArrays: {
     title: 'round trip, one thread, new arrays',
-    prepare: async (work, size) => {
-      const trip = await roundTripInOneThread(work, size);
+    prepare: async (work, size, engine) => {
+      const trip = await roundTripInOneThread(work, size, engine);
       return (seconds) => trip.newArrays(seconds);
     },
   },
   workerInPlace: {
     title: 'round trip, worker',
-    prepare: async (work, size) => {
-      const trip = await roundTripOverWorker(work, size);
+    prepare: async (work, size, engine) => {
+      const trip = await roundTripOverWorker(work, size, engine);
       return (seconds) => trip.inPlace(seconds);
     },
   },
   workerNewArrays: {
     title: 'round trip, worker, new arrays',
-    prepare: async (work, size) => {
-      const trip = await roundTripOverWorker(work, size);
+    prepare: async (work, size, engine) => {
+      const trip = await roundTripOverWorker(work, size, engine);
       return (seconds) => trip.newArrays(seconds);
     },
   },
@@ -67,9 +68,15 @@ export class DevicePath implements AsyncDisposable {
     this.#process = process;
   }
 
-  static async start(name: DevicePathName, work: string, size: number): Promise<DevicePath> {
+  static async start(
+    name: DevicePathName,
+    work: string,
+    size: number,
+    engine: EngineName = 'openssl',
+  ): Promise<DevicePath> {
     const module = new URL('./device-path-process.ts', import.meta.url);
-    return new DevicePath(devicePaths[name].title, fork(module, [name, work, `${size}`]));
+    const title = `${devicePaths[name].title}${engine === 'openssl' ? '' : `, ${engine}`}`;
+    return new DevicePath(title, fork(module, [name, work, `${size}`, engine]));
   }
 
   /** @throws {Error} if the process ends instead of answering */

@@ -2,7 +2,7 @@
  * What the device costs by itself: requests of a driver wait in shared memory, 64 at a time, and the clock
  * runs only while the device takes, carries out and returns them.
  */
-import { createEngine, VirtioCryptodevDevice } from '@skytale/cryptodev';
+import { createEngine, type EngineName, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { DeviceState, DriverQueue, GuestMemory, indirectTablesSize, ringSizes } from '@skytale/virtio';
 import { encodeRequest, type Work } from './device-requests.ts';
 
@@ -22,8 +22,8 @@ export class DeviceSide {
     this.#chains = chains;
   }
 
-  static async create(work: Work, bytes: number): Promise<DeviceSide> {
-    const device = new VirtioCryptodevDevice(await createEngine('openssl'));
+  static async create(work: Work, bytes: number, engine: EngineName): Promise<DeviceSide> {
+    const device = new VirtioCryptodevDevice(await createEngine(engine));
     const slot = 4096 + Math.ceil((bytes + 16) / 4096) * 4096;
     const rings = 128 * 1024;
     const memory = { base, bytes: new Uint8Array(new SharedArrayBuffer(rings + (inFlight + 1) * slot)) };

@@ -6,6 +6,7 @@ import {
   type CryptoDevice,
   createEngine,
   type DeviceMemory,
+  type EngineName,
   openVirtioCryptodev,
   VirtioCryptodevDevice,
   VirtioCryptodevDriver,
@@ -21,15 +22,15 @@ type Clock = () => number;
 const memorySize = 64 * 1024 * 1024;
 
 /** A device in this thread, measured by the thread's CPU time. */
-export async function roundTripInOneThread(work: Work, size: number): Promise<RoundTrip> {
-  const device = new VirtioCryptodevDevice(await createEngine('openssl'));
+export async function roundTripInOneThread(work: Work, size: number, engine: EngineName): Promise<RoundTrip> {
+  const device = new VirtioCryptodevDevice(await createEngine(engine));
   const driver = await VirtioCryptodevDriver.open(new LoopbackTransport(device, { memorySize }));
   return RoundTrip.create(driver, work, size, threadSeconds);
 }
 
 /** A device in a worker, measured by the clock on the wall. */
-export async function roundTripOverWorker(work: Work, size: number): Promise<RoundTrip> {
-  return RoundTrip.create(await openVirtioCryptodev({ memorySize }), work, size, wallSeconds);
+export async function roundTripOverWorker(work: Work, size: number, engine: EngineName): Promise<RoundTrip> {
+  return RoundTrip.create(await openVirtioCryptodev({ engine, memorySize }), work, size, wallSeconds);
 }
 
 /** One encryption through the driver's API. Data and output, which a call in place uses, are the same memory. */

@@ -2,7 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine, VirtioCryptoDevice, virtioCryptoDeviceModule } from '@skytale/cryptodev';
+import {
+  createEngine,
+  type EngineName,
+  VirtioCryptoDevice,
+  virtioCryptoDeviceModule,
+} from '@skytale/cryptodev';
 import { serveDevice, VhostUserBackend } from '@skytale/vhost-user';
 import { CryptoLoad } from './crypto-load.ts';
 import { DpdkBackend, type DpdkDriver } from './dpdk.ts';
@@ -21,25 +26,25 @@ function socketDirectory(stack: AsyncDisposableStack): string {
   return join(directory, 'socket');
 }
 
-async function serveHere(stack: AsyncDisposableStack, controlQueue: boolean) {
+async function serveHere(stack: AsyncDisposableStack, controlQueue: boolean, engine: EngineName = 'openssl') {
   const socket = socketDirectory(stack);
-  const device = new VirtioCryptoDevice(await createEngine('openssl'), { controlQueue });
+  const device = new VirtioCryptoDevice(await createEngine(engine), { controlQueue });
   const backend = stack.use(new VhostUserBackend(device, { socket }));
   return { socket, step: () => backend.step(0) };
 }
 
 /** Front and back end in this thread. */
-export async function inThisThread(): Promise<Driven> {
+export async function inThisThread(engine: EngineName): Promise<Driven> {
   await using stack = new AsyncDisposableStack();
-  const { socket, step } = await serveHere(stack, false);
+  const { socket, step } = await serveHere(stack, false, engine);
   return driven(stack, stack.use(new CryptoLoad(socket, step)));
 }
 
 /** The back end in a worker of its own. */
-export async function inWorker(): Promise<Driven> {
+export async function inWorker(engine: EngineName): Promise<Driven> {
   await using stack = new AsyncDisposableStack();
   const socket = socketDirectory(stack);
-  const deviceOptions = { device: { controlQueue: false } };
+  const deviceOptions = { engine, device: { controlQueue: false } };
   stack.use(await serveDevice({ socket, device: virtioCryptoDeviceModule, deviceOptions }));
   return driven(stack, stack.use(new CryptoLoad(socket)));
 }
