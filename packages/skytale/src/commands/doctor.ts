@@ -6,6 +6,7 @@ import type { Values } from '../settings.ts';
 import { writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
 import { table } from '../table.ts';
+import { lineWidth } from '../terminal/terminal-size.ts';
 
 /** The virtual device in this process, which is what the chat uses unless told otherwise. */
 type VirtioReport = { readonly name: string; readonly works: boolean; readonly missing: string };
@@ -55,7 +56,7 @@ function describe(report: ProbeReport, virtio: VirtioReport, style: Style): stri
   };
   return Object.entries(sections)
     .filter(([, rows]) => rows.length > 0)
-    .map(([heading, rows]) => `${style('bold', heading)}\n${table(rows, process.stdout.columns)}`)
+    .map(([heading, rows]) => `${style('bold', heading)}\n${table(rows, lineWidth(process.stdout))}`)
     .join('\n\n');
 }
 

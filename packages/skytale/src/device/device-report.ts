@@ -4,6 +4,7 @@ import { VIRTIO_F_VERSION_1 } from '@skytale/virtio';
 import type { Log } from '../log.ts';
 import { writeOut } from '../stdio.ts';
 import { table } from '../table.ts';
+import { lineWidth } from '../terminal/terminal-size.ts';
 import { featureNames, protocolFeatureNames } from './feature-names.ts';
 import { metricsOf } from './metrics.ts';
 import type { ModelName } from './models.ts';
@@ -102,9 +103,9 @@ function instructions({ model, engine, socket, queues, qemu, metricsUrl }: Ready
   const lines = commandLines(qemu.arguments).map((line) => `    ${line}`);
   const check = model === 'virtio-crypto' ? '\n  In the guest: grep -A 8 virtio_crypto /proc/crypto\n' : '';
   return `
-${table(rows, process.stdout.columns)}
+${table(rows, lineWidth(process.stdout))}
 
-  Add this to the command line of QEMU ${qemu.version}, in place of its -m, with as much memory as you want:
+  Add this to the command line of QEMU ${qemu.version}, in place of its -m and -machine, with as much memory as you want:
 
 ${lines.join('\n')}
 ${check}

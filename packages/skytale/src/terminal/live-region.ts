@@ -3,6 +3,7 @@
  * any terminal: the user's own scrollback, search and copying keep working.
  */
 import { stripVTControlCharacters } from 'node:util';
+import { terminalSize } from './terminal-size.ts';
 import { widthOf } from './text-width.ts';
 
 /** What the region shows. Each row fits in `columns - 1` cells, so that none wraps by itself. */
@@ -58,7 +59,7 @@ export class LiveRegion {
 
   /** To the region's first row. After the window became narrower the terminal has wrapped what was drawn. */
   #toTop(): string {
-    const columns = Math.max(1, this.#screen.columns);
+    const { columns } = terminalSize(this.#screen);
     const rowsOf = (text: string) =>
       Math.max(1, Math.ceil(widthOf(stripVTControlCharacters(text)) / columns));
     const above = this.#drawn.rows.slice(0, this.#drawn.cursorRow);

@@ -9,6 +9,7 @@ import { layoutInput } from './input-layout.ts';
 import { type Key, LineEditor } from './line-editor.ts';
 import { LiveRegion, type Picture } from './live-region.ts';
 import { Newcomers } from './newcomers.ts';
+import { terminalSize } from './terminal-size.ts';
 import { fit, widthOf } from './text-width.ts';
 import { Transcript } from './transcript.ts';
 import { Tty } from './tty.ts';
@@ -59,7 +60,7 @@ export class TerminalChat {
     this.#client = options.client;
     this.#style = options.style;
     this.#longest = options.longest;
-    this.#transcript = new Transcript(options.style, () => process.stdout.columns);
+    this.#transcript = new Transcript(options.style, () => terminalSize(process.stdout).columns);
     this.#names.learn(this.#client.member, this.#client.name);
     for (const [member, name] of this.#client.knownMembers) this.#names.learn(member, name);
     this.#region = new LiveRegion(process.stdout);
@@ -261,8 +262,9 @@ export class TerminalChat {
   }
 
   #picture(): Picture {
-    const width = Math.max(20, process.stdout.columns) - 1;
-    const height = Math.max(1, Math.min(10, process.stdout.rows - mostUnsentRows - 3));
+    const { columns, rows } = terminalSize(process.stdout);
+    const width = Math.max(20, columns) - 1;
+    const height = Math.max(1, Math.min(10, rows - mostUnsentRows - 3));
     const head = [...this.#unsentRows(width), this.#stateRow(width)];
     const prompt = `${fit(this.#client.name, 16)}> `;
     const layout = layoutInput(prompt, this.#editor.text, this.#editor.cursor, width, height);

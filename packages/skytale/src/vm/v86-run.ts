@@ -10,6 +10,7 @@ import { UsageError } from '../command-error.ts';
 import type { VmSettings } from '../commands/vm.ts';
 import { models } from '../device/models.ts';
 import { note } from '../stdio.ts';
+import { terminalSize } from '../terminal/terminal-size.ts';
 import { buildCryptodev, type CryptodevFiles, loadScript } from './cryptodev-driver.ts';
 
 /** The longest that a timer of Node's can wait: 24 days. */
@@ -92,13 +93,14 @@ async function devices({ model, engine, queues }: VmSettings): Promise<VirtioDev
 /** The guest's console on our terminal, until its end or the end key. */
 async function shell(machine: V86Machine): Promise<number> {
   const { stdin, stdout } = process;
+  const { columns, rows } = terminalSize(stdout);
   note('Here is its console. Ctrl-] ends it.');
   const end = Promise.withResolvers<void>();
   const onKeys = (keys: Buffer) => {
     if (keys.includes(endKey)) end.resolve();
     else machine.writeConsole(keys);
   };
-  await machine.run(`stty rows ${stdout.rows} cols ${stdout.columns} </dev/ttyS0`);
+  await machine.run(`stty rows ${rows} cols ${columns} </dev/ttyS0`);
   const forget = machine.onConsole((bytes) => stdout.write(bytes));
   stdin.setRawMode(true);
   stdin.on('data', onKeys);
