@@ -199,6 +199,7 @@ describe('skytale vm', { skip, timeout: 300_000 }, () => {
       [['--vmm', 'v86', '--network'], /--network/],
       [['--vmm', 'v86', '--qemu', '11', '--', 'true'], /needs no QEMU/],
       [['--vmm', 'v86'], /COMMAND is missing/],
+      [['--vmm', 'v86', '--', 'cryptodev-tool', 'list'], /needs --model virtio-cryptodev/],
       [['--memory', '64'], /from 128/],
     ] as const) {
       const result = await run(['vm', ...args]);

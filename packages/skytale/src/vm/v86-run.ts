@@ -50,9 +50,12 @@ export async function runOnV86(settings: VmSettings, command: readonly string[])
   return status;
 }
 
-function checkSettings({ qemu, network }: VmSettings, command: readonly string[]): void {
+function checkSettings({ qemu, network, model }: VmSettings, command: readonly string[]): void {
   if (qemu !== undefined) throw new UsageError('--qemu: --vmm v86 needs no QEMU.');
   if (network) throw new UsageError('--network: --vmm v86 has none.');
+  if (command[0] === 'cryptodev-tool' && model !== 'virtio-cryptodev') {
+    throw new UsageError('cryptodev-tool: with --vmm v86, it needs --model virtio-cryptodev.');
+  }
   if (command.length === 0 && !(process.stdin.isTTY && process.stdout.isTTY)) {
     throw new UsageError('COMMAND is missing: with --vmm v86, a shell needs a terminal.');
   }
