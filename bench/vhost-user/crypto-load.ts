@@ -114,7 +114,7 @@ export class CryptoLoad implements Disposable {
     const { kick, call } = this.#events;
     this.#ring.wantCall();
     this.#ring.submit(1, kick);
-    while (this.#ring.harvest() === 0) if (!call.wait(1000)) throw new Error('the back end does not call');
+    while (this.#ring.harvest() === 0) if (!call.wait(10_000)) throw new Error('the back end does not call');
   }
 
   [Symbol.dispose](): void {
