@@ -36,6 +36,14 @@ export const operationLies: Readonly<Record<string, Lie>> = {
   'nothing written': { claim: () => 0 },
   'half of the header written': { claim: () => headerLength / 2 },
   'less written than it says': { claim: (written) => written - 1 },
+  'more written than it says': { claim: (written) => written + 1 },
+  'more written than there can be': { claim: () => 0xffffffff },
+  'an error, and data written': {
+    tell: (header) => {
+      header.setUint32(0, 22, true);
+      header.setUint32(8, 0, true);
+    },
+  },
   'a status that nobody has heard of': set32(0, 4000),
   'a negative status': set32(0, 0xffffffea),
   'a fault of the driver': set32(0, 71),
@@ -45,6 +53,10 @@ export const operationLies: Readonly<Record<string, Lie>> = {
       header.setUint32(0, 14, true);
       header.setUint32(8, 0x100000, true);
     },
+  },
+  'room for the digest missing, and data that were not written': {
+    ...set32(0, 14),
+    claim: () => headerLength,
   },
 };
 /** Lies about a new session */
@@ -99,7 +111,10 @@ function told(lie: Lie, { writable }: VirtioRequest, written: number): number {
   writable.copyTo(0, headerLength, header);
   lie.tell?.(new DataView(header.buffer, header.byteOffset, headerLength));
   writable.copyFrom(0, headerLength, header);
-  return lie.claim?.(written) ?? written;
+  const claimed = lie.claim?.(written) ?? written;
+  // The queue would refuse to return what is longer than the room.
+  writable.byteLength = Math.max(writable.byteLength, claimed);
+  return claimed;
 }
 
 export default async (options: VirtioCryptodevOptions) =>
