@@ -17,7 +17,6 @@ import {
   type KernelName,
   programPackages,
   type Qemu,
-  type QemuDevice,
   runInTree,
   VmError,
   vhostUserDevice,
@@ -90,16 +89,14 @@ export async function serveCryptodev(
 ) {
   const directory = new TemporaryDirectory();
   const socket = directory.join('socket');
-  const { queues = 2 } = options;
+  const { queues = 2, queueSize = 256 } = options;
   const backend = await serveDevice({
     socket,
     device: module,
-    deviceOptions: { ...options, queues },
+    deviceOptions: { ...options, queues, queueSize },
   });
-  const device = vhostUserDevice(qemu, { socket, id, virtioId: 21, queues, configSize: 72 });
-  const withLongQueues: QemuDevice = { ...device, properties: { ...device.properties, vq_size: 256 } };
   return {
-    device: withLongQueues,
+    device: vhostUserDevice(qemu, { socket, id, virtioId: 21, queues, queueSize, configSize: 72 }),
     counters: backend.counters,
     async [Symbol.asyncDispose]() {
       await backend.stop();
