@@ -9,10 +9,16 @@ const skip = (await obstacle(kernels)) ?? false;
 
 describe('the guest driver', { skip }, () => {
   for (const name of kernels) {
-    it(`builds without a warning for Linux ${name}`, async () => {
+    it(`builds without a warning for Linux ${name}`, async (test) => {
       using build = await GuestBuild.make(name);
-      const complaints = (await build.complaints()).split('\n').filter((line) => /warning|error/i.test(line));
-      assert.deepEqual(complaints, []);
+      const lines = (await build.complaints()).split('\n');
+      assert.deepEqual(
+        lines.filter((line) => /warning|error/i.test(line)),
+        [],
+      );
+      // A kernel can be too new for Debian's sparse, or its headers lack the script that looks whether it is.
+      const unchecked = lines.find((line) => line.includes('C=2 specified, but'));
+      if (unchecked !== undefined) test.diagnostic(`not checked by sparse: ${unchecked}`);
     });
   }
 });

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
+import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
 import { runAgent } from './support/agent.ts';
 import {
   AES_CBC,
@@ -25,7 +26,14 @@ import {
   WRITE_IV,
 } from './support/dev-crypto-steps.ts';
 import { GuestBuild, launchCryptodevGuest, obstacle, serveCryptodev } from './support/guest-driver.ts';
-import { keepNext, operationLies, sessionLies } from './support/wrong-device.ts';
+import {
+  firstWrongHead,
+  keepAll,
+  keepNext,
+  operationLies,
+  sessionLies,
+  wrongHeads,
+} from './support/wrong-device.ts';
 
 const skip = (await obstacle()) ?? false;
 const longest = Number(process.env.SKYTALE_STORM_SECONDS ?? 5);
@@ -35,7 +43,6 @@ const wrongDevice = new URL('./support/wrong-device.ts', import.meta.url);
 
 /** A step of the agent's, its answer, and what the device does wrong in it */
 type Step = readonly [step: string, answer: string | RegExp, lie?: string];
-const scriptOf = (steps: readonly Step[]) => `${steps.map(([step]) => step).join('\n')}\n`;
 
 /** What the storm says at its end */
 type Totals = { operations: number; files: number; faults: number; killed: number; wrong: number };
@@ -84,11 +91,22 @@ describe('the guest driver under load', { skip }, () => {
       `session 0 0 11 0 ${'00'.repeat(16)} -`,
       `crypt 0 0 0 0 ${'00'.repeat(16)} new null null`,
     ];
-    const input = `${steps.join('\n')}\n`;
-    const output = await vm.guest.check([programs.agent, device], { input });
-    assert.match(output, /^0\n0\n0 66e94bd4ef8a2c3b884cfa59ca342b2e /);
+    const answers = await runAgent(vm.guest, programs.agent, steps, device);
+    assert.match(answers.join('\n'), /^0\n0\n0 66e94bd4ef8a2c3b884cfa59ca342b2e /);
   };
   const until = (condition: string) => vm.guest.check(`until ${condition}; do sleep 0.05; done`);
+  /** Another device, /dev/cryptodev1, for as long as this is in scope */
+  const plugAnother = async (options: VirtioCryptodevOptions = {}, module?: URL) => {
+    const another = await serveCryptodev(vm.qemu, 'another', options, module);
+    const unplug = async () => {
+      await vm.guest.unplug(another.device);
+      await until('! test -e /dev/cryptodev1');
+      await another[Symbol.asyncDispose]();
+    };
+    await vm.guest.plug(another.device);
+    await until('test -e /dev/cryptodev1');
+    return { [Symbol.asyncDispose]: unplug };
+  };
 
   it('serves 32 processes at once', async () => {
     const { operations, faults, wrong } = await storm('/dev/crypto', 32, longest);
@@ -197,23 +215,13 @@ describe('the guest driver under load', { skip }, () => {
       await until('! test -e /dev/cryptodev1');
     }
     await setParameter('timeout_ms', 30_000);
-    await using anew = await serveCryptodev(vm.qemu, 'anew');
-    await vm.guest.plug(anew.device);
-    await until('test -e /dev/cryptodev1');
+    await using _anew = await plugAnother();
     await works('/dev/cryptodev1');
-    await vm.guest.unplug(anew.device);
     vm.guest.assertCleanLog();
   });
 
   it('believes nothing that a device must not answer', async () => {
-    await using wrong = await serveCryptodev(
-      vm.qemu,
-      'wrong',
-      { maxHandles: 8, maxSessions: 8 },
-      wrongDevice,
-    );
-    await vm.guest.plug(wrong.device);
-    await until('test -e /dev/cryptodev1');
+    await using _wrong = await plugAnother({ maxHandles: 8, maxSessions: 8 }, wrongDevice);
     const [data, iv] = ['5a'.repeat(48), 'c3'.repeat(16)];
     const steps: Step[] = [
       ['open 0', '0'],
@@ -238,28 +246,63 @@ describe('the guest driver under load', { skip }, () => {
       const step = `session 0 3 0 ${SHA1} - ${'00'.repeat(index + 1)}`;
       steps.push([step, '-5', lie]);
     }
-    const answers = (
-      await vm.guest.check([programs.agent, '/dev/cryptodev1'], { input: scriptOf(steps) })
-    ).split('\n');
+    const script = steps.map(([step]) => step);
+    const answers = await runAgent(vm.guest, programs.agent, script, '/dev/cryptodev1');
     for (const [index, [step, expected, lie = step]] of steps.entries()) {
       if (typeof expected === 'string') assert.equal(answers[index], expected, lie);
       else assert.match(answers[index]!, expected, lie);
     }
     vm.guest.assertCleanLog();
-    await vm.guest.unplug(wrong.device);
-    await until('! test -e /dev/cryptodev1');
+  });
+
+  it('stops a device that returns what it was not given, until it is bound anew', async () => {
+    await using _wrong = await plugAnother({}, wrongDevice);
+    for (const [index, [name, head]] of Object.entries(wrongHeads).entries()) {
+      const operation = (number: number) => `crypt 0 0 0 ${number << 8} 00 new null null`;
+      const answers = await runAgent(
+        vm.guest,
+        programs.agent,
+        [
+          'open 0',
+          `session 0 0 ${CTR} 0 ${'00'.repeat(16)} -`,
+          `async 0 0 0 ${(firstWrongHead + index) << 8} rand:1:8192 new null null`,
+          operation(0),
+          'await 0',
+          'free 0 0',
+          'open 1',
+          'close 0',
+        ],
+        '/dev/cryptodev1',
+      );
+      const results = answers.map((answer) => answer.split(' ')[0]);
+      assert.deepEqual(results, ['0', '0', '0', '-5', '-5', '-5', '-5', '0'], name);
+      assert.match(await vm.guest.check('dmesg'), new RegExp(`requests\\.\\d+:id ${head} `), name);
+      await vm.guest.check(`
+        id=$(basename $(readlink /sys/class/cryptodev/cryptodev1/device))
+        cd /sys/bus/virtio/drivers/virtio_cryptodev && echo $id >unbind && echo $id >bind`);
+      await until('test -e /dev/cryptodev1');
+      await works('/dev/cryptodev1');
+    }
+    vm.guest.assertCleanLog();
   });
 
   it('takes answers that come too late, and ends on the device what nobody waited for', async () => {
-    await using wrong = await serveCryptodev(vm.qemu, 'late', { maxHandles: 8, maxSessions: 8 }, wrongDevice);
-    await vm.guest.plug(wrong.device);
-    await until('test -e /dev/cryptodev1');
-    const child = await vm.guest.spawn([programs.agent, '/dev/cryptodev1']);
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const ask = async (step: string): Promise<string> => {
-      child.stdin.write(`${step}\n`);
-      return String((await lines.next()).value);
+    await using _wrong = await plugAnother({ maxHandles: 8, maxSessions: 8 }, wrongDevice);
+    const converse = async () => {
+      const child = await vm.guest.spawn([programs.agent, '/dev/cryptodev1']);
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+      const ask = async (step: string): Promise<string> => {
+        child.stdin.write(`${step}\n`);
+        return String((await lines.next()).value);
+      };
+      const end = async () => {
+        await child.kill();
+        await child.exited;
+      };
+      return { ask, [Symbol.asyncDispose]: end };
     };
+    await using agent = await converse();
+    const { ask } = agent;
     /** What was not waited for is ended a moment later. */
     const soon = async (step: string): Promise<void> => {
       let answer = '';
@@ -299,13 +342,23 @@ describe('the guest driver under load', { skip }, () => {
     await setParameter('timeout_ms', 30_000);
     await soon('open 1');
     await soon(session);
-    // An operation that nobody will fetch, as its file is closed
+    // Operations that nobody will fetch, as their file is closed: that waits once for all of them. The device has
+    // its next file to serve before it has made another program wait twenty times.
     await soon('open 2');
     assert.equal(await ask(session.replace('0 1', '2 2')), '0');
-    assert.match(await ask(operation(keepNext << 8)), /^0 /);
-    assert.equal(await ask(`async 2 2 0 0 rand:1:65536 new null null`), '0');
-    assert.equal(await ask('close 2'), '0');
-    child.stdin.end();
+    await using other = await converse();
+    assert.equal(await other.ask('open 0'), '0');
+    assert.equal(await other.ask(session.replace('0 1', '0 0')), '0');
+    assert.match(await ask(operation(keepAll << 8)), /^0 /);
+    for (let job = 0; job < 64; job++)
+      assert.equal(await ask('async 2 2 0 0 rand:1:8192 new null null'), '0');
+    await setParameter('timeout_ms', 100);
+    const closed = ask('close 2');
+    let answer = '';
+    for (let turn = 0; turn < 20 && !answer.startsWith('0 '); turn++) answer = await other.ask(operation());
+    assert.match(answer, /^0 /);
+    assert.equal(await closed, '0');
+    await setParameter('timeout_ms', 30_000);
 
     // Who waits can be killed.
     const waiting = `open 0\n${session}\n${operation(keepNext << 8)}\n${operation()}\n`.replaceAll(
@@ -318,8 +371,31 @@ describe('the guest driver under load', { skip }, () => {
     assert.equal(killed.status, 137);
     await works('/dev/cryptodev1');
     vm.guest.assertCleanLog();
-    await vm.guest.unplug(wrong.device);
-    await until('! test -e /dev/cryptodev1');
+  });
+
+  it('does with queues that are as short as can be, in few and large pieces', async () => {
+    await using _short = await plugAnother({ queueSize: 4 });
+    // Source and destination in one piece each
+    const most = 4 * 1024 * 1024;
+    const key = randomBytes(16);
+    const sealed = fnv(encrypt('aes-128-ctr', pseudoRandom(1, most), key));
+    const crypt = (flags: number, source: string, place: string, length = most) =>
+      `crypt 0 0 0 ${flags} ${source}:1:${length} ${place} null ${ivHex}`;
+    const answer = `0 ${sealed} - ${ivHex}`;
+    const steps = [
+      [`session 0 0 ${CTR} 0 ${hex(key)} -`, 0],
+      [crypt(0, 'apart', 'apart'), answer],
+      [crypt(0, 'apart', 'same'), answer],
+      [crypt(NO_ZC, 'rand', 'new'), answer],
+      [crypt(0, 'apart', 'apart', most + 1), EINVAL],
+      [crypt(0, 'apart', 'apart').replace('crypt', 'async'), 0],
+      ['await 0', `0 0 ${sealed} - ${ivHex}`],
+    ] as const;
+    await playSteps(vm.guest, programs.agent, steps, '/dev/cryptodev1');
+    const { operations, faults, wrong } = await storm('/dev/cryptodev1', 8, 2);
+    assert.ok(operations > 100, `${operations} operations`);
+    assert.deepEqual({ faults, wrong }, { faults: 0, wrong: 0 });
+    vm.guest.assertCleanLog();
   });
 
   it('takes data as long as the device does', async () => {

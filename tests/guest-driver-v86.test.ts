@@ -5,9 +5,11 @@ import { after, before, describe, it } from 'node:test';
 import { createEngine, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { V86Machine } from '@skytale/v86-host';
 import { kernelComplaints } from '@skytale/vm';
+import { runAgent } from './support/agent.ts';
 import { devCryptoCases } from './support/dev-crypto.cases.ts';
 import { GuestBuild, obstacle } from './support/guest-driver.ts';
 import { v86Images } from './support/v86-images.ts';
+import wrongDevice, { failure, keepNext } from './support/wrong-device.ts';
 
 const skip = (await obstacle(['6.1-686'])) ?? false;
 
@@ -28,7 +30,7 @@ describe('/dev/crypto in v86', { skip }, () => {
       'bin/cryptodev-tool': await program('cryptodev-tool/cryptodev-tool.c'),
     });
     const device = new VirtioCryptodevDevice(await createEngine('openssl'));
-    machine = await V86Machine.launch({ ...images, devices: [device] });
+    machine = await V86Machine.launch({ ...images, devices: [device, await wrongDevice({})] });
     await machine.check('insmod /driver.ko && ln -s cryptodev0 /dev/crypto');
   });
   after(() => machine?.stop());
@@ -48,9 +50,37 @@ describe('/dev/crypto in v86', { skip }, () => {
     await noComplaints();
   });
 
+  it('stops a device that needs a reset, until it is bound anew', async () => {
+    const session = `session 0 0 21 0 ${'00'.repeat(16)} -`;
+    const operation = (number: number) => `crypt 0 0 0 ${number << 8} 00 new null null`;
+    const steps = [
+      'open 0',
+      session,
+      operation(keepNext),
+      operation(0).replace('crypt', 'async'),
+      operation(failure),
+      'await 0',
+      operation(0),
+      'free 0 0',
+      'open 1',
+      'close 0',
+    ];
+    const resultsOf = async (script: readonly string[]) =>
+      (await runAgent(machine, '/bin/agent', script, '/dev/cryptodev1')).map(
+        (answer) => answer.split(' ')[0],
+      );
+    assert.deepEqual(await resultsOf(steps), ['0', '0', '0', '0', '-5', '-5', '-5', '-5', '-5', '0']);
+    await machine.check(`
+      id=$(basename $(readlink /sys/class/cryptodev/cryptodev1/device))
+      cd /sys/bus/virtio/drivers/virtio_cryptodev && echo $id >unbind && echo $id >bind`);
+    assert.deepEqual(await resultsOf(['open 0', session, operation(0)]), ['0', '0', '0']);
+    await noComplaints();
+  });
+
   it('lets the device be taken from it under load, and the module be unloaded and loaded', async () => {
     const taken = await machine.check(`
-      cd /sys/bus/virtio/drivers/virtio_cryptodev; id=$(ls | grep virtio)
+      cd /sys/bus/virtio/drivers/virtio_cryptodev
+      id=$(basename $(readlink /sys/class/cryptodev/cryptodev0/device))
       storm /dev/cryptodev0 4 3 faults &
       sleep 1; echo $id >unbind; sleep 0.5; echo $id >bind
       wait`);

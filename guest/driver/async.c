@@ -13,12 +13,18 @@
 /* Operations of a file that were submitted and not fetched */
 #define VCD_MAX_JOBS	64
 
+/* Jiffies from now, 0 if the time is over */
+static unsigned long vcd_jiffies_until(unsigned long time)
+{
+	long left = time - jiffies;
+
+	return max(left, 0L);
+}
+
 /* Jiffies until the job is given up, 0 if it is */
 static unsigned long vcd_job_left(const struct vcd_request *req)
 {
-	long left = req->deadline - jiffies;
-
-	return max(left, 0L);
+	return vcd_jiffies_until(req->deadline);
 }
 
 /* The oldest job, if it can be fetched: answered, or given up. Called with the file's lock. */
@@ -144,23 +150,34 @@ __poll_t vcd_async_poll(struct vcd_file *file)
 	return events;
 }
 
+static void vcd_drop_job(struct vcd_request *req)
+{
+	list_del(&req->job);
+	vcd_request_put(req);
+}
+
 /*
  * The file is closed: what is not fetched never will be. A program that goes on may use its memory
- * for something else then, so what still writes there is waited for, as long as it may take at all.
- * One that ends has no use for its memory.
+ * for something else then, so what still writes there is waited for, in all no longer than one
+ * operation may take. A program that ends has no use for its memory; and a kernel thread, which
+ * closes files that were lost on their way between processes, has others to serve.
  */
 void vcd_async_abandon(struct vcd_file *file)
 {
+	bool waits = !(current->flags & (PF_EXITING | PF_KTHREAD));
+	unsigned long end = jiffies + vcd_timeout();
 	struct vcd_request *req, *next;
 
 	cancel_delayed_work_sync(&file->expiry);
+	/* All at once, so that none is begun while another is waited for. */
+	list_for_each_entry_safe(req, next, &file->jobs, job)
+		if (vcd_withdraw(req))
+			vcd_drop_job(req);
 	list_for_each_entry_safe(req, next, &file->jobs, job) {
-		bool unseen = vcd_withdraw(req);
-
-		if (!unseen && !req->copied && !(current->flags & PF_EXITING))
+		if (waits && !req->copied)
 			wait_for_completion_killable_timeout(&req->answered,
-							     min(vcd_job_left(req), vcd_timeout()));
-		list_del(&req->job);
-		vcd_request_put(req);
+							     min(vcd_job_left(req),
+								 vcd_jiffies_until(end)));
+		vcd_drop_job(req);
 	}
 }

@@ -3,6 +3,7 @@
  * A program's data on the way to the device: copied where they are few, for that is quicker;
  * otherwise the program's own pages, pinned until the device has given them back.
  */
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -182,14 +183,19 @@ static void vcd_free_copy(struct vcd_request *req)
 	memset(&req->copy, 0, sizeof(req->copy));
 }
 
-/* Memory for a copy, in pieces so large that both source and destination find room in the queue */
+/*
+ * Memory for a copy, in pieces so large that both source and destination find room in the queue, as
+ * far as one descriptor may name so much
+ */
 static int vcd_alloc_copy(struct vcd_request *req, u32 len, unsigned int room)
 {
-	unsigned int order = min_t(unsigned int, VCD_COPY_ORDER, get_order(len));
+	unsigned int most = min_t(unsigned int, VCD_COPY_ORDER_MAX,
+				  ilog2(req->dev->max_segment_len) - PAGE_SHIFT);
+	unsigned int order = min3((unsigned int)VCD_COPY_ORDER, (unsigned int)get_order(len), most);
 	struct scatterlist *sg;
 	unsigned int i;
 
-	while (DIV_ROUND_UP(len, PAGE_SIZE << order) > room / 2 && order < VCD_COPY_ORDER_MAX)
+	while (DIV_ROUND_UP(len, PAGE_SIZE << order) > room / 2 && order < most)
 		order++;
 	if (sg_alloc_table(&req->copy, DIV_ROUND_UP(len, PAGE_SIZE << order), GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;

@@ -152,15 +152,19 @@ static bool vcd_answer_fits(const struct vcd_request *req,
 			    const struct virtio_cryptodev_response *answer)
 {
 	u32 data_len = le32_to_cpu(answer->data_len);
+	u32 used = sizeof(*answer);
 
 	if (data_len > req->data.dst_len)
 		return false;
-	/* EFAULT has data too, and nothing else. */
+	/* Of errors only EFAULT has more than the header, and that only where there are data. */
+	if (!answer->status || data_len)
+		used += req->mac_room + data_len;
+	if (req->used != used)
+		return false;
 	if (answer->status)
 		return true;
 	return data_len >= req->least_data_len && le16_to_cpu(answer->iv_len) == req->iv_len &&
-	       le16_to_cpu(answer->mac_len) == req->mac_len &&
-	       req->used >= sizeof(*answer) + req->mac_room + data_len;
+	       le16_to_cpu(answer->mac_len) == req->mac_len;
 }
 
 /*

@@ -8,12 +8,13 @@ export interface AgentGuest {
   ): Promise<string>;
 }
 
-/** Runs a script of the agent's; returns its answers, one for each line. */
+/** Runs a script of the agent's on a device; returns its answers, one for each line. */
 export async function runAgent(
   guest: AgentGuest,
   agent: string,
   steps: readonly string[],
+  device = '/dev/crypto',
 ): Promise<string[]> {
-  const output = await guest.check([agent], { input: `${steps.join('\n')}\n` });
+  const output = await guest.check([agent, device], { input: `${steps.join('\n')}\n` });
   return output.split('\n').slice(0, -1);
 }

@@ -68,8 +68,13 @@ export function pseudoRandom(seed: number, length: number): Buffer {
 export type Step = readonly [step: string, answer: string | number | RegExp];
 
 /** Carries out the steps in the guest, after `open 0`, and compares all answers. */
-export async function playSteps(guest: AgentGuest, agent: string, steps: readonly Step[]): Promise<void> {
-  const answers = await runAgent(guest, agent, ['open 0', ...steps.map(([step]) => step)]);
+export async function playSteps(
+  guest: AgentGuest,
+  agent: string,
+  steps: readonly Step[],
+  device?: string,
+): Promise<void> {
+  const answers = await runAgent(guest, agent, ['open 0', ...steps.map(([step]) => step)], device);
   for (const [index, [step, expected]] of steps.entries()) {
     const answer = answers[index + 1];
     if (expected instanceof RegExp) assert.match(answer ?? '', expected, step);
