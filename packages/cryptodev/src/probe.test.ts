@@ -48,7 +48,7 @@ describe('probe', () => {
     );
     assert.deepEqual(
       report.engines.slice(3).map(({ name }) => name),
-      ['cryptodev', 'af-alg'],
+      ['ipsec-mb', 'cryptodev', 'af-alg'],
     );
     for (const { available, algorithms, missing } of report.engines) {
       assert.equal(available, algorithms.length > 0);
