@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
-import { VirtioCryptoDriver, VirtioCryptodevDriver } from '@skytale/cryptodev';
+import { chooseEngine, VirtioCryptoDriver, VirtioCryptodevDriver } from '@skytale/cryptodev';
 import { VhostUserTransport } from '@skytale/vhost-user';
 import { hostQemu } from '@skytale/vm';
 import { TemporaryDirectory } from './support/directory.ts';
@@ -71,7 +71,7 @@ describe('skytale device', { timeout: 60_000 }, () => {
     const socket = directory.join('a device');
     await using program = new Program(['device', '--model', 'virtio-cryptodev', '--socket', socket]);
     await program.until(() => program.stdout.includes('Ctrl-C'), 'instructions');
-    assert.match(program.stdout, /virtio-cryptodev, 1 data queue, on (ipsec-mb|openssl)/);
+    assert.ok(program.stdout.includes(`virtio-cryptodev, 1 data queue, on ${await chooseEngine('auto')}`));
     assert.ok(program.stdout.includes(`'socket,id=crypto0-channel,path=${socket}'`));
     assert.match(
       program.stdout,

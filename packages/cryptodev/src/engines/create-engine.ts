@@ -11,13 +11,18 @@ export type CreateEngineOptions = {
   readonly path?: string;
 };
 
+/** An engine; or `auto`, the fastest that works here for many requests at a time: `ipsec-mb`, or else `openssl`. */
+export type EngineChoice = EngineName | 'auto';
+
 /**
  * The engine of this name. Its code is loaded only now, so that a browser never meets the FFI.
  * @throws {CryptoError} CRYPTO_UNAVAILABLE if it does not work here; the message says why
  */
-export async function createEngine(name: EngineName, { path }: CreateEngineOptions = {}): Promise<Engine> {
+export async function createEngine(name: EngineChoice, { path }: CreateEngineOptions = {}): Promise<Engine> {
   try {
     switch (name) {
+      case 'auto':
+        return await createEngine('ipsec-mb').catch(() => createEngine('openssl'));
       case 'openssl':
         return new (await import('./openssl.ts')).OpensslEngine();
       case 'node':
@@ -39,21 +44,12 @@ export async function createEngine(name: EngineName, { path }: CreateEngineOptio
   throw new CryptoError('CRYPTO_UNAVAILABLE', `no engine ${name}; there are: ${engineNames.join(', ')}`);
 }
 
-/** An engine, or `auto`. */
-export type EngineChoice = EngineName | 'auto';
-
-/**
- * The engine to take for a device that has many requests at a time: the one named; for `auto` the fastest that works
- * here, which is `ipsec-mb` or else `openssl`.
- */
+/** The name that an engine of this choice has: to be told before, or elsewhere than, the engine is made. */
 export async function chooseEngine(choice: EngineChoice): Promise<EngineName> {
   if (choice !== 'auto') return choice;
-  try {
-    (await createEngine('ipsec-mb')).close?.();
-    return 'ipsec-mb';
-  } catch {
-    return 'openssl';
-  }
+  const engine = await createEngine(choice);
+  engine.close?.();
+  return engine.name;
 }
 
 function reason(cause: unknown): string {

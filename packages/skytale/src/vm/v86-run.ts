@@ -1,7 +1,7 @@
 /** A guest in v86, an emulator in this process, for as long as a command, or a shell, runs in it. */
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { chooseEngine, createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
+import { createEngine, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
 import { type MachineImages, V86Machine } from '@skytale/v86-host';
 import { guestInit, v86Wasm } from '@skytale/v86-host/node';
 import type { VirtioDevice } from '@skytale/virtio';
@@ -84,7 +84,7 @@ async function bootImages(
 
 async function devices({ model, engine, queues }: VmSettings): Promise<VirtioDevice[]> {
   if (model === 'none') return [];
-  const cryptography = await createEngine(await chooseEngine(engine));
+  const cryptography = await createEngine(engine);
   switch (model) {
     case 'virtio-crypto':
       return [new VirtioCryptoDevice(cryptography, { dataQueues: queues })];
