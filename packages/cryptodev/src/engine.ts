@@ -68,8 +68,6 @@ export interface CipherBatch {
    * @throws {CryptoError} if it did not all succeed: nothing is known of any of them then
    */
   run(): void;
-  /** Leaves it empty. */
-  clear(): void;
 }
 
 export interface EngineAead {

@@ -10,7 +10,6 @@ import { assertSameLength } from './stretches.ts';
 /** Twice the lanes of the widest registers: more gains little, and what is worked on falls out of the cache. */
 const capacity = 32;
 const blockLength = 16;
-const keyLengths: readonly KeyLength[] = [16, 24, 32];
 
 /** One call of the library is for one direction and length of key. */
 class Group {
@@ -25,8 +24,8 @@ class Group {
 export class IpsecMbBatch implements CipherBatch {
   readonly capacity = capacity;
   readonly #manager: Manager;
-  /** Made when first needed; by the direction and the length of the key. */
-  readonly #groups: Record<Direction, (Group | undefined)[]> = { encrypt: [], decrypt: [] };
+  /** Made when first needed. */
+  readonly #groups: Record<Direction, Partial<Record<KeyLength, Group>>> = { encrypt: {}, decrypt: {} };
   readonly #begun: Group[] = [];
   /** What was put in, in order; of the first, all that `crypt` wants: one message alone is faster that way. */
   readonly #ciphers: IpsecMbCipher[] = [];
@@ -79,11 +78,11 @@ export class IpsecMbBatch implements CipherBatch {
       for (const cipher of this.#ciphers) cipher.assertOpen();
       for (const group of this.#begun) this.#manager.submit(group.jobs, group.count);
     } finally {
-      this.clear();
+      this.#clear();
     }
   }
 
-  clear(): void {
+  #clear(): void {
     for (const group of this.#begun) group.count = 0;
     this.#begun.length = 0;
     this.#ciphers.length = 0;
@@ -93,8 +92,7 @@ export class IpsecMbBatch implements CipherBatch {
 
   #group(direction: Direction, keyLength: KeyLength): Group {
     const groups = this.#groups[direction];
-    const index = keyLengths.indexOf(keyLength);
-    groups[index] ??= new Group(this.#manager, direction, keyLength);
-    return groups[index];
+    groups[keyLength] ??= new Group(this.#manager, direction, keyLength);
+    return groups[keyLength];
   }
 }
