@@ -52,7 +52,6 @@ function newBatch(
       beforeRun?.(all.length);
       for (const operation of all) operation();
     },
-    clear: () => operations.splice(0),
   };
 }
 
@@ -64,5 +63,10 @@ function copyOf(segments: Segments): Segments {
   return copy;
 }
 
-/** What a batch throws that fails. */
-export const batchFailure = (): CryptoError => new CryptoError('CRYPTO_DEVICE_FAILED', 'the batch failed');
+/** For `beforeRun`: makes the first batch fail, and none after it. */
+export function failsOnce(): () => void {
+  let failures = 1;
+  return () => {
+    if (failures-- > 0) throw new CryptoError('CRYPTO_DEVICE_FAILED', 'the batch failed');
+  };
+}

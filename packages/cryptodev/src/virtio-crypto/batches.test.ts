@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { OpensslEngine } from '../engines/openssl.ts';
 import * as oracle from '../oracle.ts';
-import { batchFailure, batchingEngine } from '../testing/batching-engine.ts';
+import { batchingEngine, failsOnce } from '../testing/batching-engine.ts';
 import { encodeStatelessCipher } from './encode.ts';
 import { AES_CBC, RawDriver } from './testing/raw-driver.ts';
 import { direction, operation, status } from './wire.ts';
@@ -46,11 +46,7 @@ describe('virtio-crypto device and batches', () => {
   });
 
   it('fails all requests of a batch that fails, and none after it', async () => {
-    let failures = 1;
-    const beforeRun = () => {
-      if (failures-- > 0) throw batchFailure();
-    };
-    const driver = new RawDriver({ engine: batchingEngine({ capacity: 2, beforeRun }) });
+    const driver = new RawDriver({ engine: batchingEngine({ capacity: 2, beforeRun: failsOnce() }) });
     const id = await driver.cbc(key);
     const answers = await Promise.all([0, 1, 2].map(() => driver.encrypt(id, iv, key)));
     assert.deepEqual(

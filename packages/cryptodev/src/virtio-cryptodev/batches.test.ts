@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { OpensslEngine } from '../engines/openssl.ts';
-import { batchFailure, batchingEngine } from '../testing/batching-engine.ts';
+import { batchingEngine, failsOnce } from '../testing/batching-engine.ts';
 import { errno } from './errno.ts';
 import { RawDriver, type RawRequest, type RawResponse } from './testing/raw-driver.ts';
 import { COP_DECRYPT, COP_ENCRYPT, flag, ioctl, requestType } from './wire.ts';
@@ -80,11 +80,7 @@ describe('virtio-cryptodev device and batches', () => {
     ));
 
   it('fails all requests of a batch that fails, and none after it', async () => {
-    let failures = 1;
-    const beforeRun = () => {
-      if (failures-- > 0) throw batchFailure();
-    };
-    const driver = await RawDriver.open({}, batchingEngine({ capacity: 2, beforeRun }));
+    const driver = await RawDriver.open({}, batchingEngine({ capacity: 2, beforeRun: failsOnce() }));
     const session = await driver.session({ cipher: CRYPTO_AES_CBC, key: keys[0]! });
     const request = { op: COP_ENCRYPT, iv: new Uint8Array(16), data: new Uint8Array(32) };
     const responses = await Promise.all([0, 1, 2].map(() => driver.crypt(session, request)));
