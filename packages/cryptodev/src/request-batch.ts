@@ -22,6 +22,11 @@ export class RequestBatch<Request> {
     this.#settle = settle;
   }
 
+  /** Whether the engine has batches: if not, what leads up to `add` can be spared. */
+  get isUsable(): boolean {
+    return this.#batch !== undefined;
+  }
+
   /**
    * Puts the operation of `request` in, as `CipherBatch.add`; if the batch is full, carries that out first.
    * @returns false if it is to be carried out by `EngineCipher.crypt`: always, with an engine that has no batches

@@ -50,9 +50,12 @@ export function crypt(session: Session, job: Job): Completion<number> {
  * @throws {CryptoError} what the engine has against it
  */
 export function defer(session: Session, job: Job, batch: RequestBatch<Job>): boolean {
+  if (!batch.isUsable) return false;
   const { op, dataLength, ivLength } = job.header;
   const { cipher, chaining } = session;
-  if (cipher === undefined || session.digest !== undefined || session.pending !== undefined) return false;
+  // What is remembered of others is plaintext, which is not to stay in a job.
+  if (cipher === undefined || chaining !== 'ciphertext') return false;
+  if (session.digest !== undefined || session.pending !== undefined) return false;
   if (op !== COP_ENCRYPT && op !== COP_DECRYPT) return false;
   if (ivLength !== maxIvLength || ivLength !== session.iv.length || !job.reserve(dataLength)) return false;
   const decrypting = op === COP_DECRYPT;

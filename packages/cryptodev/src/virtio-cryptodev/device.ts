@@ -177,9 +177,8 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   }
 
   #dispatch(job: Job): Completion<number> {
-    if (this.#isDeferred(job)) return deferred;
-    // What follows may need what the operations in the batch leave, or end their sessions.
-    this.#batch.run();
+    // All but these may need what the operations in the batch leave, or end their sessions.
+    if (!isCrypt(job)) this.#batch.run();
     switch (job.header.type) {
       case requestType.ioctl:
         return this.#ioctl(job);
@@ -199,7 +198,7 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     if (handle === undefined) return errno.EBADF;
     switch (job.header.ioctl) {
       case ioctl.CIOCCRYPT:
-        return this.#operate(handle, job, crypt);
+        return this.#crypt(handle, job);
       case ioctl.CIOCAUTHCRYPT:
         return this.#operate(handle, job, authcrypt);
       case ioctl.CIOCGSESSION:
@@ -213,13 +212,6 @@ export class VirtioCryptodevDevice implements VirtioDevice {
       default:
         return errno.EINVAL;
     }
-  }
-
-  #isDeferred(job: Job): boolean {
-    const { type, ioctl: number, handle, session: id } = job.header;
-    if (type !== requestType.ioctl || number !== ioctl.CIOCCRYPT) return false;
-    const session = this.#handles.get(handle)?.sessions.get(id);
-    return session !== undefined && defer(session, job, this.#batch);
   }
 
   #open(job: Job): number {
@@ -238,6 +230,14 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     this.statistics.sessions -= sessions.length;
     const closing = sessions.map((session) => session.close()).filter((later) => later instanceof Promise);
     return closing.length === 0 ? 0 : Promise.all(closing).then(() => 0);
+  }
+
+  /** In the batch, or at once after what is in it. */
+  #crypt(handle: Handle, job: Job): Completion<number> {
+    const session = handle.sessions.get(job.header.session);
+    if (session !== undefined && defer(session, job, this.#batch)) return deferred;
+    this.#batch.run();
+    return session === undefined ? errno.EINVAL : session.run(crypt, job, this.#limits);
   }
 
   #operate(handle: Handle, job: Job, operation: Operation): Completion<number> {
@@ -368,6 +368,10 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   #has(feature: Feature): boolean {
     return (this.#negotiated & (1n << BigInt(featureBits[feature]))) !== 0n;
   }
+}
+
+function isCrypt({ header }: Job): boolean {
+  return header.type === requestType.ioctl && header.ioctl === ioctl.CIOCCRYPT;
 }
 
 function offered<T>(table: ReadonlyMap<number, T>, has: (entry: T) => boolean): ReadonlyMap<number, T> {
