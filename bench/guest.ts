@@ -10,8 +10,8 @@ const sizes = [1024, 4096, 16_384, 65_536];
 const own = ['cbc(aes-generic)', 'cbc-aes-aesni'];
 
 export async function run({ quick, progress }: BenchOptions): Promise<Row[]> {
-  const rounds = quick ? 1 : 7;
-  const milliseconds = quick ? 300 : 450;
+  const rounds = quick ? 1 : 15;
+  const milliseconds = quick ? 300 : 250;
   progress('guest: booting');
   const launched = await CryptoGuest.launch(progress).catch((reason: unknown) => ({ reason }));
   if ('reason' in launched) return [notMeasured('guest', 'a Linux guest on QEMU 11', launched.reason)];
