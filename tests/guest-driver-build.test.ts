@@ -1,24 +1,25 @@
 /** The guest's driver builds for every kernel that guests have, and neither compiler nor sparse has a word to say. */
 import assert from 'node:assert/strict';
+import { appendFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { type KernelName, kernelSources } from '@skytale/vm';
 import { GuestBuild, obstacle } from './support/guest-driver.ts';
 
 const kernels = Object.keys(kernelSources) as KernelName[];
+/** What only sparse finds: a pointer of the kernel's in place of a user's. */
+const mistake = 'int __user *vcd_mistake(int *p);\nint __user *vcd_mistake(int *p)\n{\n\treturn p;\n}\n';
 const skip = (await obstacle(kernels)) ?? false;
 
 describe('the guest driver', { skip }, () => {
   for (const name of kernels) {
-    it(`builds without a warning for Linux ${name}`, async (test) => {
+    it(`builds without a warning for Linux ${name}`, async () => {
       using build = await GuestBuild.make(name);
-      const lines = (await build.complaints()).split('\n');
-      assert.deepEqual(
-        lines.filter((line) => /warning|error/i.test(line)),
-        [],
-      );
-      // A kernel can be too new for Debian's sparse, or its headers lack the script that looks whether it is.
-      const unchecked = lines.find((line) => line.includes('C=2 specified, but'));
-      if (unchecked !== undefined) test.diagnostic(`not checked by sparse: ${unchecked}`);
+      const warnings = async () =>
+        (await build.complaints()).split('\n').filter((line) => /warning|error/i.test(line));
+      assert.deepEqual(await warnings(), []);
+      // Sparse was there, and would have said something.
+      await appendFile(build.path('driver', 'abi.c'), mistake);
+      assert.match((await warnings()).join('\n'), /abi\.c:\d+:\d+: warning: .*different address spaces/);
     });
   }
 });

@@ -53,14 +53,11 @@ export class GuestBuild implements Disposable {
     return this.path('driver', 'virtio_cryptodev.ko');
   }
 
-  /**
-   * What the compiler and sparse say of the driver with all their warnings on. Where the kernel finds that it
-   * cannot be checked by this sparse, it says so and is built all the same.
-   */
+  /** What the compiler and sparse say of the driver with all their warnings on */
   async complaints(): Promise<string> {
     const tree = await buildTree(this.kernel, checkPackages);
     const headers = `/usr/src/linux-headers-${this.kernel.release}`;
-    const make = `make -s -C ${headers} M=/mnt/driver W=1 C=2 modules 2>&1`;
+    const make = `make -s -C driver KDIR=${headers} check 2>&1`;
     return runInTree(tree, this.path(), ['sh', '-c', make]);
   }
 
