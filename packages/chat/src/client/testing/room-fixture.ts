@@ -11,7 +11,7 @@ import { Transcript } from '../../encryption/transcript.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { ChatClient, type ChatClientOptions } from '../chat-client.ts';
 import type { ChatError } from '../chat-error.ts';
-import type { ChatMessage, Warning, WarningCode } from '../client-events.ts';
+import type { ChatClientEvents, ChatMessage, Warning, WarningCode } from '../client-events.ts';
 import type { ClientTuning } from '../client-tuning.ts';
 
 export type Deliver = Extract<Frame, { type: 'deliver' }>;
@@ -127,16 +127,31 @@ export class WatchedClient {
     return this.warnings.map(({ code }) => code);
   }
 
-  /** Resolves when a condition on what it told holds. */
+  /** Resolves when a condition on what it told holds; rejects if the client fails for good before. */
   async until(condition: () => boolean): Promise<void> {
-    const events = ['message', 'warning', 'ack', 'caughtUp', 'presence', 'state'] as const;
     if (condition()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const check = () => {
       if (condition()) resolve();
     };
-    for (const event of events) this.client.on(event, check);
-    await promise;
-    for (const event of events) this.client.off(event, check);
+    for (const event of EVENTS) this.client.on(event, check);
+    try {
+      await Promise.race([promise, this.fatal.then((reason) => Promise.reject(reason))]);
+    } finally {
+      for (const event of EVENTS) this.client.off(event, check);
+    }
   }
 }
+
+/** All that a client tells; the type makes sure of it, as a condition may wait for any. */
+const EVENTS = Object.keys({
+  state: 0,
+  message: 0,
+  introduction: 0,
+  ack: 0,
+  company: 0,
+  presence: 0,
+  warning: 0,
+  caughtUp: 0,
+  fatal: 0,
+} satisfies Record<keyof ChatClientEvents, 0>) as (keyof ChatClientEvents)[];
