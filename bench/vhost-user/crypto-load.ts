@@ -32,6 +32,7 @@ const protocolFeatures = PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK | PROTOCOL_F_CRYPT
 
 export class CryptoLoad implements Disposable {
   readonly front: FrontEnd;
+  readonly #socket: string;
   readonly #memory: FrontMemory;
   readonly #ring: FixedRing;
   readonly #events: FrontRing;
@@ -41,6 +42,7 @@ export class CryptoLoad implements Disposable {
   /** @param idle lets the back end run, if it is in this thread */
   constructor(socket: string, idle?: () => void) {
     using stack = new DisposableStack();
+    this.#socket = socket;
     this.#idle = idle;
     this.front = stack.use(FrontEnd.connect(socket, idle === undefined ? {} : { idle }));
     const { features } = this.front.negotiate(protocolFeatures);
@@ -114,7 +116,12 @@ export class CryptoLoad implements Disposable {
     const { kick, call } = this.#events;
     this.#ring.wantCall();
     this.#ring.submit(1, kick);
-    while (this.#ring.harvest() === 0) if (!call.wait(10_000)) throw new Error('the back end does not call');
+    // In short waits: a machine that stood still for a while has let a long one pass before the back end could run.
+    for (let waits = 0; this.#ring.harvest() === 0; ) {
+      if (call.wait(1000) || ++waits < 10) continue;
+      const answered = this.#ring.harvest() === 0 ? 'has not answered a request' : 'answered a request';
+      throw new Error(`The back end on ${this.#socket} ${answered} and has not called in ${waits} s.`);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -72,13 +72,20 @@ export class EventFd implements Disposable {
     return true;
   }
 
-  /** Blocks the thread until the counter is above 0, then clears it. @returns false if `timeout` ms passed first */
+  /**
+   * Blocks the thread until the counter is above 0, then clears it. Signals do not end the wait.
+   * @param timeout in ms, -1 for no limit
+   * @returns false if `timeout` passed first
+   */
   wait(timeout: number): boolean {
     pollfd.view.setInt32(0, this.descriptor.number, true);
     pollfd.view.setInt16(4, POLLIN, true);
-    if (poll(pollfd.bytes, 1, timeout) === -1) {
+    const end = performance.now() + timeout;
+    let left = timeout;
+    while (poll(pollfd.bytes, 1, left) === -1) {
       const code = errno();
       if (code !== EINTR) throw new SystemError(code, 'poll');
+      if (timeout > 0) left = Math.max(0, Math.ceil(end - performance.now()));
     }
     return this.clear();
   }

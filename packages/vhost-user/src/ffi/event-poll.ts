@@ -58,8 +58,8 @@ export class EventPoll implements Disposable {
   }
 
   /**
-   * Blocks until something is ready or `timeout` ms have passed (-1: no limit), and calls what was
-   * registered for it.
+   * Blocks until something is ready, `timeout` ms have passed (-1: no limit) or a signal has come, and calls what
+   * was registered for what is ready.
    * @returns how many descriptors were ready
    */
   wait(timeout: number): number {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,6 +112,17 @@ describe('EventFd', () => {
     event.signal();
     assert.equal(event.wait(-1), true);
     assert.equal(event.clear(), false);
+  });
+
+  it('waits on after a signal', async () => {
+    using event = EventFd.create();
+    // Of the end of a child its parent is told by a signal, SIGCHLD, for which Node has a handler.
+    const child = spawn('sleep', ['0.1']);
+    await once(child, 'spawn');
+    const start = performance.now();
+    assert.equal(event.wait(400), false);
+    assert.ok(performance.now() - start >= 399);
+    await once(child, 'exit');
   });
 
   it('does not block on a counter that somebody filled', () => {

@@ -128,7 +128,7 @@ export class UnixSocket implements Disposable {
     return count === bytes.length;
   }
 
-  /** Blocks until there is something to receive. @returns false if `timeout` ms passed first */
+  /** Blocks until there is something to receive. @returns false if `timeout` ms passed or a signal came first */
   waitReadable(timeout: number): boolean {
     const pollfd = pinnedBuffer(8);
     pollfd.view.setInt32(0, this.descriptor.number, true);
