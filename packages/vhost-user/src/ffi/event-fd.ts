@@ -1,25 +1,12 @@
 import { FileDescriptor } from './file-descriptor.ts';
-import {
-  check,
-  EAGAIN,
-  EINTR,
-  errno,
-  eventfd,
-  pinnedBuffer,
-  poll,
-  read,
-  SystemError,
-  write,
-} from './libc.ts';
+import { check, EAGAIN, EINTR, errno, eventfd, pinnedBuffer, read, SystemError, write } from './libc.ts';
 
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
-const POLLIN = 1;
 
 const one = pinnedBuffer(8);
 one.view.setBigUint64(0, 1n, true);
 const counter = pinnedBuffer(8);
-const pollfd = pinnedBuffer(8);
 
 /** An eventfd: a counter that one side adds to and the other waits for. */
 export class EventFd implements Disposable {
@@ -78,16 +65,7 @@ export class EventFd implements Disposable {
    * @returns false if `timeout` passed first
    */
   wait(timeout: number): boolean {
-    pollfd.view.setInt32(0, this.descriptor.number, true);
-    pollfd.view.setInt16(4, POLLIN, true);
-    const end = performance.now() + timeout;
-    let left = timeout;
-    while (poll(pollfd.bytes, 1, left) === -1) {
-      const code = errno();
-      if (code !== EINTR) throw new SystemError(code, 'poll');
-      if (timeout > 0) left = Math.max(0, Math.ceil(end - performance.now()));
-    }
-    return this.clear();
+    return this.descriptor.waitReadable(timeout) && this.clear();
   }
 
   [Symbol.dispose](): void {

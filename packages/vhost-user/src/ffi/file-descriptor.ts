@@ -1,9 +1,12 @@
 import { fstatSync, readlinkSync } from 'node:fs';
-import { check, close, fcntl } from './libc.ts';
+import { check, close, EINTR, errno, fcntl, pinnedBuffer, poll, SystemError } from './libc.ts';
 
 const F_GETFL = 3;
 const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
+const POLLIN = 1;
+
+const pollfd = pinnedBuffer(8);
 
 /** Owns one file descriptor and closes it exactly once. */
 export class FileDescriptor implements Disposable {
@@ -34,6 +37,25 @@ export class FileDescriptor implements Disposable {
   setNonBlocking(): void {
     const flags = check(fcntl(this.#fd, F_GETFL, 0), 'fcntl(F_GETFL)');
     check(fcntl(this.#fd, F_SETFL, flags | O_NONBLOCK), 'fcntl(F_SETFL, O_NONBLOCK)');
+  }
+
+  /**
+   * Blocks the thread until a read would not wait. Signals do not end the wait.
+   * @param timeout in ms, -1 for no limit
+   * @returns false if `timeout` passed first
+   */
+  waitReadable(timeout: number): boolean {
+    pollfd.view.setInt32(0, this.#fd, true);
+    pollfd.view.setInt16(4, POLLIN, true);
+    const end = performance.now() + timeout;
+    let left = timeout;
+    for (;;) {
+      const count = poll(pollfd.bytes, 1, left);
+      if (count !== -1) return count > 0;
+      const code = errno();
+      if (code !== EINTR) throw new SystemError(code, 'poll');
+      if (timeout > 0) left = Math.max(0, Math.ceil(end - performance.now()));
+    }
   }
 
   [Symbol.dispose](): void {

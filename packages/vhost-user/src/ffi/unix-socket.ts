@@ -14,7 +14,6 @@ import {
   listen,
   type PinnedBuffer,
   pinnedBuffer,
-  poll,
   recvmsg,
   SystemError,
   sendmsg,
@@ -31,7 +30,6 @@ const MSG_CTRUNC = 0x8;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
-const POLLIN = 1;
 /** sizeof(sun_path), its terminating zero included. */
 const SUN_PATH = 108;
 const ECONNREFUSED = 111;
@@ -128,12 +126,9 @@ export class UnixSocket implements Disposable {
     return count === bytes.length;
   }
 
-  /** Blocks until there is something to receive. @returns false if `timeout` ms passed or a signal came first */
+  /** Blocks until there is something to receive. @returns false if `timeout` ms passed first */
   waitReadable(timeout: number): boolean {
-    const pollfd = pinnedBuffer(8);
-    pollfd.view.setInt32(0, this.descriptor.number, true);
-    pollfd.view.setInt16(4, POLLIN, true);
-    return poll(pollfd.bytes, 1, timeout) > 0;
+    return this.descriptor.waitReadable(timeout);
   }
 
   [Symbol.dispose](): void {
