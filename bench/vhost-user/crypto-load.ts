@@ -116,11 +116,10 @@ export class CryptoLoad implements Disposable {
     const { kick, call } = this.#events;
     this.#ring.wantCall();
     this.#ring.submit(1, kick);
-    // In short waits: a machine that stood still for a while has let a long one pass before the back end could run.
-    for (let waits = 0; this.#ring.harvest() === 0; ) {
-      if (call.wait(1000) || ++waits < 10) continue;
+    while (this.#ring.harvest() === 0) {
+      if (call.wait(10_000)) continue;
       const answered = this.#ring.harvest() === 0 ? 'has not answered a request' : 'answered a request';
-      throw new Error(`The back end on ${this.#socket} ${answered} and has not called in ${waits} s.`);
+      throw new Error(`The back end on ${this.#socket} ${answered} and has not called in 10 s.`);
     }
   }
 

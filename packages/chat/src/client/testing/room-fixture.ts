@@ -130,13 +130,14 @@ export class WatchedClient {
   /** Resolves when a condition on what it told holds; rejects if the client fails for good before. */
   async until(condition: () => boolean): Promise<void> {
     if (condition()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const check = () => {
       if (condition()) resolve();
     };
     for (const event of EVENTS) this.client.on(event, check);
+    void this.fatal.then(reject);
     try {
-      await Promise.race([promise, this.fatal.then((reason) => Promise.reject(reason))]);
+      await promise;
     } finally {
       for (const event of EVENTS) this.client.off(event, check);
     }
