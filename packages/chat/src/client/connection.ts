@@ -219,6 +219,8 @@ export class Connection {
       case 'create':
       case 'join':
       case 'publish':
+      case 'damaged':
+      case 'count':
         this.violation(`it sent a ${frame.type.toUpperCase()}`);
         return;
       case 'welcome':

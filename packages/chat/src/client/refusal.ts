@@ -18,6 +18,7 @@ const codes = {
   IDLE: 'CHAT_HUNG_UP',
   TOO_SLOW: 'CHAT_HUNG_UP',
   SERVER_FAILURE: 'CHAT_UNAVAILABLE',
+  DAMAGED: 'CHAT_UNAVAILABLE',
 } as const satisfies Record<ProtocolErrorCode, ChatErrorCode>;
 
 /**

@@ -8,6 +8,7 @@ import { ProtocolError } from './protocol-error.ts';
 const u16 = fc.nat(0xffff);
 const u64 = fc.maxSafeNat();
 const positive = u64.map((value) => Math.max(1, value));
+const capabilities = fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,23}$/), { maxLength: 16 });
 const bytes = (minLength: number, maxLength = minLength) => fc.uint8Array({ minLength, maxLength });
 
 /** Any frame that may be sent. */
@@ -29,12 +30,22 @@ export const anyFrame: fc.Arbitrary<Frame> = fc
     fc.record({ type: fc.constant('created' as const), room: bytes(16) }),
     fc.record({
       type: fc.constant('join' as const),
-      version: u16,
+      version: fc.constantFrom(0, 1),
       accessKey: bytes(32),
       accessSignature: bytes(64),
       member: bytes(32),
       memberSignature: bytes(64),
       since: u64,
+    }),
+    fc.record({
+      type: fc.constant('join' as const),
+      version: fc.integer({ min: 2, max: 0xffff }),
+      accessKey: bytes(32),
+      accessSignature: bytes(64),
+      member: bytes(32),
+      memberSignature: bytes(64),
+      since: u64,
+      capabilities,
     }),
     fc.record({
       type: fc.constant('joined' as const),
@@ -43,6 +54,23 @@ export const anyFrame: fc.Arbitrary<Frame> = fc
       first: positive,
       lastN: u64,
     }),
+    fc.record({
+      type: fc.constant('joined' as const),
+      room: bytes(16),
+      head: u64,
+      first: positive,
+      lastN: u64,
+      lastHash: bytes(32),
+      capabilities,
+    }),
+    fc.record({ type: fc.constant('ack' as const), n: positive, seq: u64, time: u64, hash: bytes(32) }),
+    fc.record({ type: fc.constant('drain' as const), spread: fc.nat(0xffff_ffff) }),
+    fc.tuple(positive, positive).map(([one, other]) => ({
+      type: 'damaged' as const,
+      first: Math.min(one, other),
+      last: Math.max(one, other),
+    })),
+    fc.record({ type: fc.constant('count' as const), members: fc.nat(0xffff_ffff) }),
     fc.record({ type: fc.constant('publish' as const), n: positive, envelope: bytes(1, 300) }),
     fc.record({ type: fc.constant('ack' as const), n: positive, seq: u64, time: u64 }),
     fc.record({

@@ -32,7 +32,7 @@ function raw(type: number, body: Uint8Array): Uint8Array {
 const randomStream = fc.oneof(
   fc.uint8Array({ maxLength: 400 }),
   fc
-    .array(fc.tuple(fc.nat(17), fc.uint8Array({ maxLength: 80 })), { maxLength: 5 })
+    .array(fc.tuple(fc.nat(18), fc.uint8Array({ maxLength: 80 })), { maxLength: 5 })
     .map((frames) => new Uint8Array(Buffer.concat(frames.map(([type, body]) => raw(type, body))))),
 );
 
@@ -114,7 +114,17 @@ describe('frames', () => {
       ['type 255', raw(255, zeros(8))],
       ['an ACK that is one byte short', raw(FrameType.ack, zeros(23))],
       ['a LIVE that is one byte long', raw(FrameType.live, zeros(9))],
-      ['a DRAIN with a body', raw(FrameType.drain, zeros(1))],
+      ['an ACK with a hash that is one byte short', raw(FrameType.ack, zeros(55).fill(1, 7, 8))],
+      ['a DRAIN with half a spread', raw(FrameType.drain, zeros(2))],
+      ['a JOIN of version 2 without capabilities', raw(FrameType.join, zeros(202).fill(2, 1, 2))],
+      ['a JOIN of version 1 with capabilities', raw(FrameType.join, zeros(203).fill(1, 1, 2))],
+      ['a JOINED with a hash and no capabilities', raw(FrameType.joined, zeros(72).fill(1, 31, 32))],
+      ['a JOINED with 17 capabilities', raw(FrameType.joined, zeros(73).fill(1, 31, 32).fill(17, 72))],
+      [
+        'a JOINED with a capability without a name',
+        raw(FrameType.joined, zeros(74).fill(1, 31, 32).fill(1, 72, 73)),
+      ],
+      ['DAMAGED from 2 to 1', raw(FrameType.damaged, zeros(16).fill(2, 7, 8).fill(1, 15, 16))],
       ['a PUBLISH without an envelope', raw(FrameType.publish, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1))],
       ['a PUBLISH with n 0', raw(FrameType.publish, zeros(9))],
       ['a PING of 2^53', raw(FrameType.ping, Uint8Array.of(0, 0x20, 0, 0, 0, 0, 0, 0))],

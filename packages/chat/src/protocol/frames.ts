@@ -4,8 +4,13 @@
  */
 import { ProtocolError } from './protocol-error.ts';
 
-/** The only version so far; CREATE and JOIN name it. */
+/** The version that CREATE and JOIN name. */
 export const PROTOCOL_VERSION = 1;
+/** The highest that this program knows: what it adds, a connection has only if its JOIN names it. */
+export const HIGHEST_VERSION = 2;
+/** Of the names of capabilities in a JOIN or JOINED, and of one name in ASCII characters. */
+export const MAX_CAPABILITIES = 16;
+export const MAX_CAPABILITY_LENGTH = 24;
 /** "SKYT", the first bytes of a WELCOME. */
 export const WELCOME_MAGIC = 0x534b5954;
 /** What comes before a frame's type: its length. */
@@ -42,11 +47,15 @@ export const FrameType = {
   pong: 13,
   drain: 14,
   error: 15,
+  damaged: 16,
+  count: 17,
 } as const;
 
 /**
  * A frame. Byte fields of a decoded frame are views of what was received, valid as long as they are held.
  * All u64 fields are at most 2^53 - 1, so they are numbers. Times are Unix times in milliseconds.
+ *
+ * What is optional came with version 2, and is there in all of such a connection.
  */
 export type Frame =
   | { type: 'welcome'; lowest: number; highest: number; maxFrame: number; challenge: Uint8Array }
@@ -60,19 +69,49 @@ export type Frame =
       member: Uint8Array;
       memberSignature: Uint8Array;
       since: number;
+      /** What the client can do besides; in a JOIN of version 2 or more, and only there. */
+      capabilities?: readonly string[];
     }
-  | { type: 'joined'; room: Uint8Array; head: number; first: number; lastN: number }
+  | {
+      type: 'joined';
+      room: Uint8Array;
+      head: number;
+      first: number;
+      lastN: number;
+      /** SHA-256 of the envelope that is stored as `lastN`; zeros if there is none. With `capabilities` or not at all. */
+      lastHash?: Uint8Array;
+      /** Those of the client's that this connection has. */
+      capabilities?: readonly string[];
+    }
   | { type: 'publish'; n: number; envelope: Uint8Array }
-  | { type: 'ack'; n: number; seq: number; time: number }
+  | {
+      type: 'ack';
+      n: number;
+      seq: number;
+      time: number;
+      /** SHA-256 of the envelope that is stored as `n`; zeros in a "had it before" whose hash is not at hand. */
+      hash?: Uint8Array;
+    }
   | { type: 'deliver'; seq: number; time: number; member: Uint8Array; n: number; envelope: Uint8Array }
   | { type: 'live'; seq: number }
   | { type: 'presence'; present: boolean; member: Uint8Array }
   | { type: 'present'; start: boolean; members: Uint8Array[] }
   | { type: 'ping'; token: number }
   | { type: 'pong'; token: number }
-  | { type: 'drain' }
-  | { type: 'error'; code: number; text: string };
+  | {
+      type: 'drain';
+      /** Within how many milliseconds the server's clients should come back, each at a random time. */
+      spread?: number;
+    }
+  | { type: 'error'; code: number; text: string }
+  /** Instead of DELIVERs: the server still has these places, and what stands there is damaged. */
+  | { type: 'damaged'; first: number; last: number }
+  /** Members that are connected; in rooms in which not all of them are named. */
+  | { type: 'count'; members: number };
 
+/** Of SHA-256. */
+const HASH_BYTES = 32;
+const nothing: Uint8Array = new Uint8Array(0);
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -98,29 +137,48 @@ export function encodeFrame(frame: Frame): Uint8Array {
         .done();
     case 'created':
       return new FrameWriter(FrameType.created, 16).bytes(frame.room, 16).done();
-    case 'join':
-      return new FrameWriter(FrameType.join, 202)
+    case 'join': {
+      if (frame.version >= 2 !== (frame.capabilities !== undefined)) {
+        throw new RangeError('capabilities belong to version 2 and later');
+      }
+      const capabilities = encodeCapabilities(frame.capabilities);
+      return new FrameWriter(FrameType.join, 202 + capabilities.length)
         .u16(frame.version)
         .bytes(frame.accessKey, 32)
         .bytes(frame.accessSignature, 64)
         .bytes(frame.member, 32)
         .bytes(frame.memberSignature, 64)
         .u64(frame.since)
+        .bytes(capabilities, capabilities.length)
         .done();
-    case 'joined':
-      return new FrameWriter(FrameType.joined, 40)
+    }
+    case 'joined': {
+      if ((frame.lastHash === undefined) !== (frame.capabilities === undefined)) {
+        throw new RangeError('a JOINED has both a hash and capabilities, or neither');
+      }
+      const capabilities = encodeCapabilities(frame.capabilities);
+      const { length } = frame.lastHash === undefined ? nothing : frame.lastHash;
+      return new FrameWriter(FrameType.joined, 40 + length + capabilities.length)
         .bytes(frame.room, 16)
         .u64(frame.head)
         .u64(frame.first)
         .u64(frame.lastN)
+        .optional(frame.lastHash, HASH_BYTES)
+        .bytes(capabilities, capabilities.length)
         .done();
+    }
     case 'publish':
       return new FrameWriter(FrameType.publish, 8 + frame.envelope.length)
         .u64(frame.n)
         .bytes(frame.envelope, frame.envelope.length)
         .done();
     case 'ack':
-      return new FrameWriter(FrameType.ack, 24).u64(frame.n).u64(frame.seq).u64(frame.time).done();
+      return new FrameWriter(FrameType.ack, 24 + (frame.hash?.length ?? 0))
+        .u64(frame.n)
+        .u64(frame.seq)
+        .u64(frame.time)
+        .optional(frame.hash, HASH_BYTES)
+        .done();
     case 'deliver':
       return new FrameWriter(FrameType.deliver, DELIVER_OVERHEAD - 1 + frame.envelope.length)
         .u64(frame.seq)
@@ -143,7 +201,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
     case 'pong':
       return new FrameWriter(FrameType.pong, 8).u64(frame.token).done();
     case 'drain':
-      return new FrameWriter(FrameType.drain, 0).done();
+      return frame.spread === undefined
+        ? new FrameWriter(FrameType.drain, 0).done()
+        : new FrameWriter(FrameType.drain, 4).u32(frame.spread).done();
     case 'error': {
       const text = utf8.encode(frame.text);
       if (text.length > MAX_ERROR_TEXT) throw new RangeError(`error text of ${text.length} bytes`);
@@ -152,7 +212,26 @@ export function encodeFrame(frame: Frame): Uint8Array {
         .bytes(text, text.length)
         .done();
     }
+    case 'damaged':
+      return new FrameWriter(FrameType.damaged, 16).u64(frame.first).u64(frame.last).done();
+    case 'count':
+      return new FrameWriter(FrameType.count, 4).u32(frame.members).done();
   }
+}
+
+const capabilityName = /^[a-z0-9][a-z0-9.-]{0,23}$/;
+
+/** `u8` count, and for each `u8` length and ASCII; nothing at all where there is no list. */
+function encodeCapabilities(names: readonly string[] | undefined): Uint8Array {
+  if (names === undefined) return nothing;
+  if (names.length > MAX_CAPABILITIES) throw new RangeError(`${names.length} capabilities`);
+  const bytes: number[] = [names.length];
+  for (const name of names) {
+    if (!capabilityName.test(name))
+      throw new RangeError(`${JSON.stringify(name)} is no name of a capability`);
+    bytes.push(name.length, ...utf8.encode(name));
+  }
+  return new Uint8Array(bytes);
 }
 
 /**
@@ -181,7 +260,13 @@ function readFrame(reader: FrameReader): Frame {
         envelope: reader.rest(1),
       };
     case FrameType.ack:
-      return { type: 'ack', n: reader.positive(), seq: reader.u64(), time: reader.u64() };
+      return {
+        type: 'ack',
+        n: reader.positive(),
+        seq: reader.u64(),
+        time: reader.u64(),
+        ...(!reader.atEnd && { hash: reader.bytes(HASH_BYTES) }),
+      };
     case FrameType.welcome:
       return readWelcome(reader);
     case FrameType.create:
@@ -194,15 +279,7 @@ function readFrame(reader: FrameReader): Frame {
     case FrameType.created:
       return { type: 'created', room: reader.bytes(16) };
     case FrameType.join:
-      return {
-        type: 'join',
-        version: reader.u16(),
-        accessKey: reader.bytes(32),
-        accessSignature: reader.bytes(64),
-        member: reader.bytes(32),
-        memberSignature: reader.bytes(64),
-        since: reader.u64(),
-      };
+      return readJoin(reader);
     case FrameType.joined:
       return {
         type: 'joined',
@@ -210,6 +287,7 @@ function readFrame(reader: FrameReader): Frame {
         head: reader.u64(),
         first: reader.positive(),
         lastN: reader.u64(),
+        ...(!reader.atEnd && { lastHash: reader.bytes(HASH_BYTES), capabilities: reader.capabilities() }),
       };
     case FrameType.live:
       return { type: 'live', seq: reader.u64() };
@@ -222,12 +300,37 @@ function readFrame(reader: FrameReader): Frame {
     case FrameType.pong:
       return { type: 'pong', token: reader.u64() };
     case FrameType.drain:
-      return { type: 'drain' };
+      return { type: 'drain', ...(!reader.atEnd && { spread: reader.u32() }) };
     case FrameType.error:
       return { type: 'error', code: reader.u16(), text: reader.text(MAX_ERROR_TEXT) };
+    case FrameType.damaged:
+      return readDamaged(reader);
+    case FrameType.count:
+      return { type: 'count', members: reader.u32() };
     default:
       throw new ProtocolError('MALFORMED_FRAME', `There is no frame type ${type}.`);
   }
+}
+
+function readJoin(reader: FrameReader): Frame {
+  const version = reader.u16();
+  return {
+    type: 'join',
+    version,
+    accessKey: reader.bytes(32),
+    accessSignature: reader.bytes(64),
+    member: reader.bytes(32),
+    memberSignature: reader.bytes(64),
+    since: reader.u64(),
+    ...(version >= 2 && { capabilities: reader.capabilities() }),
+  };
+}
+
+function readDamaged(reader: FrameReader): Frame {
+  const first = reader.positive();
+  const last = reader.positive();
+  if (last < first) throw new ProtocolError('MALFORMED_FRAME', `Places ${first} to ${last} are no range.`);
+  return { type: 'damaged', first, last };
 }
 
 function readWelcome(reader: FrameReader): Frame {
@@ -295,6 +398,11 @@ class FrameWriter {
     this.#bytes.set(value, this.#at);
     this.#at += length;
     return this;
+  }
+
+  /** A field of later versions, which may not be there. */
+  optional(value: Uint8Array | undefined, length: number): this {
+    return value === undefined ? this : this.bytes(value, length);
   }
 
   done(): Uint8Array {
@@ -367,6 +475,26 @@ class FrameReader {
   /** What is left, which must be `least` bytes or more. */
   rest(least: number): Uint8Array {
     return this.bytes(Math.max(least, this.#end - this.#at));
+  }
+
+  get atEnd(): boolean {
+    return this.#at === this.#end;
+  }
+
+  /** Names that this version does not know are given too: who sent them may be newer. */
+  capabilities(): string[] {
+    const count = this.u8();
+    if (count > MAX_CAPABILITIES) {
+      throw new ProtocolError(
+        'MALFORMED_FRAME',
+        `There are ${count} capabilities, more than ${MAX_CAPABILITIES}.`,
+      );
+    }
+    return Array.from({ length: count }, () => {
+      const name = String.fromCharCode(...this.bytes(this.u8()));
+      if (capabilityName.test(name)) return name;
+      throw new ProtocolError('MALFORMED_FRAME', 'The name of a capability is not in its form.');
+    });
   }
 
   /** What is left, as items of `size` bytes. */

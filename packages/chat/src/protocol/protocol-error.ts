@@ -18,6 +18,7 @@ export const protocolErrors = {
   IDLE: { number: 13, fatal: true },
   TOO_SLOW: { number: 14, fatal: true },
   SERVER_FAILURE: { number: 15, fatal: true },
+  DAMAGED: { number: 16, fatal: true },
 } as const satisfies Record<string, { number: number; fatal: boolean }>;
 
 export type ProtocolErrorCode = keyof typeof protocolErrors;
