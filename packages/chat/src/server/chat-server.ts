@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { type Logger, pino } from 'pino';
+import { type Clock, systemClock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import type { MessageLog } from '../log/message-log.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
 import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
 import { Client, type ClientHost } from './client.ts';
-import { type Clock, systemClock } from './clock.ts';
 import { Committer } from './committer.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { type Counters, newCounters } from './counters.ts';

@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
 import { encodeFrame, type Frame, MAX_ERROR_TEXT, PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin, newChallenge } from './access.ts';
 import { ClientWriter } from './client-writer.ts';
-import type { Clock } from './clock.ts';
 import type { Committer } from './committer.ts';
 import type { Counters } from './counters.ts';
 import { Publisher } from './publisher.ts';

@@ -1,6 +1,6 @@
+import type { Clock } from '../clock.ts';
 import { encodeFrame } from '../protocol/frames.ts';
 import type { Client } from './client.ts';
-import type { Clock } from './clock.ts';
 
 /** Members in one PRESENT frame: it fits into the smallest maximum frame. */
 const MEMBERS_PER_FRAME = 31;

@@ -1,6 +1,6 @@
+import type { Clock } from '../clock.ts';
 import type { MessageLog } from '../log/message-log.ts';
 import type { Client } from './client.ts';
-import type { Clock } from './clock.ts';
 import type { Counters } from './counters.ts';
 import type { MessageBatch, PendingMessage } from './message-batch.ts';
 import { Presence } from './presence.ts';

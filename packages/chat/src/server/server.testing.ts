@@ -1,9 +1,10 @@
 /** What the server's tests share: a server without a disk, time turned by hand, a log that can be held up. */
+
+import { type Clock, systemClock } from '../clock.ts';
 import { LogError, type LogErrorCode } from '../log/log-error.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import type { Batch } from '../log/message-log.ts';
 import { ChatServer, type ServerParts } from './chat-server.ts';
-import type { Clock } from './clock.ts';
 import { type KeyPair, newKeyPair, RawClient } from './raw-client.testing.ts';
 import type { Address, ServerSettingsInput } from './settings.ts';
 
@@ -55,6 +56,15 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  /** The event loop is real, only its time is not. */
+  soon(work: () => void): Disposable {
+    return systemClock.soon(work);
   }
 
   after(ms: number, work: () => void): Disposable {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /**
  * A rate limit that delays instead of refusing: what came is always taken, and when the bucket is
