@@ -193,6 +193,21 @@ describe('a state that cannot be used', () => {
     });
   }
 
+  it('is brought up to date where an earlier version wrote it', async () => {
+    const path = await closedState();
+    change(path, 'ALTER TABLE sender DROP COLUMN drafts; PRAGMA user_version = 1');
+    change(path, `INSERT INTO sender VALUES (x'${'11'.repeat(32)}', 1, 'x', 0)`);
+    for (const time of ['first', 'second']) {
+      using store = await openState(crypto, root, room, 'bob');
+      assert.equal(store.path, path, time);
+      assert.deepEqual(store.outbox(), [entry(1)]);
+      assert.deepEqual(
+        store.transcript().senders.map((sender) => sender.drafts),
+        [new Uint8Array(0)],
+      );
+    }
+  });
+
   it('because it is of a newer version, says so', async () => {
     change(await closedState(), 'PRAGMA user_version = 99');
     await assert.rejects(openState(crypto, root, room, 'bob'), { code: 'CHAT_STATE_NEWER' });
