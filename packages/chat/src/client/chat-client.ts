@@ -267,7 +267,6 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
     await this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.'));
     this.#store[Symbol.dispose]();
     await this.#cipher.close();
-    this.#store.identity[Symbol.dispose]();
     this.#keys[Symbol.dispose]();
   }
 

@@ -76,6 +76,12 @@ describe('a state on disk', () => {
     assert.equal(store.outbox(0)[0]?.n, last - KEPT_MESSAGES);
   });
 
+  it('forgets the private key when it is closed', async () => {
+    const store = await openState(crypto, root, room, 'bob');
+    store[Symbol.dispose]();
+    await assert.rejects(store.identity.key.sign(new Uint8Array(1)), /wiped/);
+  });
+
   it('is readable for its owner alone', async () => {
     using store = await openState(crypto, root, room, 'bob');
     store.addToOutbox([entry(1)]);

@@ -164,8 +164,9 @@ export class StateStore implements Disposable {
     });
   }
 
-  /** Gives the database free for the next process. Twice is fine. */
+  /** Gives the database free for the next process, and forgets the private key. Twice is fine. */
   [Symbol.dispose](): void {
+    this.identity[Symbol.dispose]();
     if (this.#database.isOpen) this.#database.close();
   }
 
