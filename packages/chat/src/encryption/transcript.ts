@@ -1,3 +1,4 @@
+import { NamesInUse } from '../names/look-alikes.ts';
 import { toHex } from './bytes.ts';
 import { Chain } from './chain.ts';
 import type { Content } from './content.ts';
@@ -56,13 +57,12 @@ export class Transcript {
   readonly #chain: Chain;
   #complete: boolean;
   readonly #senders = new Map<string, SenderState>();
+  readonly #names = new NamesInUse<string>();
 
   constructor(roomId: Uint8Array, saved: SavedTranscript = Transcript.startingAt(0)) {
     this.#chain = new Chain(roomId, saved.seq, saved.hash);
     this.#complete = saved.complete;
-    for (const sender of saved.senders) {
-      this.#senders.set(toHex(sender.member), { ...sender, gaps: [], diverged: false });
-    }
+    for (const sender of saved.senders) this.learn(sender);
   }
 
   /** One that knows nothing of the messages up to `seq`. */
@@ -98,7 +98,7 @@ export class Transcript {
 
   /** Knows a sender from elsewhere than this transcript. */
   learn(sender: Sender): void {
-    this.#senders.set(toHex(sender.member), { ...sender, gaps: [], diverged: false });
+    this.#know({ ...sender, gaps: [], diverged: false });
   }
 
   /**
@@ -197,14 +197,13 @@ export class Transcript {
     const disorder = this.disorder(delivery, content.name);
     const findings = disorder === undefined ? [] : [disorder];
     if (known !== undefined && delivery.n <= known.n) return { content: undefined, findings };
-    findings.push(...this.#sharedName(delivery, known, content.name));
     const differs = this.#chain.compare(seen) === 'differs';
     if (differs && known?.diverged !== true) {
       const who = describeMember(delivery.member, content.name);
       const text = `The server shows ${who} another history of this room than you. Do not trust this server.`;
       findings.push(finding(delivery, 'HISTORY_DIFFERS', text));
     }
-    this.#senders.set(toHex(delivery.member), {
+    this.#know({
       member: delivery.member.slice(),
       n: delivery.n,
       name: content.name,
@@ -212,6 +211,7 @@ export class Transcript {
       gaps: this.#gapsAfter(delivery, known),
       diverged: differs,
     });
+    if (known?.name !== content.name) findings.push(...this.#sharedName(delivery, content.name));
     return { content, findings };
   }
 
@@ -227,30 +227,22 @@ export class Transcript {
     return [...gaps, { from: (known?.n ?? 0) + 1, to: n - 1 }].slice(-REMEMBERED_GAPS);
   }
 
-  #sharedName(delivery: Delivery, known: SenderState | undefined, name: string): Finding[] {
-    if (known?.name === name) return [];
-    const id = toHex(delivery.member);
-    for (const [otherId, other] of this.#senders) {
-      if (otherId === id || !sameName(other.name, name)) continue;
-      const text = `${describeMember(delivery.member, name)} uses the same name as ${describeMember(other.member, other.name)}: the one need not be the other.`;
-      return [finding(delivery, 'NAME_SHARED', text)];
-    }
-    return [];
+  #know(state: SenderState): void {
+    const id = toHex(state.member);
+    if (this.#senders.get(id)?.name !== state.name) this.#names.set(id, state.name);
+    this.#senders.set(id, state);
+  }
+
+  /** What to say of a name that somebody has just taken; in a time that does not depend on how many there are. */
+  #sharedName(delivery: Delivery, name: string): Finding[] {
+    const otherId = this.#names.other(toHex(delivery.member));
+    const other = otherId === undefined ? undefined : this.#senders.get(otherId);
+    if (other === undefined) return [];
+    const text = `${describeMember(delivery.member, name)} uses a name that looks like that of ${describeMember(other.member, other.name)}: the one need not be the other.`;
+    return [finding(delivery, 'NAME_SHARED', text)];
   }
 }
 
 function finding({ seq, member }: Delivery, code: FindingCode, text: string): Finding {
   return { code, text, seq, member: toHex(member) };
-}
-
-/** Whether two names look the same to somebody who does not look closely. */
-function sameName(one: string, other: string): boolean {
-  return fold(one) === fold(other);
-}
-
-function fold(name: string): string {
-  return name
-    .normalize('NFKC')
-    .replaceAll(/[\p{C}\p{Z}]/gu, '')
-    .toLowerCase();
 }
