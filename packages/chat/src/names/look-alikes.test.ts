@@ -47,7 +47,9 @@ describe('names', () => {
     fc.assert(
       fc.property(textOfEveryCategory(), (name) => {
         assert.deepEqual(looksOf(shownName(name)), looksOf(name));
-        assert.ok(looksTheSame(name, name.toUpperCase().toLowerCase()) || name === '' || name !== name.normalize());
+        assert.ok(
+          looksTheSame(name, name.toUpperCase().toLowerCase()) || name === '' || name !== name.normalize(),
+        );
       }),
     );
   });

@@ -18,7 +18,17 @@ describe('a name as it is shown', () => {
 
   it('is “(no name)” where there is nothing to see', () => {
     for (const name of [
-      ...['', ' \n ', '\u2800', '\u2800 \u2800', '\u3164', '\u115f\u1160', '\uffa0', '\u034f', '\u200d\ufe0f'],
+      ...[
+        '',
+        ' \n ',
+        '\u2800',
+        '\u2800 \u2800',
+        '\u3164',
+        '\u115f\u1160',
+        '\uffa0',
+        '\u034f',
+        '\u200d\ufe0f',
+      ],
       ...['\u0301', '\u{1d159}', '\u{13441}\u{13442}', '\u{e0041}', '\u17b4', '\u180e', '\u3000'],
     ]) {
       assert.equal(shownName(name), nobody, JSON.stringify(name));

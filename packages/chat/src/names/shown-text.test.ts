@@ -6,7 +6,7 @@ import { type HiddenKind, harmless, hasHidden, replaceHidden } from './shown-tex
 
 /** What must never come through, said in another way than the code says it. */
 const dangerous =
-  /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/u;
+  /\u034f|\u17b4|\u17b5|[\p{Cc}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u00ad\u115f\u1160\u180e\u200b\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/u;
 
 const kindsIn = (text: string): HiddenKind[] => {
   const kinds: HiddenKind[] = [];
@@ -45,7 +45,9 @@ describe('what may be shown', () => {
       '⠓⠑⠇⠇⠕⠀⠃⠗⠇',
     ]) {
       assert.equal(
-        replaceHidden(text, (character) => assert.fail(`U+${character.codePointAt(0)!.toString(16)} in ${text}`)),
+        replaceHidden(text, (character) =>
+          assert.fail(`U+${character.codePointAt(0)!.toString(16)} in ${text}`),
+        ),
         text,
       );
     }
@@ -60,7 +62,11 @@ describe('what may be shown', () => {
       unknown: '\ud800\ue000\u0378\uffff\u{10ffff}',
     };
     for (const [kind, text] of Object.entries(of)) {
-      assert.deepEqual(kindsIn(text), Array.from(text, () => kind), kind);
+      assert.deepEqual(
+        kindsIn(text),
+        Array.from(text, () => kind),
+        kind,
+      );
     }
   });
 

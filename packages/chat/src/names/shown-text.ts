@@ -42,7 +42,10 @@ const anyHidden = new RegExp(hidden, 'v');
  * The text with something else in the place of each hidden character.
  * @param replace is given one code point, or half a surrogate pair
  */
-export function replaceHidden(text: string, replace: (character: string, kind: HiddenKind) => string): string {
+export function replaceHidden(
+  text: string,
+  replace: (character: string, kind: HiddenKind) => string,
+): string {
   return text.replace(hiddenOrJoined, (found: string, shown: string | undefined) =>
     shown === undefined ? replace(found, kindOf(found)) : shown,
   );
