@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { FrameType } from '../packages/chat/src/protocol/frames.ts';
 import { TemporaryDirectory } from './support/directory.ts';
-import { invite, Program, run, Server } from './support/programs.ts';
+import { HostileProxy, typeOf, type WireFrame } from './support/hostile-proxy.ts';
+import { invite, Program, run, Server, throughAddress } from './support/programs.ts';
 
 const sentence = /^skytale: [^\n]+\n$/;
 
@@ -263,34 +266,91 @@ describe('a client in a pipe', { timeout: 300_000 }, () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     assert.deepEqual(
-      lines.map(({ seq, from, text }) => ({ seq, from, text })),
-      [
-        { seq: 4, from: 'alice', text: '\ttab \\ back\x1b[2Jslash\x9b\u202e' },
-        { seq: 5, from: 'alice', text: 'no line ending' },
-      ],
+      lines.map(({ type }) => type),
+      ['hello', 'message', 'message', 'live'],
     );
-    assert.deepEqual(Object.keys(lines[0]), ['seq', 'from', 'text', 'at']);
-    assert.equal(new Date(lines[0].at).toISOString(), lines[0].at);
+    const [hello, ...messages] = lines.slice(0, 3);
+    assert.deepEqual(Object.keys(hello), ['type', 'format', 'room', 'member', 'name']);
+    assert.equal(hello.format, 1);
+    assert.match(hello.member, /^[0-9a-f]{64}$/);
+    assert.deepEqual(
+      messages.map(({ member: _member, at: _at, ...rest }) => rest),
+      [
+        ['\ttab \\ back\x1b[2Jslash\x9b\u202e', 4],
+        ['no line ending', 5],
+      ].map(([text, seq]) => ({ type: 'message', seq, from: 'alice', text, own: false, again: false })),
+    );
+    assert.equal(new Date(messages[0].at).toISOString(), messages[0].at);
+    assert.match(messages[0].member, /^[0-9a-f]{64}$/);
+    assert.equal(messages[0].member, messages[1].member);
+    assert.notEqual(messages[0].member, hello.member);
   });
 
-  it('refuses lines that are too long or not UTF-8, by number', async () => {
+  it('sets aside lines that no message can carry, names them, and sends the others', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));
-    const args = [
-      'chat',
-      await invite(server.address),
-      '--name',
-      'alice',
-      '--state',
-      directory.join('alice'),
+    const link = await invite(server.address);
+    const state = directory.join('alice');
+    const args = ['chat', link, '--name', 'alice', '--state', state];
+    const long = `too \x1b[2J long ${'x'.repeat(70_000)}`;
+    const binary = Buffer.from([0xff, 0xfe, 0x0a]);
+    await using alice = new Program(args);
+    alice.stdin.end(Buffer.concat([Buffer.from(`before\n${long}\nbetween\n`), binary, Buffer.from('after')]));
+    assert.equal(await alice.exit(), 3, alice.stderr);
+    assert.match(
+      alice.stderr,
+      /^Line 2 of standard input \(“too \ufffd\[2J long x+…”\) was not sent\. It is longer than 65536 bytes/m,
+    );
+    assert.match(alice.stderr, /^Line 4 of standard input .* was not sent\. It is not UTF-8/m);
+    const file = /^What is not sent is in (.*)$/m.exec(alice.stderr)![1]!;
+    assert.equal(dirname(file), state);
+    assert.deepEqual(readFileSync(file), Buffer.concat([Buffer.from(`${long}\n`), binary]));
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const bob = await run(['chat', link, '--name', 'bob', '--state', directory.join('bob')]);
+    assert.equal(bob.stdout, 'before\nbetween\nafter\n');
+  });
+
+  it('puts into a file what it has read and cannot keep, when it has to end', async () => {
+    using directory = new TemporaryDirectory();
+    const state = directory.join('alice');
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    await server.crash();
+    // More than an outbox takes.
+    const lines = Array.from({ length: 1500 }, (_, i) => `line ${i}`);
+    const args = ['chat', link, '--name', 'alice', '--state', state, '--timeout', '1'];
+    const alice = await run(args, { input: lines.map((line) => `${line}\n`).join('') });
+    assert.equal(alice.code, 1, alice.stderr);
+    const file = /^What is not sent is in (.*)$/m.exec(alice.stderr)![1]!;
+    assert.match(alice.stderr, /^\d+ lines were read and not taken over\.$/m);
+    await using again = await Server.start(directory.join('data'), server.address);
+    assert.equal((await run(args)).code, 0);
+    const bob = await run(['chat', link, '--name', 'bob', '--state', directory.join('bob')]);
+    assert.deepEqual((bob.stdout + readFileSync(file, 'utf8')).trimEnd().split('\n'), lines);
+    assert.ok(again.program.running);
+  });
+
+  it('gives up on a server that is there and does nothing, whatever it does not do', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    const as = (name: string, to: string) => [
+      ...['chat', throughAddress(link, to), '--name', name],
+      ...['--state', directory.join(name), '--timeout', '1'],
     ];
-    const tooLong = await run(args, { input: `short\n${'x'.repeat(70_000)}\n` });
-    assert.equal(tooLong.code, 1);
-    assert.match(tooLong.stderr, /Line 2 of standard input is longer than 65536 bytes/);
-    await using binary = new Program(args);
-    binary.stdin.end(Buffer.from([0xff, 0xfe, 0x0a]));
-    assert.equal(await binary.exit(), 1);
-    assert.match(binary.stderr, /Line 1 .* not UTF-8/);
+    assert.equal((await run(as('carol', server.address), { input: 'hello\n' })).code, 0);
+    for (const [dropped, words] of [
+      [[FrameType.welcome], /^skytale: The server does not answer\.$/m],
+      [[FrameType.deliver, FrameType.live], /^skytale: The server does not hand out what was said\.$/m],
+      [[FrameType.ack], /^skytale: The server does not store what was sent\. .*kept here/m],
+    ] as const) {
+      const isDropped = (frame: WireFrame) => dropped.some((type) => type === typeOf(frame));
+      const toClient = (frame: WireFrame) => (isDropped(frame) ? [] : [frame]);
+      await using proxy = await HostileProxy.start(server.address, () => ({ toClient }));
+      const result = await run(as(`alice${dropped[0]}`, proxy.address), { input: 'hello\n' });
+      assert.equal(result.code, 1, result.stderr);
+      assert.match(result.stderr, words);
+    }
   });
 
   it('works on every crypto device', async () => {

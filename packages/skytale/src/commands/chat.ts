@@ -3,7 +3,7 @@ import { ChatClient, formatServerAddress, MAX_TEXT_BYTES, openInvite, parseInvit
 import { caOf } from '../certificates.ts';
 import { openDevice } from '../crypto.ts';
 import { readPassphrase } from '../passphrase.ts';
-import { pipeChat } from '../pipe-chat.ts';
+import { pipeChat } from '../pipe/pipe-chat.ts';
 import type { Values } from '../settings.ts';
 import { styleFor } from '../style.ts';
 import { TerminalChat } from '../terminal/terminal-chat.ts';
@@ -35,8 +35,8 @@ export async function chat(settings: Settings, link: string): Promise<number> {
     ...caOf(settings),
     ...(settings.since !== undefined && { since: settings.since }),
   });
+  const room = Buffer.from(invite.roomId).toString('base64url');
   if (onTerminal) {
-    const room = Buffer.from(invite.roomId).toString('base64url');
     const terminal = new TerminalChat({
       client,
       style: styleFor(process.stdout),
@@ -50,6 +50,8 @@ export async function chat(settings: Settings, link: string): Promise<number> {
   }
   return await pipeChat({
     client,
+    room,
+    stateDirectory: settings.state,
     format: settings.format,
     follow: settings.follow,
     timeout: settings.timeout,
