@@ -208,12 +208,16 @@ export class TerminalChat {
   #submit(line: string): void {
     if (line.trim() === '') return;
     if (line.startsWith('/') && !line.startsWith('//')) {
-      const { text, quit } = answer(line, this.#client, this.#names);
-      for (const row of text) this.#print(this.#view.notice(row));
-      if (quit) this.#done.resolve(0);
+      this.#answer(line).catch(this.#done.reject);
       return;
     }
     this.#send(line.startsWith('//') ? line.slice(1) : line);
+  }
+
+  async #answer(line: string): Promise<void> {
+    const { text, quit } = await answer(line, this.#client, this.#names);
+    for (const row of text) this.#print(this.#view.notice(row));
+    if (quit) this.#done.resolve(0);
   }
 
   #send(text: string): void {
