@@ -76,6 +76,8 @@ describe('the command line', { timeout: 300_000 }, () => {
     assert.equal(code, 0);
     assert.match(stdout, /openssl/);
     assert.match(stdout, /virtio-cryptodev/);
+    // Many distributions forbid these modules; to load them is no advice.
+    assert.doesNotMatch(stdout, /algif_|modprobe/);
     const json = await run(['doctor', '--json']);
     assert.equal(json.code, 0);
     assert.equal(typeof JSON.parse(json.stdout), 'object');
@@ -209,6 +211,55 @@ describe('an invite', { timeout: 300_000 }, () => {
       input: 'hello\n',
     });
     assert.equal(entered.code, 0, entered.stderr);
+  });
+
+  it('and a passphrase come from files, standard input and the environment too', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const right = 'correct horse battery staple';
+    const made = await run(['invite', '--server', server.address, '--passphrase-file', '-', '--json'], {
+      input: `${right}\n`,
+    });
+    assert.equal(made.code, 0, made.stderr);
+    const { invite: link } = JSON.parse(made.stdout) as { invite: string };
+    writeFileSync(directory.join('invite'), `${link}\n`);
+    writeFileSync(directory.join('passphrase'), `${right}\n`);
+    const files = { invite: directory.join('invite'), passphrase: directory.join('passphrase') };
+    const as = (name: string) => ['chat', '--name', name, '--state', directory.join(name)];
+    const texts: string[] = [];
+    for (const [name, args, env, before] of [
+      ['files', ['--invite-file', files.invite, '--passphrase-file', files.passphrase], {}, ''],
+      ['environment', [], { SKYTALE_INVITE: link, SKYTALE_PASSPHRASE: right }, ''],
+      ['variables', [], { SKYTALE_INVITE_FILE: files.invite, SKYTALE_PASSPHRASE_FILE: files.passphrase }, ''],
+      ['mixed', ['--invite-file', '-'], { SKYTALE_PASSPHRASE: right }, `${link}\n`],
+      ['input', ['--invite-file', '-', '--passphrase-file', '-'], {}, `${link}\r\n${right}\n`],
+    ] as const) {
+      const input = `${before}by ${name}\nand more`;
+      const { code, stderr } = await run([...as(name), ...args], { env, input });
+      assert.equal(code, 0, `${name}: ${stderr}`);
+      texts.push(`by ${name}`, 'and more');
+    }
+    const reader = await run([...as('reader'), '--invite-file', files.invite], {
+      env: { SKYTALE_PASSPHRASE: right },
+    });
+    assert.deepEqual(reader.stdout.trimEnd().split('\n'), texts);
+    await fails([...as('x'), link, '--invite-file', files.invite], 2, /given twice/);
+    await fails([...as('x'), '--invite-file', '/nowhere'], 1, /There is no file \/nowhere/);
+    await fails([...as('x'), '--invite-file', '-'], 1, /The invite is empty/);
+    await fails(as('x'), 2, /INVITE is missing/);
+    assert.match(
+      (await run(['chat', '--help'])).stdout,
+      /seen by every user[\s\S]*\(ps\)[\s\S]*--invite-file/,
+    );
+  });
+
+  it('with escape sequences in it prints none of them', async () => {
+    for (const path of ['\x1b[2J', '\x9b2J', '\u202e']) {
+      const { code, stderr } = await run(['chat', `skytale+ws://127.0.0.1:1/${path}/room#secret`]);
+      assert.equal(code, 1);
+      assert.match(stderr, sentence);
+      assert.doesNotMatch(stderr.trimEnd(), /[\p{Cc}\p{Bidi_Control}]/u);
+    }
   });
 
   it('to a room that the server does not have is refused', async () => {

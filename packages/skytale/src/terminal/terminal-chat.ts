@@ -1,10 +1,12 @@
 /** The chat client on a terminal: history above; below it what is not sent yet, the state, and the input line. */
 import type { ChatClient, ChatError, ChatMessage, ConnectionState, MemberId, Presence } from '@skytale/chat';
+import { eventsToCome } from '../client-events-to-come.ts';
 import { Names } from '../names.ts';
 import { displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
 import type { Style } from '../style.ts';
 import { answer } from './chat-commands.ts';
+import { Company } from './company.ts';
 import { HistoryView } from './history-view.ts';
 import { layoutInput } from './input-layout.ts';
 import { type Key, LineEditor } from './line-editor.ts';
@@ -34,6 +36,7 @@ export class TerminalChat {
   readonly #longest: number;
   readonly #view: HistoryView;
   readonly #names = new Names();
+  readonly #company = new Company((member) => this.#names.label(member));
   readonly #newcomers = new Newcomers((member) => this.#printPresence(member, true));
   readonly #editor = new LineEditor();
   readonly #tty: Tty;
@@ -112,7 +115,10 @@ export class TerminalChat {
     this.#client
       .on('message', (message) => this.#message(message))
       .on('ack', ({ n }) => this.#acknowledged(n))
-      .on('company', () => this.#drawSoon())
+      .on('company', () => {
+        this.#company.list(this.#client.present.map(({ member }) => member));
+        this.#drawSoon();
+      })
       .on('presence', (presence) => this.#presence(presence))
       .on('introduction', ({ member, name }) => this.#learn(member, name))
       .on('warning', ({ text }) => this.#print(this.#view.warning(text)))
@@ -126,6 +132,16 @@ export class TerminalChat {
       })
       .on('state', (state) => this.#stateChanged(state))
       .on('fatal', (error) => this.#done.reject(error));
+    eventsToCome(this.#client)
+      .on('setAside', ({ text, reason }) => {
+        this.#forgetUnsent(text);
+        this.#print(this.#view.warning(`Not sent: ${reason.message} It was:\n${text}`));
+      })
+      .on('unsupported', ({ member, name, kind }) => {
+        if (name !== undefined) this.#learn(member, name);
+        const what = `${this.#names.label(member)} sent something (${displayText(kind)})`;
+        this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
+      });
   }
 
   #message(message: ChatMessage): void {
@@ -153,12 +169,13 @@ export class TerminalChat {
   }
 
   #learn(member: MemberId, name: string): void {
-    this.#names.learn(member, name);
+    if (this.#names.learn(member, name)) this.#company.relabel();
     this.#newcomers.settle(member);
     this.#drawSoon();
   }
 
   #presence({ member, present }: Presence): void {
+    this.#company.set(member, present);
     if (present && !this.#names.knows(member)) {
       this.#newcomers.came(member);
       this.#drawSoon();
@@ -292,18 +309,20 @@ export class TerminalChat {
   }
 
   #stateRow(width: number): string {
-    const text = fit(`── ${this.#stateText()} `, width);
+    const text = fit(`── ${this.#stateText(width)} `, width);
     const row = text + '─'.repeat(Math.max(0, width - widthOf(text)));
     return this.#style(this.#state.phase === 'online' ? 'dim' : 'yellow', row);
   }
 
-  #stateText(): string {
+  #stateText(width: number): string {
     const state = this.#state;
     switch (state.phase) {
       case 'connecting':
         return 'connecting …';
       case 'online':
-        return this.#caughtUp ? `connected, ${this.#companyText()}` : 'connected, reading what was said …';
+        return this.#caughtUp
+          ? `connected, ${this.#company.text(width)}`
+          : 'connected, reading what was said …';
       case 'offline': {
         const seconds = Math.max(0, Math.ceil((this.#retryAt - Date.now()) / 1000));
         return `offline, trying again in ${seconds} s: ${displayText(state.reason.message)}`;
@@ -311,12 +330,6 @@ export class TerminalChat {
       case 'closed':
         return 'closed';
     }
-  }
-
-  #companyText(): string {
-    const others = this.#client.present;
-    if (others.length === 0) return 'nobody else is here';
-    return `with ${others.map(({ member }) => this.#names.label(member)).join(', ')}`;
   }
 
   async #sendTheRest(): Promise<void> {
