@@ -13,8 +13,8 @@ import {
 import { hostInCertificate, outerAddress } from '../certificates.ts';
 import { CommandError } from '../command-error.ts';
 import { openDevice, tryDevice } from '../crypto.ts';
-import type { ServerValues } from '../program.ts';
 import { type Listening, runServer } from '../server-run.ts';
+import type { ServerValues } from '../server-values.ts';
 import { shellWord } from '../shell-word.ts';
 import { whenReaderLeaves, writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
