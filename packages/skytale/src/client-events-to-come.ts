@@ -8,7 +8,7 @@ import type { ChatClient, ChatErrorCode, MemberId } from '@skytale/chat';
 /** A draft that cannot be sent. It stays in the client's state. */
 export type SetAside = {
   readonly text: string;
-  readonly reason: { readonly code: ChatErrorCode | 'NOT_UTF_8'; readonly message: string };
+  readonly reason: { readonly code: ChatErrorCode; readonly message: string };
 };
 
 /** Authentic content of a later version. */

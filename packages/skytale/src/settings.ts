@@ -184,7 +184,7 @@ export const settings = {
   }),
   timeout: define({
     value: 'SECONDS',
-    help: 'in a pipe: how long the server may be away',
+    help: 'in a pipe: how long nothing may come of what the server is waited for',
     parse: integer(1, 86_400),
     fallback: is('30'),
   }),
