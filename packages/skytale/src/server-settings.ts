@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { ServerSettingsInput } from '@skytale/chat';
 import { UsageError } from './command-error.ts';
-import type { ServerValues } from './program.ts';
+import type { ServerValues } from './server-values.ts';
 
 /** @throws {UsageError} if it is to listen nowhere, or certificate and key do not come together */
 export function serverSettingsOf(values: ServerValues): ServerSettingsInput {

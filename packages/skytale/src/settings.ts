@@ -129,9 +129,16 @@ export const settings = {
     parse: parseSwitch,
     fallback: is('false'),
   }),
+  'invite-file': define({
+    value: 'FILE',
+    help: 'file whose first line is the invite; "-" reads it from standard input, or asks for it on a terminal',
+    parse: parseText,
+    fallback: none,
+    fallbackHelp: 'SKYTALE_INVITE, unless INVITE is given',
+  }),
   'passphrase-file': define({
     value: 'FILE',
-    help: "file whose first line is the room's passphrase",
+    help: 'file whose first line is the passphrase of the room; "-" is standard input',
     parse: parseText,
     fallback: none,
     fallbackHelp: 'SKYTALE_PASSPHRASE, or it is asked for on a terminal',
@@ -177,7 +184,7 @@ export const settings = {
   }),
   timeout: define({
     value: 'SECONDS',
-    help: 'in a pipe: how long the server may be away',
+    help: 'in a pipe: how long nothing may come of what the server is waited for',
     parse: integer(1, 86_400),
     fallback: is('30'),
   }),
@@ -256,7 +263,7 @@ export type SettingName = keyof typeof settings;
 
 /** Settings that have a value only when one is given. */
 type Optional =
-  | ('tls-cert' | 'tls-key' | 'origins' | 'passphrase-file' | 'since' | 'ca-file')
+  | ('tls-cert' | 'tls-key' | 'origins' | 'invite-file' | 'passphrase-file' | 'since' | 'ca-file')
   | ('socket' | 'metrics' | 'qemu' | 'memory');
 
 export type Values<Name extends SettingName> = {
