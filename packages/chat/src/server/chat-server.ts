@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
@@ -8,11 +7,12 @@ import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
 import { Client, type ClientHost } from './client.ts';
 import { Committer } from './committer.ts';
-import { ConnectionLimits } from './connection-limits.ts';
+import type { Connection } from './connection.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { Listeners } from './listeners.ts';
 import { Room, type Tails } from './room.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
+import { Sockets } from './sockets.ts';
 
 const TICK_MS = 1000;
 const PRUNE_MS = 60_000;
@@ -42,8 +42,8 @@ export class ChatServer implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #onFailure: (error: unknown) => void;
   readonly #committer: Committer;
-  readonly #limits: ConnectionLimits;
-  readonly #clients = new Map<Client, () => void>();
+  readonly #sockets: Sockets;
+  readonly #clients = new Map<Client, Connection>();
   readonly #rooms = new Map<string, Promise<Room | undefined>>();
   /** What clients see of the server. */
   readonly #host: ClientHost;
@@ -61,7 +61,9 @@ export class ChatServer implements AsyncDisposable {
     this.#clock = parts.clock ?? systemClock;
     this.#logger = parts.logger ?? pino({ level: 'silent' });
     this.#onFailure = parts.onFailure ?? (() => undefined);
-    this.#limits = new ConnectionLimits(settings.maxConnections, settings.maxConnectionsPerAddress);
+    this.#sockets = new Sockets(settings, this.#clock, (open) => {
+      this.counters.sockets = open;
+    });
     this.#committer = new Committer(log, this.#clock, this.counters, (error, clients) => {
       this.#logFailed(error);
       for (const client of clients) client.refuse(error);
@@ -75,6 +77,7 @@ export class ChatServer implements AsyncDisposable {
       enterRoom: (id, client) => this.#enterRoom(id.toString('hex'), client),
       lastN: (room, member) => this.#lastN(room, member),
       left: (room) => this.#forgetWhenUnused(room),
+      entered: (client) => this.#clients.get(client)?.entered(),
       closed: (client) => this.#closed(client),
     };
   }
@@ -97,8 +100,12 @@ export class ChatServer implements AsyncDisposable {
     try {
       server.#listeners = await Listeners.open(
         settings,
-        (stream, peer) => server.#connected(stream, peer),
+        server.#sockets,
         () => server.#closing === undefined && !server.#failed,
+        {
+          connection: (connection) => server.#connected(connection),
+          acceptFailed: (error) => server.#logger.error({ err: error }, 'a connection could not be accepted'),
+        },
       );
     } catch (error) {
       await log.close();
@@ -135,7 +142,7 @@ export class ChatServer implements AsyncDisposable {
     await this.#committer.settled();
     for (const client of this.#clients.keys()) client.drain();
     await this.#allClosed();
-    this.#listeners?.destroyConnections();
+    this.#sockets.destroyAll();
     for (const timer of this.#timers) timer[Symbol.dispose]();
     await this.#log.close();
     this.#logger.info('stopped');
@@ -152,29 +159,25 @@ export class ChatServer implements AsyncDisposable {
 
   #onLastClosed: () => void = () => undefined;
 
-  #connected(stream: Duplex, peer: string | undefined): void {
-    const place = this.#limits.take(peer);
-    const connection = this.#nextConnection;
+  #connected(connection: Connection): void {
+    const { stream, peer, refusal } = connection;
+    const id = this.#nextConnection;
     this.#nextConnection += 1;
-    if (typeof place === 'string') {
-      this.#refuse(stream, place, connection, peer);
+    if (refusal !== undefined) {
+      this.counters.refused += 1;
+      this.#logger.warn({ connection: id, peer }, refusal);
+      stream.on('error', () => undefined);
+      stream.resume();
+      const { number } = protocolErrors.TOO_MANY_CONNECTIONS;
+      stream.end(encodeFrame({ type: 'error', code: number, text: refusal }));
       return;
     }
     this.counters.accepted += 1;
     this.counters.connections += 1;
-    this.#logger.info({ connection, peer }, 'connected');
-    const client = new Client(stream, this.#host, this.#logger, connection);
-    this.#clients.set(client, place);
+    this.#logger.info({ connection: id, peer }, 'connected');
+    const client = new Client(stream, this.#host, this.#logger, id);
+    this.#clients.set(client, connection);
     if (this.#closing !== undefined) client.drain();
-  }
-
-  #refuse(stream: Duplex, text: string, connection: number, peer: string | undefined): void {
-    this.counters.refused += 1;
-    this.#logger.warn({ connection, peer }, text);
-    stream.on('error', () => undefined);
-    stream.resume();
-    stream.end(encodeFrame({ type: 'error', code: protocolErrors.TOO_MANY_CONNECTIONS.number, text }));
-    this.#clock.after(this.settings.closeTimeoutMs, () => stream.destroy());
   }
 
   async #lastN(room: Room, member: string): Promise<number> {
@@ -183,7 +186,6 @@ export class ChatServer implements AsyncDisposable {
   }
 
   #closed(client: Client): void {
-    this.#clients.get(client)?.();
     this.#clients.delete(client);
     this.counters.connections -= 1;
     if (this.#clients.size === 0) this.#onLastClosed();

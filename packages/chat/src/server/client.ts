@@ -3,7 +3,13 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
-import { encodeFrame, type Frame, MAX_ERROR_TEXT, PROTOCOL_VERSION } from '../protocol/frames.ts';
+import {
+  encodeFrame,
+  type Frame,
+  MAX_ERROR_TEXT,
+  MIN_MAX_FRAME,
+  PROTOCOL_VERSION,
+} from '../protocol/frames.ts';
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin, newChallenge } from './access.ts';
 import { ClientWriter } from './client-writer.ts';
@@ -29,6 +35,8 @@ export interface ClientHost {
   lastN(room: Room, member: string): Promise<number>;
   /** Somebody has left the room. */
   left(room: Room): void;
+  /** It is in a room: longer frames than a JOIN are to be taken. */
+  entered(client: Client): void;
   closed(client: Client): void;
 }
 
@@ -80,7 +88,7 @@ export class Client {
     this.#host = host;
     this.#log = log;
     this.#id = id;
-    this.#decoder = new FrameDecoder(settings.maxFrameBytes);
+    this.#decoder = new FrameDecoder(MIN_MAX_FRAME);
     this.#frames = new TokenBucket(clock, settings.framesPerSecond, settings.framesBurst);
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
     this.#silence = new Silence(settings, clock.now());
@@ -320,10 +328,13 @@ export class Client {
     const lastN = await this.#host.lastN(room, this.member);
     if (this.#state !== 'busy') return this.#state;
     this.#publisher = new Publisher(this, room, this.#host, lastN);
+    const { settings } = this.#host;
     this.cursor = Math.min(Math.max(frame.since, room.first - 1), room.head);
     this.#send({ type: 'joined', room: room.idBytes, head: room.head, first: room.first, lastN });
     const ids = { room: room.id.slice(0, 8), member: this.member.slice(0, 8) };
     this.#log.info({ connection: this.#id, ...ids, since: frame.since }, 'joined');
+    this.#decoder.maxFrame = settings.maxFrameBytes;
+    this.#host.entered(this);
     room.enter(this);
     return 'joined';
   }

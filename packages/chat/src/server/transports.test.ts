@@ -67,12 +67,20 @@ describe('WebSocket', () => {
   test('is closed for text messages, for messages too large, and when the server stops', async () => {
     const server = await startServer(withHttp);
     const url = `ws://127.0.0.1:${server.addresses.http[0]!.port}/ws`;
-    for (const [message, code] of [
-      ['text', 1003],
-      [Buffer.alloc(server.settings.maxFrameBytes + 5), 1009],
+    const tooLarge = Buffer.alloc(server.settings.maxFrameBytes + 5);
+    for (const [message, inRoom, code] of [
+      ['text', false, 1003],
+      // Nobody waits for the closing handshake of somebody who is in no room.
+      [tooLarge, false, 1006],
+      [tooLarge, true, 1009],
     ] as const) {
-      const socket = new WebSocket(url);
-      await once(socket, 'open');
+      const { socket, client: hostile } = await open(url);
+      await hostile.welcomed();
+      if (inRoom) {
+        hostile.create(room);
+        await hostile.next('created');
+        await hostile.join(room, newKeyPair());
+      }
       socket.send(message);
       assert.equal((await once(socket, 'close'))[0], code);
     }
