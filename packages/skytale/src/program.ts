@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from './command-error.ts';
 import { resolveSettings, variableOf } from './resolve-settings.ts';
+import { serverFlagNames } from './server-flags.ts';
 import { type Setting, type SettingName, settings, type Values } from './settings.ts';
 
 /** Carries out a command. @returns the exit code */
@@ -23,32 +24,7 @@ type Definition<Name extends SettingName> = {
 
 const define = <const Name extends SettingName>(definition: Definition<Name>): Definition<Name> => definition;
 
-const serverSettings = [
-  'listen',
-  'http',
-  'data',
-  'tls-cert',
-  'tls-key',
-  'origins',
-  'durability',
-  'retention-days',
-  'log-level',
-  'max-storage',
-  'max-room-size',
-  'max-rooms',
-  'max-frame',
-  'max-connections',
-  'max-per-address',
-  'frames-per-second',
-  'frames-burst',
-  'bytes-per-second',
-  'bytes-burst',
-  'hello-timeout',
-  'idle-timeout',
-  'write-timeout',
-  'close-timeout',
-  'presence-delay',
-] as const;
+const serverSettings = [...serverFlagNames, 'tls-cert', 'tls-key', 'log-level'] as const;
 export type ServerValues = Values<(typeof serverSettings)[number]>;
 
 const commands = [

@@ -24,10 +24,14 @@ export interface SettingValues {
 
 export type SettingKind = keyof SettingValues;
 
-interface SettingOf<Kind extends SettingKind, Value extends SettingValues[Kind] = SettingValues[Kind]> {
+interface SettingOf<
+  Kind extends SettingKind,
+  Flag extends string = string,
+  Value extends SettingValues[Kind] = SettingValues[Kind],
+> {
   readonly kind: Kind;
   /** The name of the flag, without its dashes, and of the variable and the key that are made of it. */
-  readonly flag: string;
+  readonly flag: Flag;
   /** What stands for the value in a help text; nothing for a switch. */
   readonly placeholder: string;
   readonly fallback: Value;
@@ -55,48 +59,60 @@ type Range = Readonly<{ least?: number; most?: number }>;
 const anyNumber = { least: 0, most: Number.MAX_SAFE_INTEGER } as const;
 const notNumber = { ...anyNumber, choices: [], isLimit: false } as const;
 
-function limit<Kind extends 'size' | 'count' | 'time'>(
+function limit<Kind extends 'size' | 'count' | 'time', const Flag extends string>(
   kind: Kind,
-  flag: string,
+  flag: Flag,
   fallback: number,
   help: string,
   range: Range = {},
-): SettingOf<Kind, number> {
+): SettingOf<Kind, Flag> {
   const placeholder = { size: 'SIZE', count: 'N', time: 'TIME' }[kind];
   return { kind, flag, placeholder, fallback, help, ...anyNumber, ...range, choices: [], isLimit: true };
 }
 
-const size = (flag: string, fallback: number, help: string, range?: Range) =>
+const size = <const Flag extends string>(flag: Flag, fallback: number, help: string, range?: Range) =>
   limit('size', flag, fallback, help, range);
-const count = (flag: string, fallback: number, help: string, range?: Range) =>
+const count = <const Flag extends string>(flag: Flag, fallback: number, help: string, range?: Range) =>
   limit('count', flag, fallback, help, range);
-const time = (flag: string, fallback: number, help: string) =>
+const time = <const Flag extends string>(flag: Flag, fallback: number, help: string) =>
   limit('time', flag, fallback, help, { least: 1, most: DAY });
 
-function addresses(flag: string, port: number, help: string): SettingOf<'addresses'> {
+function addresses<const Flag extends string>(
+  flag: Flag,
+  port: number,
+  help: string,
+): SettingOf<'addresses', Flag> {
   const fallback = [{ host: '127.0.0.1', port }];
   return { kind: 'addresses', flag, placeholder: 'HOST:PORT,…', fallback, help, ...notNumber };
 }
 
-function list(flag: string, placeholder: string, help: string): SettingOf<'list'> {
+function list<const Flag extends string>(
+  flag: Flag,
+  placeholder: string,
+  help: string,
+): SettingOf<'list', Flag> {
   return { kind: 'list', flag, placeholder, fallback: [], help, ...notNumber };
 }
 
-function directory(flag: string, fallback: string, help: string): SettingOf<'directory'> {
+function directory<const Flag extends string>(
+  flag: Flag,
+  fallback: string,
+  help: string,
+): SettingOf<'directory', Flag> {
   return { kind: 'directory', flag, placeholder: 'DIR', fallback, help, ...notNumber };
 }
 
-function toggle(flag: string, help: string): SettingOf<'switch'> {
+function toggle<const Flag extends string>(flag: Flag, help: string): SettingOf<'switch', Flag> {
   return { kind: 'switch', flag, placeholder: '', fallback: false, help, ...notNumber };
 }
 
 /** The first choice is the fallback. */
-function choice<const T extends string>(
-  flag: string,
+function choice<const Flag extends string, const T extends string>(
+  flag: Flag,
   placeholder: string,
   choices: readonly [T, ...T[]],
   help: string,
-): SettingOf<'choice', T> {
+): SettingOf<'choice', Flag, T> {
   return { kind: 'choice', flag, placeholder, fallback: choices[0], help, ...notNumber, choices };
 }
 
@@ -130,7 +146,7 @@ export const settingTable = {
     'forwarded-header',
     'HEADER',
     ['none', 'forwarded', 'x-forwarded-for'],
-    'the HTTP header to which trusted proxies append the address that they were called from',
+    'the HTTP header to which trusted proxies append who called them: none, forwarded or x-forwarded-for',
   ),
 
   retentionDays: count('retention-days', 0, 'days after which messages are deleted; 0 for never', {
@@ -175,6 +191,9 @@ export const settingTable = {
   closeTimeoutMs: time('close-timeout', 3 * SECOND, 'for clients to take what is left when it is over'),
   presenceDelayMs: time('presence-delay', 50, 'before it is said who came and went'),
 } as const satisfies Record<string, SettingDescription>;
+
+/** The flag of a setting. */
+export type SettingFlag = SettingTable[ServerSettingName]['flag'];
 
 export type SettingTable = typeof settingTable;
 export type ServerSettingName = keyof SettingTable;
