@@ -11,7 +11,7 @@ type Action<Name extends SettingName> = (values: Values<Name>, ...args: string[]
 
 type Definition<Name extends SettingName> = {
   readonly name: string;
-  readonly argument?: readonly [name: string, help: string];
+  readonly argument?: readonly [name: string, help: string, optional?: 'optional'];
   /** Any number of words after the options, as they are. */
   readonly rest?: readonly [name: string, help: string];
   readonly summary: string;
@@ -40,6 +40,24 @@ const commands = [
   skytale serve --listen 0.0.0.0:7000             for the network
   skytale serve --listen 127.0.0.1:0 --json       any free port; the first line of standard output says which`,
     load: async () => (await import('./commands/serve.ts')).serve,
+  }),
+  define({
+    name: 'rooms',
+    argument: ['ACTION...', '"delete ROOM" deletes a room; without it, all are listed', 'optional'],
+    summary: 'list or delete the rooms of a server that runs',
+    description:
+      'Lists the rooms of the server that runs with its data in the directory of --data, as its user: when each ' +
+      'was made and used, its size, and from which address it was made. "delete ROOM" deletes a room with all that ' +
+      'was said in it, and hangs up on those who are in it; there is no way back. The first digits of a room will do ' +
+      'where only one begins with them. Neither can the server read what is said in its rooms, nor can its owner.\n\n' +
+      'With --json every line of standard output is a room: {"room":"…","messages":7,"bytes":2100,"members":2,' +
+      '"createdAt":"2026-01-31T12:00:00.000Z","usedAt":"…","createdFrom":"192.0.2.1"}.',
+    settings: ['data', 'json'],
+    examples: `
+  skytale rooms
+  skytale rooms delete 3f9a01c7
+  skytale rooms --json | jq 'select(.members == 0)'`,
+    load: async () => (await import('./commands/rooms.ts')).rooms,
   }),
   define({
     name: 'invite',
@@ -199,14 +217,21 @@ function addCommand(
     .summary(definition.summary)
     .description(definition.description ?? `${capitalized(definition.summary)}.`)
     .usage(
-      [definition.argument?.[0], '[OPTIONS]', definition.rest && `[-- ${definition.rest[0]}]`]
+      [
+        definition.argument?.[2] ? `[${definition.argument[0]}]` : definition.argument?.[0],
+        '[OPTIONS]',
+        definition.rest && `[-- ${definition.rest[0]}]`,
+      ]
         .filter(Boolean)
         .join(' '),
     )
     .helpOption('--help', 'explain')
     .allowExcessArguments(false)
     .addHelpText('after', `\nExamples:${definition.examples}`);
-  if (definition.argument) command.argument(`<${definition.argument[0]}>`, definition.argument[1]);
+  if (definition.argument) {
+    const [name, help, optional] = definition.argument;
+    command.argument(optional ? `[${name}]` : `<${name}>`, help);
+  }
   if (definition.rest) command.argument(`[${definition.rest[0]}]`, definition.rest[1]);
   const options = definition.settings.map((name) => optionOf(name));
   for (const option of options) command.addOption(option);

@@ -152,11 +152,11 @@ export const settingTable = {
   retentionDays: count('retention-days', 0, 'days after which messages are deleted; 0 for never', {
     most: 36_500,
   }),
-  emptyRoomHours: count(
-    'empty-room-hours',
-    24,
-    'hours after which a room is forgotten in which nothing was ever said; 0 for never',
-    { most: 876_000 },
+  emptyRoomDays: count(
+    'empty-room-days',
+    30,
+    'days after which a room is forgotten in which nothing was ever said; 0 for never',
+    { most: 36_500 },
   ),
   maxStorageBytes: size('max-storage', 10 * GIB, 'of the whole database; 0 for no limit'),
   maxRoomBytes: size('max-room-size', 1 * GIB, 'of what is kept of one room; 0 for no limit'),
@@ -166,7 +166,7 @@ export const settingTable = {
     100,
     'rooms that were made from one address; 0 for no limit',
   ),
-  roomsPerHour: count('rooms-per-hour', 60, 'rooms made from one address within an hour; 0 for no limit'),
+  roomsPerHour: count('rooms-per-hour', 60, 'rooms made from one address in an hour; 0 for no limit'),
   maxFrameBytes: size('max-frame', DEFAULT_MAX_FRAME, 'of one frame of the protocol, so of a message', {
     least: MIN_MAX_FRAME,
     most: MAX_MAX_FRAME,
