@@ -49,6 +49,7 @@ export function displayText(text: string): string {
     .replace(loneSurrogates, '\ufffd');
 }
 
+/** Characters of a name that are shown. */
 const longestName = 32;
 
 /** A name on one line, without what cannot be seen (it would let two different names look alike), not too long. */

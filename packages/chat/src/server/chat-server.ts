@@ -14,7 +14,9 @@ import { Room, type Tails } from './room.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
 import { Sockets } from './sockets.ts';
 
+/** How often time-outs of clients are looked at; they may be so much longer. */
 const TICK_MS = 1000;
+/** How often old messages and unused rooms are looked for. */
 const PRUNE_MS = 60_000;
 const DAY_MS = 24 * 3600 * 1000;
 

@@ -5,10 +5,11 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 
-/** Longest line of a request, in bytes. */
+/** Longest line of a request to the control socket, in bytes. */
 export const MAX_CONTROL_REQUEST = 1024;
 /** Longest line of an answer, in bytes; as many rooms as are named in one come to less. */
 export const MAX_CONTROL_ANSWER = 256 * 1024;
+/** Rooms that are named in one answer; who wants more asks again. */
 export const MAX_ROOMS_PER_ANSWER = 256;
 
 export const controlPath = (directory: string): string => join(directory, 'control');

@@ -16,9 +16,9 @@ import {
 } from './control-protocol.ts';
 import { linesOf } from './lines.ts';
 
-/** Connections at one time; others are closed at once. */
+/** Connections to the control socket at one time; others are closed at once. */
 const MAX_CONTROL_CONNECTIONS = 4;
-/** Longest life of one: a list of rooms is read in less. */
+/** Longest life of a connection to the control socket: a list of rooms is read in less. */
 const CONTROL_TIMEOUT_MS = 60_000;
 
 /** What can be asked for. */

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 
 /** Signature, version and command, family and protocol, length of what follows. */
 const HEADER_BYTES = 16;
-/** Addresses and additional values, in bytes. 216 are the largest addresses; the values of a TLS client fit well. */
+/** Addresses and additional values of a PROXY header, in bytes. 216 are the largest addresses; the values of a TLS client fit well. */
 const MAX_REST_BYTES = 2048;
 
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');

@@ -12,7 +12,7 @@ import {
 import { linesOf } from './lines.ts';
 import { ServerError } from './server-error.ts';
 
-/** Longest wait for an answer, in milliseconds. */
+/** Longest wait for an answer of the control socket, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /** Asks the server that runs in a data directory. All methods reject with ServerError SERVER_CONTROL_FAILED. */

@@ -9,7 +9,7 @@ import { acceptWebSockets } from './web-socket.ts';
 
 /** All lines of a request's header together, in bytes. */
 const MAX_HTTP_HEADER_BYTES = 8 * 1024;
-/** More would need a time-out between them; who looks at a page, or whether we live, comes seldom. */
+/** Requests of one connection. More would need a time-out between them, and who looks at a page comes seldom. */
 const MAX_HTTP_REQUESTS = 1;
 
 interface WebParts {
@@ -35,7 +35,9 @@ export function webLayer({ settings, sockets, proxies, healthy, onConnection }: 
       maxHeaderSize: MAX_HTTP_HEADER_BYTES,
       headersTimeout: 0,
       requestTimeout: 0,
+      connectionsCheckingInterval: 0,
       keepAliveTimeout: settings.helloTimeoutMs,
+      keepAliveTimeoutBuffer: 0,
       insecureHTTPParser: false,
     },
     answerHttp(healthy, (request) => sockets.of(request.socket)?.refusal),

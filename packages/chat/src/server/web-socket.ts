@@ -15,15 +15,15 @@ interface WebSocketParts {
 
 /** RFC 6455, section 7.4.1: a kind of data that is not accepted here. */
 const UNSUPPORTED_DATA = 1003;
-/** Fragments of one message. Browsers cut a message into pieces of some 10 KiB at the least, other programs seldom. */
+/** Fragments of one WebSocket message. Browsers cut a message into pieces of some 10 KiB at the least, other programs seldom. */
 const MAX_FRAGMENTS = 128;
-/** Pieces of one fragment: its bytes as they come from the system, which may be few at a time. */
+/** Pieces of one WebSocket fragment: its bytes as they come from the system, which may be few at a time. */
 const MAX_BUFFERED_CHUNKS = 1024;
 /** PONGs that wait for a client to take them. */
 const MAX_PENDING_PONGS = 8;
 /**
- * Bytes, headers and control frames with them, that may come without completing a message: of a client that is in no room yet, and for
- * one that is, on top of its longest message. What is unfinished is kept in the pieces in which it came.
+ * Bytes, headers and control frames with them, that may come by a WebSocket without completing a message: of a client that is in
+ * no room yet, and of one that is, on top of its longest message. They are kept in the pieces in which they came.
  */
 const MAX_UNFINISHED_BYTES = 16 * 1024;
 
@@ -90,8 +90,7 @@ export function acceptWebSockets(
 
 /**
  * Ends a WebSocket of which more has come since its last message than `most`: its fragments would pin the pieces of memory that
- * they came in, with all control frames between them. Also before it is in a room, its longest message is as the
- * library was told.
+ * they came in, with all control frames between them.
  */
 function limitUnfinished(webSocket: WebSocket, socket: Duplex): { most: number } {
   const unfinished = { most: MAX_UNFINISHED_BYTES };
