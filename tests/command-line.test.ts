@@ -32,7 +32,7 @@ describe('the command line', { timeout: 300_000 }, () => {
   it('explains itself', async () => {
     const help = await run(['--help']);
     assert.equal(help.code, 0);
-    for (const command of ['serve', 'invite', 'chat', 'doctor', 'device', 'vm', 'start']) {
+    for (const command of ['serve', 'rooms', 'invite', 'chat', 'doctor', 'device', 'vm', 'start']) {
       assert.match(help.stdout, new RegExp(`^  ${command}\\b`, 'm'));
       const { code, stdout } = await run([command, '--help']);
       assert.equal(code, 0);

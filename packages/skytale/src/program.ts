@@ -39,6 +39,24 @@ const commands = [
     load: async () => (await import('./commands/serve.ts')).serve,
   }),
   define({
+    name: 'rooms',
+    argument: ['ACTION...', '"delete ROOM" deletes a room; without it, all are listed', 'optional'],
+    summary: 'list or delete the rooms of a server that runs',
+    description:
+      'Lists the rooms of the server that runs with its data in the directory of --data, as its user: when each ' +
+      'was made and used, its size, and from which address it was made. "delete ROOM" deletes a room with all that ' +
+      'was said in it, and hangs up on those who are in it; there is no way back. The first digits of a room will do ' +
+      'where only one begins with them. What is said in a room neither the server can read nor its owner.\n\n' +
+      'With --json every line of standard output is a room: {"room":"…","messages":7,"bytes":2100,"members":2,' +
+      '"createdAt":"2026-01-31T12:00:00.000Z","usedAt":"…","createdFrom":"192.0.2.1"}.',
+    settings: ['data', 'json'],
+    examples: `
+  skytale rooms
+  skytale rooms delete 3f9a01c7
+  skytale rooms --json | jq 'select(.members == 0)'`,
+    load: async () => (await import('./commands/rooms.ts')).rooms,
+  }),
+  define({
     name: 'invite',
     summary: 'make a room and print the link that lets people in',
     description:

@@ -14,6 +14,7 @@ export type ServerAddress = {
 /** Plain TCP, TLS, WebSocket over HTTP, and over HTTPS. */
 export type Transport = 'tcp' | 'tls' | 'ws' | 'wss';
 
+/** Characters of a host name (RFC 1035, section 2.3.4). */
 const MAX_HOST = 253;
 const hostAndPort = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]+)):([0-9]{1,5})$/;
 const url = /^(wss?):\/\/([^/?#]+)(\/.*)?$/is;
