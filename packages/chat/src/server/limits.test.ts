@@ -126,7 +126,7 @@ describe('time-outs', () => {
       await good.next('ack');
     }
     await using slow = await byHand(server);
-    await using stuck = await byHand(server);
+    await using _stuck = await byHand(server);
     const next = slow.deliveries(total);
     let read = false;
     void next.then(() => {

@@ -7,7 +7,7 @@ import { addressOf, GatedLog, joined, live, startServer, until } from './server.
 
 const room = newKeyPair();
 
-function parts(): { log: GatedLog } & ServerParts {
+function parts(): { readonly log: GatedLog } & Required<Pick<ServerParts, 'onFailure'>> {
   return { log: new GatedLog(), onFailure: (error) => assert.fail(`the server ends: ${error}`) };
 }
 
