@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeFrame, maxEnvelope } from '../protocol/frames.ts';
+import type { ChatServer } from './chat-server.ts';
 import { ConnectionLimits, networkOf } from './connection-limits.ts';
 import { newKeyPair, RawClient, text } from './raw-client.testing.ts';
 import { addressOf, GatedLog, joined, live, ManualClock, startServer, until } from './server.testing.ts';
@@ -100,6 +102,52 @@ describe('time-outs', () => {
     await wait(clock, 62_000);
     await until(() => server.counters.connections < 3);
     await Promise.all([good.nextOfAny(), other.nextOfAny()]);
+  });
+
+  /** A client on a stream without a system's buffers, that takes nothing unless its stream is read by hand. */
+  async function byHand(server: ChatServer): Promise<RawClient> {
+    const [here, there] = duplexPair({ highWaterMark: 1024 });
+    server.accept(there, '192.0.2.1');
+    const client = new RawClient(here);
+    await client.welcomed();
+    client.sendJoin(room, newKeyPair());
+    await client.next('joined');
+    here.pause();
+    return client;
+  }
+
+  test('a client that takes its messages slowly is not closed, one that takes none is', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using good = await live(server, room);
+    const total = 30;
+    for (let n = 1; n <= total; n += 1) {
+      good.publish(new Uint8Array(50_000).fill(n));
+      await good.next('ack');
+    }
+    await using slow = await byHand(server);
+    await using _stuck = await byHand(server);
+    const next = slow.deliveries(total);
+    let read = false;
+    void next.then(() => {
+      read = true;
+    });
+    // Something in every 40 seconds, of 60 that it has.
+    for (let count = 0; !read; count += 1) {
+      assert(count < 100 && !slow.stream.destroyed, 'it was closed');
+      await wait(clock, 40_000);
+      good.send({ type: 'ping', token: count });
+      await good.next('pong');
+      slow.stream.read();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(
+      (await next).map(({ seq }) => seq),
+      Array.from({ length: total }, (_, index) => index + 1),
+    );
+    assert.equal(server.counters.connections, 2);
+    slow.stream.resume();
+    await slow.next('live');
   });
 });
 
