@@ -41,6 +41,14 @@ export class Sockets {
   /** By their ends: a TLS socket has the same as the socket below it. */
   readonly #open = new Map<string, AdmittedSocket>();
   #refusals = 0;
+  /** What each admitted socket sees of this. */
+  readonly #among: Among = {
+    enterNetwork: (network) => this.#places.enterNetwork(network),
+    refused: () => {
+      this.#refusals += 1;
+      return this.#refusals <= MAX_REFUSALS;
+    },
+  };
 
   /** @param onCount told how many sockets are open, whenever that changes */
   constructor(limits: SocketLimits, clock: Clock, onCount: (open: number) => void) {
@@ -63,13 +71,7 @@ export class Sockets {
     if (ends === undefined || this.#open.has(ends)) return destroyed(socket);
     const refusal = this.#places.enter();
     if (refusal !== undefined && this.#refusals >= MAX_REFUSALS) return destroyed(socket);
-    const admitted = new AdmittedSocket(socket, this.#limits, this.#clock, {
-      enterNetwork: (network) => this.#places.enterNetwork(network),
-      refused: () => {
-        this.#refusals += 1;
-        return this.#refusals <= MAX_REFUSALS;
-      },
-    });
+    const admitted = new AdmittedSocket(socket, this.#limits, this.#clock, this.#among);
     this.#open.set(ends, admitted);
     this.#onCount(this.#open.size);
     socket.on('close', () => {
