@@ -27,8 +27,8 @@ function codeOf(source: string): string[] {
 
 /** A product or power that is less than what is looked for. */
 function isSmall(expression: string): boolean {
-  const [{ value }] = constantsIn(`const it = ${expression};`) as [{ value: number }];
-  return value < 1000;
+  const [it] = constantsIn(`const it = ${expression};`);
+  return it !== undefined && it.value < 1000;
 }
 
 function numbersWithoutName(source: string): string[] {
