@@ -2,7 +2,6 @@ import { toHex } from '../bytes.ts';
 import { ChatError } from './chat-error.ts';
 import {
   type Durability,
-  REMEMBERED_DRAFTS,
   type SavedDraft,
   type SavedState,
   type StateChange,
@@ -75,7 +74,7 @@ type StateFile = {
   user: MemoryStore | undefined;
 };
 
-/** See `MemoryDisk`. Costs as much for each change as there are drafts received, at most `REMEMBERED_DRAFTS`. */
+/** See `MemoryDisk`. A commit costs as much as there are senders and messages on their way. */
 export class MemoryStore implements StateStore {
   readonly path: string;
   readonly #file: StateFile;
@@ -91,7 +90,7 @@ export class MemoryStore implements StateStore {
   }
 
   async load(): Promise<SavedState> {
-    const { outbox, senders, messages, received, setAside, settled, ...rest } = this.#file.content;
+    const { outbox, senders, messages, setAside, settled, ...rest } = this.#file.content;
     const drafts = [...outbox.values()].sort((one, other) => one.draft - other.draft);
     const isKept = ({ sealed }: SavedDraft) => sealed !== undefined && sealed.n <= settled;
     return {
@@ -100,7 +99,6 @@ export class MemoryStore implements StateStore {
       settled,
       senders: [...senders.values()],
       messages: Array.from(messages, ([seq, record]) => ({ seq, record })),
-      received: [...received.values()],
       setAside: [...setAside.values()],
       outbox: drafts.filter((draft) => !isKept(draft)),
       kept: drafts.filter(isKept).map(({ draft, id, sealed }) => ({ draft, id, n: sealed!.n })),
@@ -151,10 +149,9 @@ export class MemoryStore implements StateStore {
   }
 }
 
-type Content = Omit<SavedState, 'senders' | 'messages' | 'received' | 'outbox' | 'kept' | 'setAside'> & {
+type Content = Omit<SavedState, 'senders' | 'messages' | 'outbox' | 'kept' | 'setAside'> & {
   readonly senders: Map<string, SavedState['senders'][number]>;
   readonly messages: Map<number, Uint8Array>;
-  readonly received: Map<string, Uint8Array>;
   readonly outbox: Map<number, SavedDraft>;
   readonly setAside: Map<number, SavedDraft>;
 };
@@ -170,7 +167,6 @@ function emptyContent(seed: Uint8Array): Content {
     cipher: undefined,
     senders: new Map(),
     messages: new Map(),
-    received: new Map(),
     outbox: new Map(),
     setAside: new Map(),
   };
@@ -178,19 +174,18 @@ function emptyContent(seed: Uint8Array): Content {
 
 /** What is in the maps is never changed, only replaced. */
 function copyOf(content: Content): Content {
-  const { senders, messages, received, outbox, setAside } = content;
+  const { senders, messages, outbox, setAside } = content;
   return {
     ...content,
     senders: new Map(senders),
     messages: new Map(messages),
-    received: new Map(received),
     outbox: new Map(outbox),
     setAside: new Map(setAside),
   };
 }
 
 function apply(content: Changeable<Content>, change: StateChange): void {
-  const { senders, messages, received, outbox, setAside } = content;
+  const { senders, messages, outbox, setAside } = content;
   switch (change.kind) {
     case 'place':
       content.place = { seq: change.seq, hash: change.hash, complete: change.complete };
@@ -203,13 +198,6 @@ function apply(content: Changeable<Content>, change: StateChange): void {
       return;
     case 'confirmed':
       for (const seq of messages.keys()) if (seq <= change.seq) messages.delete(seq);
-      return;
-    case 'received':
-      if (!received.has(toHex(change.id))) received.set(toHex(change.id), change.id);
-      for (const id of received.keys()) {
-        if (received.size <= REMEMBERED_DRAFTS) break;
-        received.delete(id);
-      }
       return;
     case 'draft': {
       const { draft, id, record } = change;

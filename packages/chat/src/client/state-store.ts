@@ -43,8 +43,6 @@ export type SavedState = {
   readonly handedOver: number;
   /** Messages that were handed over and not confirmed, by place. */
   readonly messages: readonly SavedMessage[];
-  /** Drafts that were received lately, the last `REMEMBERED_DRAFTS` of them, oldest first. */
-  readonly received: readonly Uint8Array[];
   /** The number of the last draft that there ever was. */
   readonly lastDraft: number;
   /** Own messages up to this number have their places. */
@@ -100,8 +98,6 @@ export type StateChange =
   | ({ readonly kind: 'message' } & SavedMessage)
   /** Messages up to a place are confirmed. */
   | { readonly kind: 'confirmed'; readonly seq: number }
-  /** A draft was received. Of those before, the last `REMEMBERED_DRAFTS` stay. */
-  | { readonly kind: 'received'; readonly id: Uint8Array }
   /** There is a new draft. */
   | ({ readonly kind: 'draft' } & NewDraft)
   /** A draft has another record. */
@@ -115,6 +111,3 @@ export type StateChange =
   /** A draft that was set aside is gone: it was sent after all, or is not wanted. */
   | { readonly kind: 'discarded'; readonly draft: number }
   | { readonly kind: 'cipher'; readonly state: Uint8Array };
-
-/** Of drafts that were received: what comes again under another number is known by them. */
-export const REMEMBERED_DRAFTS = 4096;

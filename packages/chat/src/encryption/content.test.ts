@@ -34,7 +34,7 @@ describe('content', () => {
   });
 
   for (const [what, bytes] of Object.entries({
-    'another kind': encode({ ...message, kind: 'poll' }),
+    'a kind that is no name': encode({ ...message, kind: 5 }),
     'no name': encode({ ...message, name: '' }),
     'a name alone that is none': encode({ kind: 'name', name: '', at: 1 }),
     'a text that is not there': encode({ kind: 'text', name: 'alice', at: 1 }),

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CHAIN_WINDOW, Chain } from './chain.ts';
+import { nodeCrypto } from '../node-crypto.ts';
+import { CHAIN_WINDOW, Chain, genesisOf } from './chain.ts';
 import type { ChainPosition } from './envelope.ts';
 import type { FindingCode } from './finding.ts';
 import { MessageError } from './message-error.ts';
-import { sha256 } from './primitives.ts';
-import { type Delivery, Transcript, type Verdict } from './transcript.ts';
+import { type Delivery, type Taken, Transcript } from './transcript.ts';
 
 const room = new Uint8Array(16).fill(1);
-const alice = sha256(Buffer.from('alice'));
-const bob = sha256(Buffer.from('bob'));
+const crypto = nodeCrypto();
+const genesis = await genesisOf(crypto, room);
+const alice = await crypto.sha256(Buffer.from('alice'));
+const bob = await crypto.sha256(Buffer.from('bob'));
 
 function envelope(text: string): Uint8Array {
   return Buffer.from(text);
@@ -24,27 +26,27 @@ function take(
     n,
     text = `message ${n}`,
   }: Partial<Delivery> & { n: number; text?: string },
-  seen: ChainPosition = new Transcript(room).position,
+  seen: ChainPosition = new Transcript(crypto, genesis).position,
   name = member === alice ? 'alice' : 'bob',
-): Verdict {
+): Promise<Taken> {
   return transcript.take(
     { seq, member, n, envelope: envelope(text) },
-    { content: { kind: 'text', name, text, at: 0 }, seen },
+    { content: { kind: 'text', name, text, at: 0 }, seen, change: undefined },
   );
 }
 
 /** The text that was taken; undefined if none was. */
-function textOf({ content }: Verdict): string | undefined {
+function textOf({ content }: Taken): string | undefined {
   return content?.kind === 'text' ? content.text : undefined;
 }
 
-function codes({ findings }: Verdict): FindingCode[] {
+function codes({ findings }: Taken): FindingCode[] {
   return findings.map(({ code }) => code);
 }
 
 describe('a transcript', () => {
-  it('takes messages that follow each other', () => {
-    const transcript = new Transcript(room);
+  it('takes messages that follow each other', async () => {
+    const transcript = new Transcript(crypto, genesis);
     for (const [member, n] of [
       [alice, 1],
       [bob, 1],
@@ -52,141 +54,155 @@ describe('a transcript', () => {
       [alice, 3],
       [bob, 2],
     ] as const) {
-      const verdict = take(transcript, { member, n });
+      const verdict = await take(transcript, { member, n });
       assert.deepEqual(codes(verdict), []);
       assert.equal(textOf(verdict), `message ${n}`);
     }
   });
 
-  it('refuses to be used out of order', () => {
-    const transcript = new Transcript(room);
-    assert.throws(() => take(transcript, { seq: 2, n: 1 }), RangeError);
+  it('refuses to be used out of order', async () => {
+    const transcript = new Transcript(crypto, genesis);
+    await assert.rejects(take(transcript, { seq: 2, n: 1 }), RangeError);
   });
 
-  it('drops what a sender has said before', () => {
-    const transcript = new Transcript(room);
-    take(transcript, { n: 1 });
-    const verdict = take(transcript, { n: 1 });
+  it('drops what a sender has said before', async () => {
+    const transcript = new Transcript(crypto, genesis);
+    await take(transcript, { n: 1 });
+    const verdict = await take(transcript, { n: 1 });
     assert.deepEqual(codes(verdict), ['REPLAY']);
     assert.equal(verdict.content, undefined);
   });
 
-  it('tells what is missing, and drops it when it comes late', () => {
-    const transcript = new Transcript(room);
-    take(transcript, { n: 1 });
-    const jump = take(transcript, { n: 4 });
+  it('tells what is missing, and drops it when it comes late', async () => {
+    const transcript = new Transcript(crypto, genesis);
+    await take(transcript, { n: 1 });
+    const jump = await take(transcript, { n: 4 });
     assert.deepEqual(codes(jump), ['MISSING']);
     assert.match(jump.findings[0]!.text, /^2 messages from “alice” \([0-9a-f]{8}\) are missing/);
     assert.equal(textOf(jump), 'message 4');
-    assert.deepEqual(codes(take(transcript, { n: 3 })), ['REORDERED']);
-    assert.deepEqual(codes(take(transcript, { n: 1 })), ['REPLAY']);
-    assert.deepEqual(codes(take(transcript, { n: 5 })), []);
+    assert.deepEqual(codes(await take(transcript, { n: 3 })), ['REORDERED']);
+    assert.deepEqual(codes(await take(transcript, { n: 1 })), ['REPLAY']);
+    assert.deepEqual(codes(await take(transcript, { n: 5 })), []);
   });
 
-  it('misses the first messages of a sender only if it was there from the beginning', () => {
-    assert.deepEqual(codes(take(new Transcript(room), { n: 3 })), ['MISSING']);
-    assert.deepEqual(codes(take(new Transcript(room, Transcript.startingAt(10)), { n: 3 })), []);
+  it('misses the first messages of a sender only if it was there from the beginning', async () => {
+    assert.deepEqual(codes(await take(new Transcript(crypto, genesis), { n: 3 })), ['MISSING']);
+    assert.deepEqual(
+      codes(await take(new Transcript(crypto, genesis, Transcript.startingAt(10)), { n: 3 })),
+      [],
+    );
   });
 
-  it('does not count a message that could not be opened', () => {
-    const transcript = new Transcript(room);
+  it('does not count a message that could not be opened', async () => {
+    const transcript = new Transcript(crypto, genesis);
     const forged = { seq: 1, member: alice, n: 1, envelope: envelope('forged') };
-    assert.deepEqual(codes(transcript.take(forged, new MessageError('FORGED', 'it is forged'))), ['FORGED']);
-    assert.deepEqual(codes(take(transcript, { n: 1 })), []);
+    assert.deepEqual(codes(await transcript.take(forged, new MessageError('FORGED', 'it is forged'))), [
+      'FORGED',
+    ]);
+    assert.deepEqual(codes(await take(transcript, { n: 1 })), []);
   });
 
-  it('notices two members of one name, once', () => {
-    const transcript = new Transcript(room);
-    take(transcript, { n: 1 });
-    const verdict = take(transcript, { member: bob, n: 1 }, undefined, 'ALICE\u200b');
+  it('notices two members of one name, once', async () => {
+    const transcript = new Transcript(crypto, genesis);
+    await take(transcript, { n: 1 });
+    const verdict = await take(transcript, { member: bob, n: 1 }, undefined, 'ALICE\u200b');
     assert.deepEqual(codes(verdict), ['NAME_SHARED']);
     assert.doesNotMatch(verdict.findings[0]!.text, /\p{C}/u);
-    assert.deepEqual(codes(take(transcript, { member: bob, n: 2 }, undefined, 'ALICE\u200b')), []);
+    assert.deepEqual(codes(await take(transcript, { member: bob, n: 2 }, undefined, 'ALICE\u200b')), []);
   });
 
-  it('notices that a sender was shown another history, once for each sender', () => {
-    const mine = new Transcript(room);
-    const theirs = new Transcript(room);
-    take(mine, { n: 1, text: 'yes' });
-    take(theirs, { n: 1, text: 'no' });
-    const verdict = take(mine, { member: bob, n: 1 }, theirs.position);
+  it('notices that a sender was shown another history, once for each sender', async () => {
+    const mine = new Transcript(crypto, genesis);
+    const theirs = new Transcript(crypto, genesis);
+    await take(mine, { n: 1, text: 'yes' });
+    await take(theirs, { n: 1, text: 'no' });
+    const verdict = await take(mine, { member: bob, n: 1 }, theirs.position);
     assert.deepEqual(codes(verdict), ['HISTORY_DIFFERS']);
     assert.equal(textOf(verdict), 'message 1');
-    take(theirs, { member: bob, n: 1 });
-    assert.deepEqual(codes(take(mine, { member: bob, n: 2 }, theirs.position)), []);
+    await take(theirs, { member: bob, n: 1 });
+    assert.deepEqual(codes(await take(mine, { member: bob, n: 2 }, theirs.position)), []);
   });
 
-  it('notices a sender who has seen what has not come yet', () => {
-    const transcript = new Transcript(room);
-    assert.deepEqual(codes(take(transcript, { n: 1 }, { seq: 1, hash: new Uint8Array(32) })), [
+  it('notices a sender who has seen what has not come yet', async () => {
+    const transcript = new Transcript(crypto, genesis);
+    assert.deepEqual(codes(await take(transcript, { n: 1 }, { seq: 1, hash: new Uint8Array(32) })), [
       'HISTORY_DIFFERS',
     ]);
   });
 
-  it('agrees with one who read the same', () => {
-    const mine = new Transcript(room);
-    const theirs = new Transcript(room);
+  it('agrees with one who read the same', async () => {
+    const mine = new Transcript(crypto, genesis);
+    const theirs = new Transcript(crypto, genesis);
     for (let n = 1; n <= 5; n += 1) {
-      assert.deepEqual(codes(take(mine, { n }, theirs.position)), []);
-      take(theirs, { n });
+      assert.deepEqual(codes(await take(mine, { n }, theirs.position)), []);
+      await take(theirs, { n });
     }
     assert.deepEqual(mine.position, theirs.position);
   });
 
-  it('goes on from where it was saved', () => {
-    const before = new Transcript(room);
-    take(before, { n: 1 });
+  it('goes on from where it was saved', async () => {
+    const before = new Transcript(crypto, genesis);
+    await take(before, { n: 1 });
     const { seq, hash, complete } = before;
-    const after = new Transcript(room, { seq, hash, complete, senders: [...before.senders] });
+    const after = new Transcript(crypto, genesis, { seq, hash, complete, senders: [...before.senders] });
     assert.deepEqual(after.position, before.position);
-    assert.deepEqual(codes(take(after, { n: 1 })), ['REPLAY']);
-    assert.deepEqual(codes(take(after, { n: 3 })), ['MISSING']);
+    assert.deepEqual(codes(await take(after, { n: 1 })), ['REPLAY']);
+    assert.deepEqual(codes(await take(after, { n: 3 })), ['MISSING']);
   });
 
-  it('says what the server left out, and then knows no history until a member tells it', () => {
-    const complete = new Transcript(room);
-    const mine = new Transcript(room);
-    take(mine, { n: 1 });
-    for (let n = 1; n <= 4; n += 1) take(complete, { n });
+  it('says what the server left out, and then knows no history until a member tells it', async () => {
+    const complete = new Transcript(crypto, genesis);
+    const mine = new Transcript(crypto, genesis);
+    await take(mine, { n: 1 });
+    for (let n = 1; n <= 4; n += 1) await take(complete, { n });
     assert.match(mine.leaveOut(4).text, /the messages 2 to 3/);
     assert.deepEqual(mine.position.seq, 0);
-    assert.deepEqual(codes(take(mine, { n: 4 })), ['MISSING']);
-    assert.deepEqual(codes(take(mine, { member: bob, n: 1 }, complete.position)), []);
-    take(complete, { member: bob, n: 1 });
+    assert.deepEqual(codes(await take(mine, { n: 4 })), ['MISSING']);
+    assert.deepEqual(codes(await take(mine, { member: bob, n: 1 }, complete.position)), []);
+    await take(complete, { member: bob, n: 1 });
     assert.deepEqual(mine.position, complete.position);
   });
 
-  it('lets senders jump once where old messages were deleted', () => {
-    const transcript = new Transcript(room);
-    take(transcript, { n: 1 });
+  it('lets senders jump once where old messages were deleted', async () => {
+    const transcript = new Transcript(crypto, genesis);
+    await take(transcript, { n: 1 });
     assert.equal(transcript.expire(10).code, 'EXPIRED');
-    assert.deepEqual(codes(take(transcript, { n: 7 })), []);
-    assert.deepEqual(codes(take(transcript, { n: 9 })), ['MISSING']);
+    assert.deepEqual(codes(await take(transcript, { n: 7 })), []);
+    assert.deepEqual(codes(await take(transcript, { n: 9 })), ['MISSING']);
   });
 });
 
 describe('a chain', () => {
-  it('differs with every field of every message', () => {
-    const hash = (member: Uint8Array, n: number, text: string) => {
-      const chain = new Chain(room);
-      chain.append(member, n, envelope(text));
+  it('differs with every field of every message', async () => {
+    const hash = async (member: Uint8Array, n: number, text: string) => {
+      const chain = new Chain(crypto, genesis);
+      await chain.append({ member, n, envelope: envelope(text) });
       return Buffer.from(chain.hash!).toString('hex');
     };
-    const hashes = [hash(alice, 1, 'x'), hash(bob, 1, 'x'), hash(alice, 2, 'x'), hash(alice, 1, 'y')];
+    const hashes = await Promise.all([
+      hash(alice, 1, 'x'),
+      hash(bob, 1, 'x'),
+      hash(alice, 2, 'x'),
+      hash(alice, 1, 'y'),
+    ]);
     assert.equal(new Set(hashes).size, hashes.length);
-    assert.notDeepEqual(new Chain(room).hash, new Chain(new Uint8Array(16)).hash);
+    assert.notDeepEqual(
+      new Chain(crypto, genesis).hash,
+      new Chain(crypto, await genesisOf(crypto, new Uint8Array(16))).hash,
+    );
   });
 
-  it('remembers the last places only', () => {
-    const chain = new Chain(room);
+  it('remembers the last places only', async () => {
+    const chain = new Chain(crypto, genesis);
     const positions = [chain.position];
     for (let n = 1; n <= CHAIN_WINDOW + 10; n += 1) {
-      chain.append(alice, n, new Uint8Array(0));
+      await chain.append({ member: alice, n, envelope: new Uint8Array(0) });
       positions.push(chain.position);
     }
-    assert.equal(chain.compare(positions[5]!), 'unknown');
-    assert.equal(chain.compare(positions[20]!), 'same');
-    assert.equal(chain.compare({ seq: 20, hash: positions[21]!.hash }), 'differs');
-    assert.equal(chain.compare({ seq: 0, hash: positions[21]!.hash }), 'differs');
+    const next = { member: alice, n: 1, envelope: new Uint8Array(0) };
+    assert.equal(await chain.append(next, positions[5]!), 'unknown');
+    assert.equal(await chain.append(next, positions[20]!), 'same');
+    assert.equal(await chain.append(next, { seq: 20, hash: positions[21]!.hash }), 'differs');
+    assert.equal(await chain.append(next, { seq: 0, hash: positions[21]!.hash }), 'differs');
   });
 });

@@ -7,7 +7,6 @@ import { holdFile, makePrivateFile } from '../../private-file.ts';
 import { ChatError } from '../chat-error.ts';
 import {
   type Durability,
-  REMEMBERED_DRAFTS,
   type SavedDraft,
   type SavedState,
   type StateChange,
@@ -24,7 +23,8 @@ const SCHEMA = `
     last_draft INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0, cipher BLOB
   ) STRICT;
   CREATE TABLE sender (
-    member BLOB PRIMARY KEY, n INTEGER NOT NULL, name TEXT NOT NULL, may_jump INTEGER NOT NULL
+    member BLOB PRIMARY KEY, n INTEGER NOT NULL, name TEXT NOT NULL, may_jump INTEGER NOT NULL,
+    drafts BLOB NOT NULL DEFAULT x''
   ) STRICT, WITHOUT ROWID;
 `;
 /** What version 2 added. A draft is sealed when it has a number. */
@@ -34,7 +34,6 @@ const TABLES_OF_2 = `
   ) STRICT;
   CREATE TABLE set_aside (draft INTEGER PRIMARY KEY, id BLOB, record BLOB) STRICT;
   CREATE TABLE message (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
-  CREATE TABLE received (at INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE) STRICT;
 `;
 /** Version 1 had envelopes without drafts, and knew what was acknowledged by one's own row among the senders. */
 const FROM_1_TO_2 = `
@@ -45,6 +44,7 @@ const FROM_1_TO_2 = `
   ALTER TABLE member ADD COLUMN last_draft INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE member ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE member ADD COLUMN cipher BLOB;
+  ALTER TABLE sender ADD COLUMN drafts BLOB NOT NULL DEFAULT x'';
 `;
 
 /** SQLite's result codes; the first is what a statement fails with when a table is missing. */
@@ -114,18 +114,18 @@ export class SqliteStore implements StateStore {
         hash: optional(member!.hash, HASH_BYTES),
         complete: member!.complete !== 0,
       },
-      senders: this.#read('SELECT member, n, name, may_jump FROM sender', (row) => ({
+      senders: this.#read('SELECT * FROM sender', (row) => ({
         member: bytes(row.member, PUBLIC_KEY_BYTES),
         n: integer(row.n),
         name: String(row.name),
         mayJump: row.may_jump !== 0,
+        drafts: bytes(row.drafts),
       })),
       handedOver: integer(member!.handed_over),
       messages: this.#read('SELECT seq, record FROM message ORDER BY seq', ({ seq, record }) => ({
         seq: integer(seq),
         record: bytes(record),
       })),
-      received: this.#read('SELECT id FROM received ORDER BY at', ({ id }) => bytes(id)),
       lastDraft: integer(member!.last_draft),
       settled,
       outbox: this.#drafts(`outbox WHERE n IS NULL OR n > ${settled} ORDER BY draft`),
@@ -173,8 +173,8 @@ export class SqliteStore implements StateStore {
         run.place.run(change.seq, change.hash ?? null, change.complete ? 1 : 0);
         return;
       case 'sender': {
-        const { member, n, name, mayJump } = change.sender;
-        run.sender.run(member, n, name, mayJump ? 1 : 0);
+        const { member, n, name, mayJump, drafts } = change.sender;
+        run.sender.run(member, n, name, mayJump ? 1 : 0, drafts);
         return;
       }
       case 'message':
@@ -182,10 +182,6 @@ export class SqliteStore implements StateStore {
         return;
       case 'confirmed':
         run.confirmed.run(change.seq);
-        return;
-      case 'received':
-        run.received.run(change.id);
-        run.forgetReceived.run(REMEMBERED_DRAFTS);
         return;
       case 'draft':
         run.draft.run(change.draft, change.id, change.record);
@@ -238,11 +234,9 @@ function statementsOf(database: DatabaseSync) {
   const prepared = (sql: string): StatementSync => database.prepare(sql);
   return {
     place: prepared('UPDATE member SET seq = ?, hash = ?, complete = ?'),
-    sender: prepared('INSERT OR REPLACE INTO sender (member, n, name, may_jump) VALUES (?, ?, ?, ?)'),
+    sender: prepared('INSERT OR REPLACE INTO sender (member, n, name, may_jump, drafts) VALUES (?, ?, ?, ?, ?)'),
     message: prepared('INSERT OR REPLACE INTO message (seq, record) VALUES (?, ?)'),
     confirmed: prepared('DELETE FROM message WHERE seq <= ?'),
-    received: prepared('INSERT OR IGNORE INTO received (id) VALUES (?)'),
-    forgetReceived: prepared('DELETE FROM received WHERE at <= (SELECT max(at) FROM received) - ?'),
     draft: prepared('INSERT INTO outbox (draft, id, record) VALUES (?, ?, ?)'),
     lastDraft: prepared('UPDATE member SET last_draft = ?'),
     redrafted: prepared('UPDATE outbox SET record = ? WHERE draft = ?'),
