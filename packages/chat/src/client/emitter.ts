@@ -5,7 +5,10 @@ type Listener<Arguments extends readonly unknown[]> = (...args: Arguments) => vo
  * in which they were added, and what one throws is thrown to whoever emits.
  */
 export class Emitter<Events extends Record<keyof Events, readonly unknown[]>> {
-  readonly #listeners = new Map<keyof Events, { readonly listener: Listener<never>; readonly once: boolean }[]>();
+  readonly #listeners = new Map<
+    keyof Events,
+    { readonly listener: Listener<never>; readonly once: boolean }[]
+  >();
 
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
     return this.#add(name, listener, false);
@@ -26,7 +29,11 @@ export class Emitter<Events extends Record<keyof Events, readonly unknown[]>> {
   /** Who is added or taken away meanwhile counts from the next time on. */
   protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
     const listeners = this.#listeners.get(name) ?? [];
-    if (listeners.some(({ once }) => once)) this.#listeners.set(name, listeners.filter(({ once }) => !once));
+    if (listeners.some(({ once }) => once))
+      this.#listeners.set(
+        name,
+        listeners.filter(({ once }) => !once),
+      );
     for (const { listener } of listeners) (listener as unknown as Listener<Events[Name]>)(...args);
   }
 

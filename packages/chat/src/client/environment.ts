@@ -1,16 +1,14 @@
 import type { Clock } from '../clock.ts';
-import type { ChatCrypto } from '../crypto.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import type { ByteStream } from './byte-stream.ts';
 import type { StateStore } from './state-store.ts';
 
 /**
- * All that a client has of the world. Nothing under `client` reaches past it, except what implements it: Node's in `client/node`, a
+ * All that a client has of the world, besides the crypto device and the cryptography of its keys. Nothing under `client` reaches past it, except what implements it: Node's in `client/node`, a
  * browser's, a simulation's.
  */
 export interface ClientEnvironment {
   readonly clock: Clock;
-  readonly crypto: ChatCrypto;
 
   /** From 0 up to 1, for the spread of waits; nothing that must not be guessed. */
   fraction(): number;

@@ -1,12 +1,6 @@
 import { toHex } from '../bytes.ts';
 import { ChatError } from './chat-error.ts';
-import {
-  type Durability,
-  type SavedDraft,
-  type SavedState,
-  type StateChange,
-  type StateStore,
-} from './state-store.ts';
+import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from './state-store.ts';
 
 /** What a simulated disk does. */
 export type MemoryDiskOptions = {
@@ -30,7 +24,7 @@ export class MemoryDisk {
   async openStore(room: Uint8Array, name: string, newSeed: () => Uint8Array): Promise<MemoryStore> {
     const of = `${toHex(room)}/${name}`;
     const free = this.#files.filter((file) => file.of === of && file.user === undefined);
-    const file = free.find(({ content }) => content.outbox.size > 0) ?? free[0] ?? this.#make(of, newSeed());
+    const file = free.find(({ content }) => hasUnsent(content)) ?? free[0] ?? this.#make(of, newSeed());
     return new MemoryStore(file, this.#options.write ?? (async () => {}));
   }
 
@@ -92,7 +86,7 @@ export class MemoryStore implements StateStore {
   async load(): Promise<SavedState> {
     const { outbox, senders, messages, setAside, settled, ...rest } = this.#file.content;
     const drafts = [...outbox.values()].sort((one, other) => one.draft - other.draft);
-    const isKept = ({ sealed }: SavedDraft) => sealed !== undefined && sealed.n <= settled;
+    const isKept = (draft: SavedDraft) => hasPlace(draft, settled);
     return {
       ...rest,
       seed: rest.seed.slice(),
@@ -155,6 +149,15 @@ type Content = Omit<SavedState, 'senders' | 'messages' | 'outbox' | 'kept' | 'se
   readonly outbox: Map<number, SavedDraft>;
   readonly setAside: Map<number, SavedDraft>;
 };
+
+function hasPlace({ sealed }: SavedDraft, settled: number): boolean {
+  return sealed !== undefined && sealed.n <= settled;
+}
+
+function hasUnsent({ outbox, settled }: Content): boolean {
+  return outbox.values().some((draft) => !hasPlace(draft, settled));
+}
+
 type Changeable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function emptyContent(seed: Uint8Array): Content {
@@ -203,7 +206,7 @@ function apply(content: Changeable<Content>, change: StateChange): void {
       const { draft, id, record } = change;
       if (outbox.has(draft)) throw new RangeError('a draft is there already');
       outbox.set(draft, { draft, id, record, sealed: undefined });
-      content.lastDraft = draft;
+      content.lastDraft = Math.max(content.lastDraft, draft);
       return;
     }
     case 'redrafted':

@@ -5,13 +5,7 @@ import { HASH_BYTES, PUBLIC_KEY_BYTES, SEED_BYTES } from '../../crypto.ts';
 import { DRAFT_ID_BYTES } from '../../encryption/content.ts';
 import { holdFile, makePrivateFile } from '../../private-file.ts';
 import { ChatError } from '../chat-error.ts';
-import {
-  type Durability,
-  type SavedDraft,
-  type SavedState,
-  type StateChange,
-  type StateStore,
-} from '../state-store.ts';
+import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from '../state-store.ts';
 
 /** "SKYC", in the database's header: it is one of ours. */
 const APPLICATION_ID = 0x534b5943;
@@ -105,6 +99,14 @@ export class SqliteStore implements StateStore {
   }
 
   async load(): Promise<SavedState> {
+    try {
+      return this.#load();
+    } catch (error) {
+      throw stateError(this.path, error);
+    }
+  }
+
+  #load(): SavedState {
     const [member] = this.#read('SELECT * FROM member', (row) => row);
     const settled = integer(member!.settled);
     return {
@@ -234,11 +236,13 @@ function statementsOf(database: DatabaseSync) {
   const prepared = (sql: string): StatementSync => database.prepare(sql);
   return {
     place: prepared('UPDATE member SET seq = ?, hash = ?, complete = ?'),
-    sender: prepared('INSERT OR REPLACE INTO sender (member, n, name, may_jump, drafts) VALUES (?, ?, ?, ?, ?)'),
+    sender: prepared(
+      'INSERT OR REPLACE INTO sender (member, n, name, may_jump, drafts) VALUES (?, ?, ?, ?, ?)',
+    ),
     message: prepared('INSERT OR REPLACE INTO message (seq, record) VALUES (?, ?)'),
     confirmed: prepared('DELETE FROM message WHERE seq <= ?'),
     draft: prepared('INSERT INTO outbox (draft, id, record) VALUES (?, ?, ?)'),
-    lastDraft: prepared('UPDATE member SET last_draft = ?'),
+    lastDraft: prepared('UPDATE member SET last_draft = max(last_draft, ?)'),
     redrafted: prepared('UPDATE outbox SET record = ? WHERE draft = ?'),
     sealed: prepared('UPDATE outbox SET n = ?, envelope = ? WHERE draft = ?'),
     settled: prepared('UPDATE member SET settled = ?'),
@@ -298,7 +302,11 @@ function migrate(database: DatabaseSync): void {
 }
 
 function publicKeyOf(seed: Uint8Array): Uint8Array {
-  const key = createPrivateKey({ key: Buffer.from(seed), format: 'raw-private', asymmetricKeyType: 'ed25519' });
+  const key = createPrivateKey({
+    key: Buffer.from(seed),
+    format: 'raw-private',
+    asymmetricKeyType: 'ed25519',
+  });
   return createPublicKey(key).export({ format: 'raw-public' });
 }
 

@@ -51,10 +51,7 @@ export function openState(
 }
 
 /** Takes the first free slot. Another process may be faster, then the next. */
-function newState(
-  open: (slot: number) => SqliteStore | undefined,
-  inUse: ReadonlySet<number>,
-): SqliteStore {
+function newState(open: (slot: number) => SqliteStore | undefined, inUse: ReadonlySet<number>): SqliteStore {
   for (let slot = 1; slot <= MAX_SLOTS; slot += 1) {
     const store = inUse.has(slot) ? undefined : open(slot);
     if (store !== undefined) return store;
