@@ -268,6 +268,49 @@ describe('how many', () => {
   });
 });
 
+describe('rooms', () => {
+  test('that one address makes are bounded, in number and rate; those that are there are entered all the same', async () => {
+    for (const setting of ['maxRoomsPerAddress', 'roomsPerHour']) {
+      await using server = await startServer({ [setting]: 1 });
+      await using a = await live(server, room);
+      await using b = await RawClient.connect(addressOf(server));
+      b.create(newKeyPair());
+      assert.equal(await b.fatalError(), 'TOO_MANY_ROOMS');
+      await using c = await live(server, room);
+      c.publish(text('m'));
+      await a.next('deliver');
+    }
+  });
+
+  test('in which nothing was ever said are forgotten in time, others are not', async () => {
+    const clock = new ManualClock();
+    const server = await startServer({ emptyRoomDays: 2, retentionDays: 0 }, { clock });
+    const silent = newKeyPair();
+    const spoken = await live(server, room);
+    spoken.publish(text('m'));
+    await spoken.next('ack');
+    const quiet = await live(server, silent);
+    await Promise.all([spoken.close(), quiet.close()]);
+    await until(() => server.counters.connections === 0);
+    clock.advance(24 * 3600 * 1000);
+    const stillThere = await RawClient.connect(addressOf(server));
+    await stillThere.join(silent, newKeyPair());
+    await stillThere.close();
+    clock.advance(24 * 3600 * 1000);
+    // One round at a time: the next begins when that of the first minute has ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    await using gone = await RawClient.connect(addressOf(server));
+    gone.sendJoin(silent, newKeyPair());
+    assert.equal(await gone.fatalError(), 'NO_SUCH_ROOM');
+    await using there = await RawClient.connect(addressOf(server));
+    assert.equal((await there.join(room, newKeyPair())).head, 1);
+    await there.close();
+    await server.close();
+  });
+});
+
 describe('storage', () => {
   test('when the log is full publishers are told, reading goes on, and what was refused can be sent again', async () => {
     const log = new GatedLog();
