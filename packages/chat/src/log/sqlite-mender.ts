@@ -12,9 +12,13 @@ import {
   type Room,
   roomOf,
   roomValues,
-  type Shape,
-  type Value,
 } from './sqlite-rows.ts';
+
+/** A row that is not as it was written. */
+export interface WrongRow {
+  readonly table: 'room' | 'member';
+  readonly values: readonly unknown[];
+}
 
 /** Damaged rows that are mended when the log is opened; the others are when somebody asks for them. */
 const MENDED_AT_ONCE = 1000;
@@ -31,6 +35,10 @@ export class Mender {
   readonly #member: StatementSync;
   readonly #putRoom: StatementSync;
   readonly #putMember: StatementSync;
+  readonly #removeRoom: StatementSync;
+  readonly #removeMember: StatementSync;
+  readonly #insertRoom: StatementSync;
+  readonly #insertMember: StatementSync;
   readonly #oldest: StatementSync;
   readonly #size: StatementSync;
 
@@ -40,10 +48,15 @@ export class Mender {
     this.#batches = new Batches(db);
     this.#room = roomById(db);
     this.#member = memberById(db);
-    this.#putRoom = db.prepare(
-      'INSERT OR REPLACE INTO room VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)',
-    );
-    this.#putMember = db.prepare('INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)');
+    const room = 'INTO room VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)';
+    const member = 'INTO member VALUES (?, ?, ?, ?, ?)';
+    this.#putRoom = db.prepare(`INSERT OR REPLACE ${room}`);
+    this.#putMember = db.prepare(`INSERT OR REPLACE ${member}`);
+    // One that was written anew under the right id meanwhile is the newer.
+    this.#insertRoom = db.prepare(`INSERT OR IGNORE ${room}`);
+    this.#insertMember = db.prepare(`INSERT OR IGNORE ${member}`);
+    this.#removeRoom = db.prepare('DELETE FROM room WHERE id = ?');
+    this.#removeMember = db.prepare('DELETE FROM member WHERE room = ? AND id = ?');
     this.#oldest = rows(db, 'SELECT last FROM batch WHERE room = ? ORDER BY last LIMIT 1');
     this.#size = rows(db, 'SELECT sum(length(frames)) FROM batch WHERE room = ?');
   }
@@ -83,62 +96,55 @@ export class Mender {
   }
 
   /**
-   * Looks at all rows, and mends those in which one bit was turned, so that also one whose id was hit is found again under
-   * that id. O(rooms + members), some microseconds each. @returns how many rooms are not deleted
+   * Looks at all rows of rooms and members. O(rooms + members), a microsecond or two each. What cannot be read, because a
+   * page is damaged, is left to those who ask for it.
    */
-  all(): number {
+  lookAtAll(): { readonly rooms: number; readonly wrong: readonly WrongRow[] } {
+    const wrong: WrongRow[] = [];
     let count = 0;
-    const rooms = `SELECT ${ROOM_COLUMNS} FROM room`;
-    this.#mendTable(
-      rooms,
-      ROOM,
-      [0],
-      this.#room,
-      (right) => this.putRoom(roomOf(right)),
-      (values) => {
-        if (!isIntact(ROOM, values) || !roomOf(values).deleted) count += 1;
-      },
-    );
-    const members = `SELECT ${MEMBER_COLUMNS} FROM member`;
-    this.#mendTable(members, MEMBER, [0, 1], this.#member, (right) => this.#putMember.run(...right));
-    return count;
+    const room = (values: unknown[]) => {
+      const intact = isIntact(ROOM, values);
+      if (!intact && wrong.length < MENDED_AT_ONCE) wrong.push({ table: 'room', values });
+      if (!intact || !roomOf(values).deleted) count += 1;
+    };
+    const member = (values: unknown[]) => {
+      if (isIntact(MEMBER, values) || wrong.length >= MENDED_AT_ONCE) return;
+      wrong.push({ table: 'member', values });
+    };
+    this.#each(`SELECT ${ROOM_COLUMNS} FROM room`, room);
+    this.#each(`SELECT ${MEMBER_COLUMNS} FROM member`, member);
+    return { rooms: count, wrong };
   }
 
-  #mendTable(
-    select: string,
-    shape: Shape,
-    key: readonly number[],
-    byKey: StatementSync,
-    put: (right: Value[]) => void,
-    each: (values: unknown[]) => void = () => undefined,
-  ): void {
-    const wrong: unknown[][] = [];
+  #each(select: string, work: (values: unknown[]) => void): void {
     try {
-      for (const row of rows(this.#db, select).iterate() as Iterable<unknown>) {
-        const values = row as unknown[];
-        each(values);
-        if (!isIntact(shape, values) && wrong.length < MENDED_AT_ONCE) wrong.push(values);
-      }
-      const table = shape === ROOM ? 'room' : 'member';
-      const remove = this.#db.prepare(
-        `DELETE FROM ${table} WHERE ${shape === ROOM ? 'id = ?' : 'room = ? AND id = ?'}`,
-      );
-      for (const values of wrong) {
-        const right = corrected(shape, values);
-        if (right === undefined) continue;
-        remove.run(...(key.map((index) => values[index]) as Uint8Array[]));
-        const already = byKey.get(...(key.map((index) => right[index]) as Uint8Array[])) as unknown;
-        // If it was written anew meanwhile, under its right id, that is the newer.
-        if (already === undefined || !isIntact(shape, already as unknown[])) put(right);
-        this.#tell(right[0] as Uint8Array, `the row of a ${table}; it was mended`);
-      }
+      for (const row of rows(this.#db, select).iterate() as Iterable<unknown>) work(row as unknown[]);
     } catch (error) {
       if (resultCode(error) !== SQLITE_CORRUPT) throw error;
       this.#onDamage({ room: '', first: 0, last: 0, what: 'a page of the table of rooms or of members' });
     }
   }
 
-  /** A room as its batches show it; `undefined` if the newest is damaged too: then nobody knows where it ends. */
+  /** Mends rows in which one bit was turned: also one whose id was hit is found again, under its right id. */
+  mendRows(wrong: readonly WrongRow[]): void {
+    for (const { table, values } of wrong) {
+      const right = corrected(table === 'room' ? ROOM : MEMBER, values);
+      if (right === undefined) continue;
+      if (table === 'room') {
+        this.#removeRoom.run(values[0] as Uint8Array);
+        this.#insertRoom.run(...right);
+      } else {
+        this.#removeMember.run(values[0] as Uint8Array, values[1] as Uint8Array);
+        this.#insertMember.run(...right);
+      }
+      this.#tell(right[0] as Uint8Array, `the row of a ${table}; it was mended`);
+    }
+  }
+
+  /**
+   * A room as its batches show it; `undefined` if the newest is damaged too: then nobody knows where it ends. (If also batches
+   * at its begin or end are lost without a trace, it is the shorter for them.)
+   */
   #fromBatches(id: Uint8Array): Room | undefined {
     const [newest] = this.#batches.backwards(id, Number.MAX_SAFE_INTEGER);
     if (newest === undefined) return undefined;

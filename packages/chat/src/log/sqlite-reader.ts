@@ -183,7 +183,8 @@ export class SqliteReader {
       try {
         return work();
       } finally {
-        if (this.#db.isTransaction) this.#db.exec('COMMIT');
+        // Not COMMIT, which fails when a page was found damaged.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       }
     });
   }

@@ -30,6 +30,8 @@ const STEP_BYTES = 8 * 1024 * 1024;
 const STEP_SEEN = 50;
 /** How long copying back waits for those who read. */
 const CHECKPOINT_WAIT_MS = 20;
+/** Also a place that a turned bit has made one beyond all that are. */
+const ANY_PLACE = 2n ** 63n - 1n;
 const FROM_THE_OLDEST = [-1n, 0n] as const;
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
@@ -85,19 +87,30 @@ export class SqliteWriter {
       if (version === 0) makeTables(db);
       else migrate(db, version);
       db.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
+        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${2 * CHECKPOINT_BYTES};
+         PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
       );
       limit(db, maxBytes);
       this.#statements = prepare(db);
       this.#batches = new Batches(db);
       this.#mender = new Mender(db, onDamage);
-      this.#rooms = this.#transaction('looking at all rooms', () => this.#mender.all());
+      this.#rooms = this.#mendAll();
     } catch (error) {
       db?.close();
       this.#lock.close();
       const { code, message } = logError(error, `opening the database in ${directory}`);
       throw new LogError(code === 'LOG_DAMAGED' ? 'LOG_CORRUPT' : code, message, { cause: error });
     }
+  }
+
+  #mendAll(): number {
+    const { rooms, wrong } = this.#mender.lookAtAll();
+    try {
+      if (wrong.length > 0) this.#transaction('mending rows', () => this.#mender.mendRows(wrong));
+    } catch (error) {
+      if (!ofOneRoom(error)) throw error;
+    }
+    return rooms;
   }
 
   /** O(log rooms). @returns whether it is there now; it is not where one of that id has yet to be deleted */
@@ -134,22 +147,8 @@ export class SqliteWriter {
    * @throws {LogError} if none of them could be stored
    */
   append(batches: readonly PackedBatch[], bytes: Uint8Array): Outcome[] {
-    const append = (some: readonly PackedBatch[]) =>
-      this.#transaction('storing messages', () => some.map((batch) => this.#appendOne(batch, bytes)));
     this.#uncopied += bytes.length;
-    try {
-      return append(batches);
-    } catch (error) {
-      if ((error as LogError).code !== 'LOG_DAMAGED') throw error;
-      // A damaged page: of one of these rooms, but which? Each in a transaction of its own, for its own sake.
-      return batches.map((batch) => {
-        try {
-          return append([batch])[0]!;
-        } catch (error) {
-          return refusal(error);
-        }
-      });
-    }
+    return this.#forEach('storing messages', batches, (batch) => this.#appendOne(batch, bytes), refusal);
   }
 
   #appendOne({ room, first, last, time, members, at, length }: PackedBatch, bytes: Uint8Array): Outcome {
@@ -159,8 +158,8 @@ export class SqliteWriter {
       found = this.#mender.room(id);
       if (found === undefined || found.deleted) throw noRoom(room);
     } catch (error) {
-      if (!ofOneRoom(error)) throw error;
-      return refusal(error);
+      if (error instanceof LogError) return refusal(error);
+      throw error;
     }
     if (found.head !== first - 1) return { stored: false, head: found.head };
     const frames = bytes.subarray(at + 32 * members.length, at + length);
@@ -200,7 +199,7 @@ export class SqliteWriter {
       try {
         found = this.#mender.room(id);
       } catch (error) {
-        if (!ofOneRoom(error)) throw error;
+        if (!(error instanceof LogError)) throw error;
         found = { id, head: 0, first: 1, bytes: 0, createdAt: 0, usedAt: 0, deleted: false, creator: '' };
       }
       if (found === undefined || found.deleted) return false;
@@ -219,7 +218,7 @@ export class SqliteWriter {
   }
 
   #deletePiece(id: Uint8Array): boolean {
-    if (this.#removeBatches(id, Number.MAX_SAFE_INTEGER, STEP_ROWS).removed > 0) return true;
+    if (this.#removeBatches(id, ANY_PLACE, STEP_ROWS).removed > 0) return true;
     if (this.#statements.removeMembers.run(id, STEP_ROWS).changes !== 0) return true;
     this.#statements.removeRoom.run(id);
     return false;
@@ -304,25 +303,16 @@ export class SqliteWriter {
 
   /** Deletes those of these rooms in which nothing was ever stored, created before `before`. @returns which these are */
   forget(candidates: readonly string[], before: number): string[] {
-    return this.#transaction('forgetting empty rooms', () =>
-      candidates.filter((room) => {
-        const id = bytesOf(room);
-        const found = this.#roomIfIntact(id);
-        if (found === undefined || found.deleted || found.head > 0 || found.createdAt >= before) return false;
-        this.#statements.removeRoom.run(id);
-        this.#rooms -= 1;
-        return true;
-      }),
-    );
-  }
-
-  #roomIfIntact(id: Uint8Array): Room | undefined {
-    try {
-      return this.#mender.room(id);
-    } catch (error) {
-      if (!ofOneRoom(error)) throw error;
-      return undefined;
-    }
+    const forget = (room: string) => {
+      const id = bytesOf(room);
+      const found = this.#mender.room(id);
+      if (found === undefined || found.deleted || found.head > 0 || found.createdAt >= before) return false;
+      this.#statements.removeRoom.run(id);
+      this.#rooms -= 1;
+      return true;
+    };
+    const done = this.#forEach('forgetting empty rooms', candidates, forget, () => false);
+    return candidates.filter((_, index) => done[index]);
   }
 
   /**
@@ -352,7 +342,7 @@ export class SqliteWriter {
   /** Deletes a room's first batches, up to the place `last`. */
   #removeBatches(
     id: Uint8Array,
-    last: number,
+    last: number | bigint,
     count: number,
   ): { removed: number; bytes: number; place: number } {
     const sum = { removed: 0, bytes: 0, place: 0 };
@@ -366,6 +356,30 @@ export class SqliteWriter {
     }
     this.#uncopied += sum.bytes;
     return sum;
+  }
+
+  /**
+   * Does `work` for each in one transaction. If one of them meets damage, each has one of its own, for there is no telling which
+   * it was, and SQLite does not end a transaction well in which it found a damaged page.
+   */
+  #forEach<T, R>(
+    what: string,
+    items: readonly T[],
+    work: (item: T) => R,
+    onError: (error: unknown) => R,
+  ): R[] {
+    try {
+      return this.#transaction(what, () => items.map(work));
+    } catch (error) {
+      if (!ofOneRoom(error)) throw error;
+      return items.map((item) => {
+        try {
+          return this.#transaction(what, () => work(item));
+        } catch (error) {
+          return onError(error);
+        }
+      });
+    }
   }
 
   #transaction<T>(what: string, work: () => T): T {
