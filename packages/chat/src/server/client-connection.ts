@@ -13,7 +13,7 @@ import {
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin } from './access.ts';
 import type { Backlog } from './backlog.ts';
-import { ConnectionWriter, type WriteTurn } from './connection-writer.ts';
+import { ConnectionWriter, type WriterOwner, type WriteTurn } from './connection-writer.ts';
 import type { Counters } from './counters.ts';
 import type { Random, Verify } from './machine-crypto.ts';
 import type { RoomTable } from './room-table.ts';
@@ -60,7 +60,7 @@ type Hold = 'rate' | 'backlog' | 'room' | 'writer' | 'stop';
  *    `ending` with the close time-out. Each hold ends: with a timer, the writer's or the log's time-out, or the connection.
  * 4. It has a seat from when it wants to join, and leaves it when its state becomes `ending` or `closed`.
  */
-export class ClientConnection implements SeatClient {
+export class ClientConnection implements SeatClient, WriterOwner {
   readonly writer: ConnectionWriter;
   readonly #stream: Duplex;
   readonly #peer: string | undefined;
@@ -92,8 +92,8 @@ export class ClientConnection implements SeatClient {
     this.#challenge = host.random(32);
     this.#frames = new TokenBucket(clock, settings.framesPerSecond, settings.framesBurst);
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
-    this.#silence = new Silence(settings, clock.monotonic());
-    this.writer = new ConnectionWriter(stream, counters, host.turn, () => this.#drained());
+    this.#silence = new Silence(settings, Math.floor(clock.monotonic()));
+    this.writer = new ConnectionWriter(stream, counters, host.turn, this);
     stream.on('data', (piece: Uint8Array) => this.#received(piece));
     stream.on('end', () => this.#peerEnded());
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -156,7 +156,7 @@ export class ClientConnection implements SeatClient {
     this.#stream.pause();
   }
 
-  /** Looks whether it kept the time-outs. Called every second or so, with `clock.monotonic()`. */
+  /** Looks whether it kept the time-outs. Called every second or so, with whole milliseconds of `clock.monotonic()`. */
   tick(now: number): void {
     const { closeTimeoutMs, helloTimeoutMs } = this.#host.settings;
     if (this.#state === 'ending') {
@@ -176,7 +176,7 @@ export class ClientConnection implements SeatClient {
       this.#state === 'joined',
       stuckSince === 'taken' ? undefined : stuckSince,
     );
-    if (verdict.act === 'ping') this.#send({ type: 'ping', token: Math.floor(now) });
+    if (verdict.act === 'ping') this.#send({ type: 'ping', token: now });
     else if (verdict.act === 'end') this.#end('IDLE', verdict.text);
     else if (verdict.act === 'abandon') this.#abandon();
   }
@@ -192,7 +192,7 @@ export class ClientConnection implements SeatClient {
     if (this.gone) return;
     this.#host.counters.bytesIn += piece.length;
     this.#bytes.take(piece.length);
-    this.#silence.heard(this.#host.clock.monotonic());
+    this.#silence.heard(Math.floor(this.#host.clock.monotonic()));
     this.#decoder.push(piece);
     this.#read();
   }
@@ -231,10 +231,11 @@ export class ClientConnection implements SeatClient {
     } else if (backlog.full) {
       this.#hold = 'backlog';
       backlog.whenNotFull(() => this.#release('backlog'));
-    } else if (this.#seat?.holdsUp(() => this.#release('room'))) {
+    } else if (this.#seat?.heldUp) {
       this.#hold = 'room';
+      this.#seat.whenFree(() => this.#release('room'));
     } else if (this.writer.congested) {
-      // A client that does not take answers is not listened to; `#drained` goes on.
+      // A client that does not take answers is not listened to; `drained` goes on.
       this.#hold = 'writer';
     }
     return this.#hold !== undefined;
@@ -246,7 +247,7 @@ export class ClientConnection implements SeatClient {
     this.#read();
   }
 
-  #drained(): void {
+  drained(): void {
     if (this.#state === 'joined') this.#seat?.drained();
     this.#release('writer');
   }
@@ -342,7 +343,7 @@ export class ClientConnection implements SeatClient {
   #startEnding(why: string): void {
     this.#why = why;
     this.#state = 'ending';
-    this.#endingAt = this.#host.clock.monotonic();
+    this.#endingAt = Math.floor(this.#host.clock.monotonic());
     this.#seat?.leave();
     this.writer.end();
     this.#stream.resume();

@@ -51,8 +51,10 @@ class Taker extends Writable {
 function setup() {
   const stream = new Taker();
   let drains = 0;
-  const writer = new ConnectionWriter(stream as unknown as Duplex, newCounters(), new WriteTurn(), () => {
-    drains += 1;
+  const writer = new ConnectionWriter(stream as unknown as Duplex, newCounters(), new WriteTurn(), {
+    drained() {
+      drains += 1;
+    },
   });
   return { stream, writer, drains: () => drains };
 }

@@ -6,6 +6,12 @@ export const HIGH_WATER = 64 * 1024;
 /** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
 const JOIN_BYTES = 16 * 1024;
 
+/** Who has a writer. */
+export interface WriterOwner {
+  /** The connection is no longer congested. */
+  drained(): void;
+}
+
 /** Writers that were given something in this turn. They are flushed together, at its end. */
 export class WriteTurn {
   #writers: ConnectionWriter[] = [];
@@ -28,8 +34,8 @@ export class WriteTurn {
  * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to the high-water mark: frames
  *    are small and system calls are dear.
  * 3. Buffers given to `send` MUST NOT be changed afterwards: they are shared between clients, not copied.
- * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when `onDrain` is
- *    called: a client that does not read then costs at most the high-water mark and one more buffer.
+ * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's `drained`
+ *    is called: a client that does not read then costs at most the high-water mark and one more buffer.
  * 5. One write is under way at a time, of the high-water mark at most, and its completion is seen: so a client that takes
  *    what it is given slowly can be told from one that takes nothing.
  * 6. After `end` nothing is sent.
@@ -38,7 +44,7 @@ export class ConnectionWriter {
   readonly #stream: Duplex;
   readonly #counters: Counters;
   readonly #turn: WriteTurn;
-  readonly #onDrain: () => void;
+  readonly #owner: WriterOwner;
   /** What was sent and is not yet written; the first buffer from `#at` on. */
   #queue: Uint8Array[] = [];
   #at = 0;
@@ -51,12 +57,11 @@ export class ConnectionWriter {
   #stuckSince: number | undefined;
   #freed = false;
 
-  /** @param onDrain called when the connection is no longer congested */
-  constructor(stream: Duplex, counters: Counters, turn: WriteTurn, onDrain: () => void) {
+  constructor(stream: Duplex, counters: Counters, turn: WriteTurn, owner: WriterOwner) {
     this.#stream = stream;
     this.#counters = counters;
     this.#turn = turn;
-    this.#onDrain = onDrain;
+    this.#owner = owner;
   }
 
   /** Whether the connection has not yet taken what it was given. */
@@ -128,7 +133,7 @@ export class ConnectionWriter {
     else this.#write();
     if (!this.#wasCongested || this.congested) return;
     this.#wasCongested = false;
-    this.#onDrain();
+    this.#owner.drained();
   };
 
   /** Takes a piece from the queue: at most the high-water mark, in as few buffers as is cheap. */

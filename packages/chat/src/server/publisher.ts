@@ -47,7 +47,7 @@ export class Publisher implements Sender {
   readonly #limits: PublishLimits;
   #refused = false;
   #waiting = false;
-  #onAnswered: () => void = () => undefined;
+  #onAnswered: (() => void) | undefined;
 
   constructor(
     who: { readonly member: string; readonly memberBytes: Uint8Array; readonly version: number },
@@ -120,8 +120,9 @@ export class Publisher implements Sender {
       this.#waiting = false;
       // If it was dropped instead, that was said.
       if (n <= this.#number.stored.n) this.#answer(n);
-      this.#onAnswered();
-      this.#onAnswered = () => undefined;
+      const onAnswered = this.#onAnswered;
+      this.#onAnswered = undefined;
+      onAnswered?.();
     });
   }
 

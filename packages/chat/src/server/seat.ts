@@ -114,16 +114,16 @@ export class Seat implements Reader<Sender>, Audience {
     if (this.#cursor !== undefined) this.#room.delivery.drained(this.#cursor);
   }
 
-  /**
-   * Whether nothing may be published now: others have to catch up first, or a repetition waits for its answer.
-   * If so, `work` is called when that is over.
-   */
-  holdsUp(work: () => void): boolean {
-    const { delivery } = this.#room;
+  /** Whether nothing may be published now: others have to catch up first, or a repetition waits for its answer. */
+  get heldUp(): boolean {
+    if (this.#publisher === undefined) return false;
+    return this.#publisher.waiting || this.#room.delivery.crowded;
+  }
+
+  /** Calls `work` when that is over. */
+  whenFree(work: () => void): void {
     if (this.#publisher?.waiting) this.#publisher.whenAnswered(work);
-    else if (this.#cursor !== undefined && delivery.crowded) delivery.whenCalm(work);
-    else return false;
-    return true;
+    else this.#room.delivery.whenCalm(work);
   }
 
   leave(): void {
