@@ -37,9 +37,11 @@ export class ScriptedServer implements AsyncDisposable {
   }
 
   /** The next connection, after WELCOME and JOIN. */
-  async acceptJoin(): Promise<ScriptedConnection & { join: FrameOf<'join'> }> {
+  async acceptJoin(
+    welcome: Partial<FrameOf<'welcome'>> = {},
+  ): Promise<ScriptedConnection & { join: FrameOf<'join'> }> {
     const connection = await this.accept();
-    connection.welcome();
+    connection.welcome(welcome);
     return Object.assign(connection, { join: await connection.next('join') });
   }
 
