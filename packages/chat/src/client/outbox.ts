@@ -428,7 +428,7 @@ export class Outbox {
   }
 
   #tellFlushes(): void {
-    if (this.#flushes.length === 0) return;
+    if (this.#held || this.#flushes.length === 0) return;
     const waiting = this.#waiting[0]?.entry.draft ?? Number.POSITIVE_INFINITY;
     const first = Math.min(waiting, ...this.#pending.keys());
     const done = this.#flushes.filter(({ draft }) => draft < first);

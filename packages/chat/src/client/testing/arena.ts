@@ -99,3 +99,9 @@ export function serveHonestly(all: Arena, log: Deliver[], welcome: Welcome = {})
   const serveNext = (): Promise<void> => serveOne().catch(serveNext);
   void serveNext();
 }
+
+/** The same room at another scripted server. */
+export async function openArenaOf(all: Arena): Promise<Arena> {
+  const server = await ScriptedServer.listen();
+  return { ...all, server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
