@@ -67,8 +67,6 @@ type Entry = {
   sealed: Sealed | undefined;
   /** Whether the store has it as it is sealed. */
   durable: boolean;
-  /** Whether the user knows it as acknowledged. */
-  readonly wasAcknowledged: boolean;
 };
 
 type Waiting = {
@@ -275,7 +273,7 @@ export class Outbox {
 
   /**
    * Own messages up to `n` have their places at the server.
-   * @returns the drafts that are acknowledged by that for the first time, in order
+   * @returns the drafts that are acknowledged by that, in order
    */
   settle(n: number): number[] {
     const done: number[] = [];
@@ -285,7 +283,7 @@ export class Outbox {
       this.#sealed.delete(number);
       this.#forget(entry);
       this.#kept.set(number, { draft: entry.draft, id: entry.id, n: number });
-      if (!entry.wasAcknowledged) done.push(entry.draft);
+      done.push(entry.draft);
     }
     this.#settleNumbers(n);
     return done;
@@ -370,10 +368,12 @@ export class Outbox {
     const [oldest] = this.#kept.keys();
     if (oldest === undefined || n + 1 < oldest) return false;
     for (const saved of await this.#options.store.sealedAfter(n)) {
-      if (saved.sealed!.n <= this.#settled)
-        this.#restore({ ...(await this.#entryOf(saved)), wasAcknowledged: true });
+      if (saved.sealed!.n <= this.#settled) this.#restore(await this.#entryOf(saved));
     }
     for (const number of this.#kept.keys()) if (number > n) this.#kept.delete(number);
+    const inOrder = [...this.#pending].sort(([one], [other]) => one - other);
+    this.#pending.clear();
+    for (const [draft, entry] of inOrder) this.#pending.set(draft, entry);
     this.#settled = n;
     return true;
   }
@@ -399,7 +399,7 @@ export class Outbox {
     const { records, store } = this.#options;
     const content = record === undefined ? await this.#opened(sealed) : await records.draft(draft, record);
     if (content === undefined) throw missing(store, sealed?.n ?? draft);
-    return { draft, id, content, bytes: bytesOf(content), sealed, durable: true, wasAcknowledged: false };
+    return { draft, id, content, bytes: bytesOf(content), sealed, durable: true };
   }
 
   async #opened(sealed: Sealed | undefined): Promise<Content | undefined> {
@@ -428,7 +428,7 @@ export class Outbox {
   }
 
   #tellFlushes(): void {
-    if (this.#flushes.length === 0) return;
+    if (this.#held || this.#flushes.length === 0) return;
     const waiting = this.#waiting[0]?.entry.draft ?? Number.POSITIVE_INFINITY;
     const first = Math.min(waiting, ...this.#pending.keys());
     const done = this.#flushes.filter(({ draft }) => draft < first);
@@ -446,7 +446,7 @@ export class Outbox {
     const { id } = content;
     return {
       ...{ draft: this.#lastDraft, id, content, bytes: bytesOf(content) },
-      ...{ sealed: undefined, durable: false, wasAcknowledged: false },
+      ...{ sealed: undefined, durable: false },
     };
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CryptoDevice, openEngineDevice } from '@skytale/cryptodev';
 import { genesisOf } from '../../encryption/chain.ts';
+import type { Content } from '../../encryption/content.ts';
 import type { ChainPosition } from '../../encryption/envelope.ts';
 import { Identity } from '../../encryption/identity.ts';
 import { RoomKeys } from '../../encryption/key-schedule.ts';
@@ -11,11 +12,12 @@ import { SharedKeyCipher } from '../../encryption/shared-key-cipher.ts';
 import { Transcript } from '../../encryption/transcript.ts';
 import { nodeCrypto } from '../../node-crypto.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import type { ChatClient } from '../chat-client.ts';
+import { ChatClient, type ChatClientOptions } from '../chat-client.ts';
 import type { ChatError } from '../chat-error.ts';
 import type { ChatClientEvents, ChatMessage, Warning, WarningCode } from '../client-events.ts';
 import type { ClientTuning } from '../client-tuning.ts';
-import { type NodeClientOptions, openNodeClient } from '../node/node-client.ts';
+import type { ClientEnvironment } from '../environment.ts';
+import { type NodeClientOptions, nodeEnvironment, openNodeClient } from '../node/node-client.ts';
 
 const crypto = nodeCrypto();
 
@@ -70,9 +72,24 @@ export class RoomFixture implements AsyncDisposable {
       name: 'bob',
       device: this.device,
       stateDirectory: this.directory,
-      tuning: { ...quick, ...options.tuning },
       ...options,
+      tuning: { ...quick, ...options.tuning },
     });
+    this.#opened.push(client);
+    return new WatchedClient(client);
+  }
+
+  /** A client that is not started, of which some of the world is not Node's. */
+  async clientIn(
+    world: Partial<ClientEnvironment>,
+    server: ServerAddress,
+    options: Partial<ChatClientOptions> = {},
+  ): Promise<WatchedClient> {
+    const keys = await this.keys();
+    const environment = { ...nodeEnvironment({ stateDirectory: this.directory }), ...world };
+    const usual = { server, keys, name: 'bob', device: this.device };
+    const tuning = { ...quick, ...options.tuning };
+    const client = await ChatClient.open({ ...usual, ...options, tuning }, environment);
     this.#opened.push(client);
     return new WatchedClient(client);
   }
@@ -108,9 +125,13 @@ export class Writer {
 
   /** The DELIVER of the next message, at the next place of this member's history. */
   async say(text: string, seen: ChainPosition = this.transcript.position): Promise<Deliver> {
+    return await this.write({ kind: 'text', name: this.name, text, at: 0 }, seen);
+  }
+
+  /** The same of any content. */
+  async write(content: Content, seen: ChainPosition = this.transcript.position): Promise<Deliver> {
     this.#n += 1;
     const n = this.#n;
-    const content = { kind: 'text', name: this.name, text, at: 0 } as const;
     const { envelope } = await this.cipher.seal(n, content, seen);
     const { member } = this.cipher;
     const seq = this.transcript.seq + 1;
