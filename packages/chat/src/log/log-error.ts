@@ -12,6 +12,8 @@ export type LogErrorCode =
   | 'LOG_WRONG_VERSION'
   /** An append that does not continue the room, or a room that was not created: a mistake of the caller. */
   | 'LOG_OUT_OF_ORDER'
+  /** The room is not known, or was deleted. */
+  | 'LOG_NO_SUCH_ROOM'
   /** The log was closed. */
   | 'LOG_CLOSED'
   /** Anything else: input or output failed, or the log's thread is gone. */

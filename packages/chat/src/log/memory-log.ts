@@ -1,92 +1,152 @@
-import { skipFrames } from './frame-run.ts';
+import { cutFrames, skipFrames } from './frame-run.ts';
 import { LogError } from './log-error.ts';
-import type { Batch, LogChunk, MessageLog, RoomState } from './message-log.ts';
+import type {
+  Appended,
+  Batch,
+  LastMessage,
+  LogChunk,
+  MessageLog,
+  RoomCounts,
+  RoomState,
+  RoomSummary,
+  Watcher,
+} from './message-log.ts';
+import { RoomWatchers } from './room-watchers.ts';
 
 interface Room {
+  readonly createdAt: number;
+  readonly creator: string;
+  usedAt: number;
   head: number;
   batches: Batch[];
-  lastN: Map<string, number>;
+  readonly last: Map<string, LastMessage>;
 }
 
-/** A log that keeps everything in memory and nothing when the process ends. For tests. */
+const nobody: LastMessage = { n: 0, hash: new Uint8Array(32) };
+
+/** A log that keeps everything in memory and nothing when the process ends. For tests and simulations. */
 export class MemoryLog implements MessageLog {
   readonly #rooms = new Map<string, Room>();
+  readonly #watchers = new RoomWatchers();
   #closed = false;
 
-  async createRoom(room: string): Promise<void> {
+  async createRoom(id: string, creator: string, now: number): Promise<void> {
     this.#check();
-    if (!this.#rooms.has(room)) this.#rooms.set(room, { head: 0, batches: [], lastN: new Map() });
+    if (this.#rooms.has(id)) return;
+    const room = { createdAt: now, usedAt: now, creator, head: 0, batches: [], last: new Map() };
+    this.#rooms.set(id, room);
   }
 
-  async roomState(room: string): Promise<RoomState | undefined> {
+  async roomState(id: string): Promise<RoomState | undefined> {
     this.#check();
-    const found = this.#rooms.get(room);
-    if (found === undefined) return undefined;
-    const { head, batches } = found;
-    const bytes = batches.reduce((sum, batch) => sum + batch.frames.length, 0);
-    return { head, first: batches[0]?.first ?? head + 1, bytes };
+    const room = this.#rooms.get(id);
+    return room === undefined ? undefined : stateOf(room);
   }
 
-  async roomCount(): Promise<number> {
+  async roomCounts(creator: string): Promise<RoomCounts> {
     this.#check();
-    return this.#rooms.size;
+    const ofCreator = [...this.#rooms.values()].filter((room) => room.creator === creator).length;
+    return { all: this.#rooms.size, ofCreator };
   }
 
-  async lastN(room: string, member: string): Promise<number> {
+  async rooms(after: string, count: number): Promise<readonly RoomSummary[]> {
     this.#check();
-    return this.#rooms.get(room)?.lastN.get(member) ?? 0;
+    const ids = [...this.#rooms.keys()].filter((id) => id > after).sort();
+    return ids.slice(0, count).map((id) => {
+      const room = this.#rooms.get(id)!;
+      const { createdAt, usedAt, creator, last } = room;
+      return { room: id, ...stateOf(room), createdAt, usedAt, creator, members: last.size };
+    });
   }
 
-  async append(batches: readonly Batch[]): Promise<void> {
+  async deleteRoom(id: string): Promise<boolean> {
     this.#check();
-    const heads = new Map([...this.#rooms].map(([id, { head }]) => [id, head]));
-    for (const { room, first, last } of batches) {
-      const head = heads.get(room);
-      if (head === undefined || first !== head + 1) {
-        throw new LogError('LOG_OUT_OF_ORDER', `A batch begins at ${first}, the room's head is ${head}.`);
-      }
-      heads.set(room, last);
-    }
-    for (const batch of batches) this.#store(this.#rooms.get(batch.room)!, batch);
+    if (!this.#rooms.delete(id)) return false;
+    this.#watchers.failed(id, new LogError('LOG_NO_SUCH_ROOM', 'The room was deleted.'));
+    return true;
   }
 
-  #store(room: Room, batch: Batch): void {
+  async lastOf(id: string, member: string): Promise<LastMessage> {
+    this.#check();
+    return this.#rooms.get(id)?.last.get(member) ?? nobody;
+  }
+
+  async append(batch: Batch): Promise<Appended> {
+    this.#check();
+    const room = this.#rooms.get(batch.room);
+    if (room === undefined) throw new LogError('LOG_NO_SUCH_ROOM', 'There is no such room.');
+    if (batch.first !== room.head + 1) return { stored: false, head: room.head };
     room.head = batch.last;
-    room.batches.push({ ...batch, frames: batch.frames.slice() });
-    for (const { member, lastN } of batch.members) room.lastN.set(member, lastN);
+    room.usedAt = batch.time;
+    room.batches.push({ ...batch, frames: new Uint8Array(batch.frames) });
+    for (const { member, last } of batch.members) room.last.set(member, last);
+    this.#watchers.stored(batch);
+    return { stored: true };
   }
 
-  async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
+  async read(id: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
     this.#check();
     const parts: Uint8Array[] = [];
     let bytes = 0;
     let first = 0;
     let last = 0;
-    for (const batch of this.#rooms.get(room)?.batches ?? []) {
+    for (const batch of this.#rooms.get(id)?.batches ?? []) {
       if (batch.last <= after) continue;
-      if (parts.length > 0 && bytes + batch.frames.length > maxBytes) break;
       if (parts.length === 0) first = Math.max(batch.first, after + 1);
-      const part = skipFrames(batch.frames, Math.max(0, after + 1 - batch.first));
-      parts.push(part);
-      bytes += part.length;
-      last = batch.last;
+      const rest = skipFrames(batch.frames, Math.max(0, after + 1 - batch.first));
+      const cut = cutFrames(rest, parts.length === 0, maxBytes - bytes);
+      if (cut.count === 0) break;
+      parts.push(cut.frames);
+      bytes += cut.frames.length;
+      last = Math.max(batch.first - 1, after) + cut.count;
+      if (last < batch.last) break;
     }
-    return parts.length === 0 ? undefined : { first, last, frames: Buffer.concat(parts) };
+    return parts.length === 0 ? undefined : { first, last, frames: joined(parts, bytes), damaged: false };
   }
 
-  async prune(before: number): Promise<boolean> {
+  watch(id: string, from: number, watcher: Watcher): Disposable {
+    const room = this.#rooms.get(id);
+    const missed = room?.batches.filter(({ last }) => last > from) ?? [];
+    const watch = this.#watchers.add(id, watcher);
+    for (const batch of missed) watcher.stored(batch);
+    return watch;
+  }
+
+  async prune(before: number, emptyBefore: number): Promise<boolean> {
     this.#check();
-    for (const room of this.#rooms.values()) {
-      room.batches = room.batches.filter(({ time }) => time >= before);
+    for (const [id, room] of this.#rooms) {
+      // Always from the first on: a clock that was ahead once must not leave a hole.
+      room.batches.splice(0, room.batches.findLastIndex(({ time }) => time < before) + 1);
+      if (room.head === 0 && room.createdAt < emptyBefore) await this.deleteRoom(id);
     }
     return false;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#watchers.failedAll(closed());
   }
 
   #check(): void {
-    if (this.#closed) throw new LogError('LOG_CLOSED', 'The message log is closed.');
+    if (this.#closed) throw closed();
   }
+}
+
+function stateOf({ head, batches }: Room): RoomState {
+  const bytes = batches.reduce((sum, { frames }) => sum + frames.length, 0);
+  return { head, first: batches[0]?.first ?? head + 1, bytes };
+}
+
+function closed(): LogError {
+  return new LogError('LOG_CLOSED', 'The message log is closed.');
+}
+
+function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
