@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { ChatServer, createRoom, formatInvite, parseServerAddress } from '@skytale/chat';
+import { ChatServer, createRoom, formatInvite, nodeCrypto, parseServerAddress } from '@skytale/chat';
 import { debianKernel, findQemu, Guest } from '@skytale/vm';
 import pino from 'pino';
 import { qemuDevice } from '../packages/skytale/src/device/models.ts';
@@ -165,7 +165,7 @@ async function demo(stack: AsyncDisposableStack): Promise<void> {
   );
   const { port } = server.addresses.tcp[0]!;
   say(`a server is on 127.0.0.1:${port}`);
-  const room = await createRoom({ server: parseServerAddress(`127.0.0.1:${port}`) });
+  const room = await createRoom({ crypto: nodeCrypto(), server: parseServerAddress(`127.0.0.1:${port}`) });
   const host = stack.use(hostClient(formatInvite(room), join(directory, 'host')));
   say('a room is made, and a client on the host has entered it');
 

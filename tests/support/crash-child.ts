@@ -10,12 +10,13 @@ import { ChatClient } from '../../packages/chat/src/client/chat-client.ts';
 import { quick } from '../../packages/chat/src/client/testing/room-fixture.ts';
 import { RoomKeys } from '../../packages/chat/src/encryption/key-schedule.ts';
 import { parseServerAddress } from '../../packages/chat/src/encryption/server-address.ts';
+import { nodeCrypto } from '../../packages/chat/src/node-crypto.ts';
 
 const [role = '', port, directory = '', secret = '', count] = process.argv.slice(2);
 const device = await openEngineDevice('node');
 const client = await ChatClient.open({
   server: parseServerAddress(`127.0.0.1:${port}`),
-  keys: new RoomKeys(Buffer.from(secret, 'hex')),
+  keys: await RoomKeys.derive(nodeCrypto(), Buffer.from(secret, 'hex')),
   name: role,
   device,
   stateDirectory: directory,

@@ -9,6 +9,7 @@ import { MAX_TEXT_BYTES } from '../encryption/content.ts';
 import { formatInvite, openInvite, parseInvite } from '../encryption/invite.ts';
 import { parseServerAddress, type ServerAddress } from '../encryption/server-address.ts';
 import { MemoryLog } from '../log/memory-log.ts';
+import { nodeCrypto } from '../node-crypto.ts';
 import { ChatServer, type ServerParts } from '../server/index.ts';
 import { ChatClient } from './chat-client.ts';
 import type { ConnectionState, Introduction, Presence } from './client-events.ts';
@@ -224,10 +225,10 @@ describe('a chat', () => {
     await using town = await Town.open();
     const alice = await town.room.client(town.address, { name: 'alice' });
     const bob = await town.room.client(town.address, { name: 'bob' });
-    const number = alice.client.safetyNumber(bob.client.member);
+    const number = await alice.client.safetyNumber(bob.client.member);
     assert.match(number!, /^\d{5}( \d{5}){11}$/);
-    assert.equal(bob.client.safetyNumber(alice.client.member), number);
-    assert.equal(alice.client.safetyNumber('no id'), undefined);
+    assert.equal(await bob.client.safetyNumber(alice.client.member), number);
+    assert.equal(await alice.client.safetyNumber('no id'), undefined);
   });
 });
 
@@ -481,12 +482,16 @@ describe('creating a room', () => {
     it(`gives an invite with which one can enter (${passphrase === undefined ? 'link' : 'passphrase'})`, async () => {
       await using town = await Town.open();
       const link = formatInvite(
-        await createRoom({ server: town.address, ...(passphrase !== undefined && { passphrase }) }),
+        await createRoom({
+          crypto: town.room.crypto,
+          server: town.address,
+          ...(passphrase !== undefined && { passphrase }),
+        }),
       );
-      const invite = parseInvite(link);
+      const invite = await parseInvite(town.room.crypto, link);
       await using client = await ChatClient.open({
         server: invite.server,
-        keys: await openInvite(invite, passphrase),
+        keys: await openInvite(town.room.crypto, invite, passphrase),
         name: 'alice',
         device: town.room.device,
         stateDirectory: town.room.directory,
@@ -499,7 +504,7 @@ describe('creating a room', () => {
   }
 
   it('says when the server cannot be reached', async () => {
-    await assert.rejects(createRoom({ server: parseServerAddress('127.0.0.1:1') }), {
+    await assert.rejects(createRoom({ crypto: nodeCrypto(), server: parseServerAddress('127.0.0.1:1') }), {
       code: 'CHAT_UNREACHABLE',
       message: /127\.0\.0\.1:1 cannot be reached/,
     });

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type { CryptoDevice } from '@skytale/cryptodev';
-import { fromHex, toHex } from '../encryption/bytes.ts';
+import { fromHex, toHex } from '../bytes.ts';
+import { PUBLIC_KEY_BYTES } from '../crypto.ts';
+import { genesisOf } from '../encryption/chain.ts';
 import { MAX_NAME_BYTES, textBytes } from '../encryption/content.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
-import { PUBLIC_KEY_BYTES } from '../encryption/primitives.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { safetyNumber } from '../encryption/safety-number.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
@@ -93,16 +94,18 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
    */
   static async open(options: ChatClientOptions): Promise<ChatClient> {
     checkName(options.name);
-    const store = openState(options.stateDirectory, options.keys.roomId, options.name);
+    const { stateDirectory, keys, name } = options;
+    const genesis = await genesisOf(keys.crypto, keys.roomId);
+    const store = await openState(keys.crypto, stateDirectory, keys.roomId, name);
     try {
-      return new ChatClient(options, store);
+      return new ChatClient(options, genesis, store);
     } catch (error) {
       store[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(options: ChatClientOptions, store: StateStore) {
+  private constructor(options: ChatClientOptions, genesis: Uint8Array, store: StateStore) {
     super();
     const { server, keys, name, device, since, autoConfirm = true, recent = 0, ca } = options;
     const tuning = { ...defaultTuning, ...options.tuning };
@@ -124,7 +127,8 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
       onFailed: onFatal,
     });
     this.#reader = new RoomReader({
-      roomId: keys.roomId,
+      crypto: keys.crypto,
+      genesis,
       member: identity.key.publicKey,
       name,
       store,
@@ -148,6 +152,7 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
       ca,
       keys,
       identity,
+      cipher: this.#cipher,
       tuning,
       outbox: this.#outbox,
       reader: this.#reader,
@@ -243,9 +248,9 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
    * Sixty digits, in groups of five, to compare with `member` over another channel: equal numbers prove that the two
    * of you hold each other's true keys. `undefined` for something that is not a member id.
    */
-  safetyNumber(member: MemberId): string | undefined {
+  async safetyNumber(member: MemberId): Promise<string | undefined> {
     const other = fromHex(member, PUBLIC_KEY_BYTES);
-    return other && safetyNumber(this.#keys, this.#store.identity.key.publicKey, other);
+    return other && (await safetyNumber(this.#keys, this.#store.identity.key.publicKey, other));
   }
 
   /** Hangs up, closes the state and wipes the keys. What is in the outbox stays there for the next run. */
@@ -273,9 +278,8 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
 
   #stop(reason: ChatError): Promise<unknown> {
     this.#end ??= reason;
-    this.#inbox.end();
     this.#reader.end();
-    this.#stopping ??= Promise.all([this.#uplink.end(), this.#outbox.end(this.#end)]);
+    this.#stopping ??= Promise.all([this.#inbox.end(), this.#uplink.end(), this.#outbox.end(this.#end)]);
     return this.#stopping;
   }
 

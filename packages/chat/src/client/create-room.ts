@@ -1,4 +1,5 @@
-import { equalBytes } from '../encryption/bytes.ts';
+import { equalBytes } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import { createInvite, type Invite } from '../encryption/invite.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
@@ -9,6 +10,7 @@ import { Connection } from './connection.ts';
 
 export type CreateRoomOptions = {
   readonly server: ServerAddress;
+  readonly crypto: ChatCrypto;
   /** With it the room needs the passphrase besides the link. */
   readonly passphrase?: string;
   /** More authorities to trust for TLS, PEM. */
@@ -24,8 +26,8 @@ export type CreateRoomOptions = {
  * @throws {ChatError} CHAT_UNREACHABLE, CHAT_TOO_MANY_ROOMS, CHAT_UNAVAILABLE, CHAT_HUNG_UP, CHAT_PROTOCOL_VIOLATION, …
  */
 export async function createRoom(options: CreateRoomOptions): Promise<Invite> {
-  const { server, passphrase, ca, timeout = 10_000, signal = new AbortController().signal } = options;
-  const { invite, keys } = await createInvite(server, passphrase);
+  const { server, crypto, passphrase, ca, timeout = 10_000, signal = new AbortController().signal } = options;
+  const { invite, keys } = await createInvite(crypto, server, passphrase);
   using _ = keys;
   const times = { connectTimeout: timeout, idleTimeout: timeout };
   const connection = await Connection.open({ server, ca, signal, ...times });
@@ -42,7 +44,7 @@ async function announce(connection: Connection, keys: RoomKeys): Promise<void> {
     type: 'create',
     version: PROTOCOL_VERSION,
     accessKey: keys.accessKey.publicKey,
-    accessSignature: keys.accessKey.sign(createStatement(connection.challenge, keys.roomId)),
+    accessSignature: await keys.accessKey.sign(createStatement(connection.challenge, keys.roomId)),
   });
   if (answer.type !== 'created')
     throw connection.violation(`it answered CREATE with ${answer.type.toUpperCase()}`);

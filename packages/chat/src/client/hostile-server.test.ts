@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { toHex } from '../bytes.ts';
 import { encodeFrame, type Frame } from '../protocol/frames.ts';
 import { type Arena, flip, openArena, sayAll, serve, serveAlways } from './testing/arena.ts';
 import { type Deliver, RoomFixture } from './testing/room-fixture.ts';
@@ -35,7 +36,7 @@ describe('a client of a server', () => {
 
   it('drops a message that remains damaged, wherever a bit was flipped, and goes on', async () => {
     for (const [at, code] of [
-      [0, 'UNSUPPORTED_VERSION'],
+      [0, 'MALFORMED'],
       [1, 'MALFORMED'],
       [5, 'FORGED'],
       [20, 'FORGED'],
@@ -61,7 +62,7 @@ describe('a client of a server', () => {
     const { bob, room } = all;
     const [one] = (await sayAll(all, 'one')) as [Deliver];
     const stranger = await RoomFixture.open();
-    const [mallory, carol] = [stranger.member('alice'), room.member('carol')];
+    const [mallory, carol] = [await stranger.member('alice'), await room.member('carol')];
     const forgeries: Deliver[] = [
       { ...one, n: 2 },
       { ...one, member: carol.cipher.member },
@@ -145,11 +146,11 @@ describe('a client of a server', () => {
   it('notices that another is shown another history', async () => {
     await using all = await openArena();
     const { bob, alice, room } = all;
-    const carol = room.member('carol');
+    const carol = await room.member('carol');
     const one = await carol.say('meet at noon');
     // Alice is shown something else at the first place.
-    const elsewhere = await room.member('dave').say('meet at midnight');
-    alice.transcript.takeOwn(elsewhere, 'dave');
+    const elsewhere = await (await room.member('dave')).say('meet at midnight');
+    await alice.transcript.takeOwn(elsewhere, 'dave');
     bob.client.start();
     await serve(all, [one, await alice.say('I will be there')]);
     await bob.until(() => bob.texts.length === 2);
@@ -218,7 +219,7 @@ describe('a client that is started again', () => {
     await using all = await openArena();
     const [one, two, three] = (await sayAll(all, 'one', 'two', 'three')) as [Deliver, Deliver, Deliver];
     await readBefore(all, [one, two, three]);
-    const forger = all.room.member('carol');
+    const forger = await all.room.member('carol');
     const bob = await all.room.client(all.server.address, { since: 0 });
     bob.client.start();
     serveAlways(all, [one, { ...(await forger.say('not two')), seq: 2 }, three]);
@@ -306,6 +307,23 @@ describe('a client whose own messages a server handles', () => {
     connection.send(ack(3, 3));
     await connection.closed;
     assert.deepEqual(bob.codes, ['REPLAY', 'REPLAY', 'PROTOCOL_VIOLATION']);
+  });
+
+  it('seals with another key on each connection', async () => {
+    await using all = await openArena();
+    const { bob } = all;
+    bob.client.start();
+    const epochs = new Set<string>();
+    for (let n = 1; n <= 3; n += 1) {
+      const connection = await serve(all, [], { head: n - 1, lastN: n - 1 });
+      void bob.client.send(`message ${n}`);
+      const { envelope } = await connection.next('publish');
+      epochs.add(toHex(envelope.subarray(2, 18)));
+      connection.send({ type: 'ack', n, seq: n, time: 0 });
+      await bob.client.flush();
+      connection.hangUp();
+    }
+    assert.equal(epochs.size, 3);
   });
 
   it('sends again, in order and unchanged, what was not stored', async () => {

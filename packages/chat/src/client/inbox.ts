@@ -18,9 +18,9 @@ export interface InboxReader {
   /** Whether no more can be read for now. */
   readonly blocked: boolean;
   /** @returns false if the connection was given up: what came behind is not read */
-  read(frame: InboxFrame, outcome: Outcome | undefined): boolean;
+  read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean>;
   /** Called then, with the frame and what came behind it. */
-  leave(unread: readonly InboxFrame[]): void;
+  leave(unread: readonly InboxFrame[]): Promise<void>;
   /** Called when all that was ready has been read. */
   finish(): void;
 }
@@ -41,6 +41,9 @@ export class Inbox {
   #queue: Item[] = [];
   #queuedBytes = 0;
   #scheduled: NodeJS.Immediate | undefined;
+  #draining: Promise<void> | undefined;
+  /** Something became ready meanwhile. */
+  #again = false;
   #ended = false;
 
   constructor(options: InboxOptions) {
@@ -68,21 +71,32 @@ export class Inbox {
   /** What becomes ready in one turn is read, handed over and written at once. */
   schedule(): void {
     if (this.#ended) return;
+    if (this.#draining !== undefined) {
+      this.#again = true;
+      return;
+    }
     this.#scheduled ??= setImmediate(() => {
       this.#scheduled = undefined;
-      try {
-        this.#drain();
-      } catch (error) {
-        if (!(error instanceof ChatError)) throw error;
-        this.#options.onFatal(error);
-      }
+      this.#draining = this.#drain().finally(() => {
+        this.#draining = undefined;
+        if (!this.#again) return;
+        this.#again = false;
+        this.schedule();
+      });
     });
   }
 
-  end(): void {
+  /** Resolves when nothing is being read: what `drop` did not forget has had its effect. */
+  async settled(): Promise<void> {
+    await this.#draining;
+  }
+
+  /** Resolves when nothing is read any more. */
+  async end(): Promise<void> {
     this.#ended = true;
     this.drop();
     clearImmediate(this.#scheduled);
+    await this.settled();
   }
 
   async #open({ member, n, envelope }: Delivery, item: Item): Promise<void> {
@@ -95,16 +109,27 @@ export class Inbox {
     if (this.#queue[0] === item) this.schedule();
   }
 
-  #drain(): void {
-    const { reader } = this.#options;
+  async #drain(): Promise<void> {
     try {
-      for (let item = this.#queue[0]; item !== undefined; item = this.#queue[0]) {
+      await this.#readAll();
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      this.#options.onFatal(error);
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const { reader } = this.#options;
+    // Another connection has another queue.
+    const queue = this.#queue;
+    try {
+      for (let item = queue[0]; item !== undefined && queue === this.#queue; item = queue[0]) {
         if (reader.blocked || (item.frame.type === 'deliver' && item.outcome === undefined)) break;
-        this.#queue.shift();
+        queue.shift();
         this.#queuedBytes -= item.bytes;
-        if (reader.read(item.frame, item.outcome)) continue;
-        reader.leave([item, ...this.#queue].map(({ frame }) => frame));
-        this.drop();
+        if (await reader.read(item.frame, item.outcome)) continue;
+        await reader.leave([item, ...queue].map(({ frame }) => frame));
+        if (queue === this.#queue) this.drop();
       }
     } finally {
       reader.finish();

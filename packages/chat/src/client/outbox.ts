@@ -146,10 +146,15 @@ export class Outbox {
       this.#entries.delete(this.#acknowledged);
     }
     this.#settled = Math.max(this.#settled, this.#acknowledged);
+    this.#store();
+  }
+
+  /** Ends the waiting for what is acknowledged, once the user has been told all that stands before it. */
+  endFlushes(): void {
+    const n = this.#acknowledged;
     const done = this.#flushes.filter((flush) => flush.n <= n);
     this.#flushes = this.#flushes.filter((flush) => flush.n > n);
     for (const flush of done) flush.resolve();
-    this.#store();
   }
 
   /**
@@ -225,7 +230,10 @@ export class Outbox {
     const first = this.#last + 1;
     const seen = position();
     const sealed = batch.map(({ content }, index) => cipher.seal(first + index, content, seen));
-    const entries = (await Promise.all(sealed)).map((envelope, index) => ({ n: first + index, envelope }));
+    const entries = (await Promise.all(sealed)).map(({ envelope }, index) => ({
+      n: first + index,
+      envelope,
+    }));
     if (this.#end !== undefined) return;
     store.addToOutbox(entries);
     this.#drafts.splice(0, batch.length);

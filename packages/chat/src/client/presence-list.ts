@@ -1,4 +1,4 @@
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
 import type { MemberId } from './client-events.ts';
 
 /** Of members that are believed to be present: a server can name as many as it likes. */

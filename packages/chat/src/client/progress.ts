@@ -1,4 +1,4 @@
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
 import type { Sender, Transcript } from '../encryption/transcript.ts';
 import type { StateStore } from './state-store.ts';
 

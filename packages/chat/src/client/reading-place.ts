@@ -1,4 +1,5 @@
-import { equalBytes, toHex } from '../encryption/bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import type { Finding } from '../encryption/finding.ts';
 import { type Delivery, type SavedTranscript, type Sender, Transcript } from '../encryption/transcript.ts';
 import type { MemberId } from './client-events.ts';
@@ -10,7 +11,8 @@ import type { StateStore } from './state-store.ts';
  * different: the user asks for what was read before (`since`), or the room is read from its start because the server has fallen behind.
  */
 export class ReadingPlace {
-  readonly #roomId: Uint8Array;
+  readonly #crypto: ChatCrypto;
+  readonly #genesis: Uint8Array;
   readonly #store: StateStore;
   readonly #progress: Progress;
   /** What was on disk when the process began; nothing, once the room is read from its start. */
@@ -27,8 +29,9 @@ export class ReadingPlace {
   readonly #readBefore = new Map<MemberId, number>();
 
   /** @param since the place that the user asked for */
-  constructor(roomId: Uint8Array, store: StateStore, since: number | undefined) {
-    this.#roomId = roomId;
+  constructor(crypto: ChatCrypto, genesis: Uint8Array, store: StateStore, since: number | undefined) {
+    this.#crypto = crypto;
+    this.#genesis = genesis;
     this.#store = store;
     this.#saved = store.transcript();
     this.#handedOver = store.handedOver();
@@ -123,7 +126,7 @@ export class ReadingPlace {
 
   #transcriptAt(seq: number): Transcript {
     const known = seq === this.#saved.seq ? this.#saved : Transcript.startingAt(seq);
-    return new Transcript(this.#roomId, known);
+    return new Transcript(this.#crypto, this.#genesis, known);
   }
 
   /** Where one had come to before, what one read again must be what one read then. */

@@ -1,4 +1,4 @@
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
 import type { Delivery } from '../encryption/transcript.ts';
 import type { MemberId } from './client-events.ts';
 

@@ -1,4 +1,5 @@
-import { equalBytes, toHex } from '../encryption/bytes.ts';
+import { equalBytes, toHex } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import type { TextContent } from '../encryption/content.ts';
 import type { Finding } from '../encryption/finding.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
@@ -15,7 +16,9 @@ import { RecentHistory } from './recent-history.ts';
 import type { StateStore } from './state-store.ts';
 
 export type RoomReaderOptions = {
-  readonly roomId: Uint8Array;
+  readonly crypto: ChatCrypto;
+  /** Where the room's history begins, by `genesisOf`. */
+  readonly genesis: Uint8Array;
   /** One's own public key, and name. */
   readonly member: Uint8Array;
   readonly name: string;
@@ -38,7 +41,7 @@ export type RoomReaderOptions = {
 export type Joined = { readonly head: number; readonly first: number; readonly lastN: number };
 
 /** What somebody on the way can cause, and not the sender alone. */
-const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
+const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED'];
 
 /**
  * Reads a room in its order: checks each frame against the transcript, and makes of it what the user is told.
@@ -56,7 +59,7 @@ export class RoomReader implements InboxReader {
   readonly #earlier: number;
   readonly #recent: RecentHistory;
   readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
-  readonly #doubts = new Doubts();
+  readonly #doubts: Doubts;
   readonly #announcements = new Announcements();
   /** Whether the server fell behind when one last joined. */
   #fellBehind = false;
@@ -65,9 +68,10 @@ export class RoomReader implements InboxReader {
   #ended = false;
 
   constructor(options: RoomReaderOptions) {
-    const { roomId, store, outbox, recent, since } = options;
+    const { crypto, genesis, store, outbox, recent, since } = options;
     this.#options = options;
-    this.#place = new ReadingPlace(roomId, store, since);
+    this.#doubts = new Doubts(crypto);
+    this.#place = new ReadingPlace(crypto, genesis, store, since);
     this.#earlier = outbox.last;
     this.#recent = new RecentHistory(this.#place.seq, since === undefined ? recent : 0);
   }
@@ -106,6 +110,7 @@ export class RoomReader implements InboxReader {
     }
     // What was acknowledged, taken back, and is there after all.
     outbox.acknowledge(Math.min(lastN, outbox.settled));
+    outbox.endFlushes();
     this.#place.limit(head);
     this.#presence.begin();
     const expired = first > this.#place.seq + 1;
@@ -113,7 +118,7 @@ export class RoomReader implements InboxReader {
     if (expired) this.#expire(first);
   }
 
-  read(frame: InboxFrame, outcome: Outcome | undefined): boolean {
+  async read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean> {
     if (frame.type !== 'present') this.#presence.endList();
     switch (frame.type) {
       case 'present':
@@ -125,14 +130,14 @@ export class RoomReader implements InboxReader {
       case 'live':
         return this.#becomeLive(frame.seq);
       case 'ack':
-        return this.#acknowledged(frame.n, frame.seq);
+        return await this.#acknowledged(frame.n, frame.seq);
       case 'deliver':
-        return this.#delivered(frame, outcome!);
+        return await this.#delivered(frame, outcome!);
     }
   }
 
-  leave(unread: readonly InboxFrame[]): void {
-    this.#doubts.note(unread.filter((frame) => frame.type === 'deliver'));
+  async leave(unread: readonly InboxFrame[]): Promise<void> {
+    await this.#doubts.note(unread.filter((frame) => frame.type === 'deliver'));
   }
 
   /** Tells the user what was read. @throws {ChatError} CHAT_STATE_UNUSABLE */
@@ -147,6 +152,7 @@ export class RoomReader implements InboxReader {
       told += 1;
     }
     this.#place.confirm(this.#options.autoConfirm ? lastNews(events.slice(0, told)) : 0);
+    this.#options.outbox.endFlushes();
     if (events.some(([name]) => name === 'ack')) this.#options.onAcknowledged();
   }
 
@@ -228,7 +234,7 @@ export class RoomReader implements InboxReader {
     return true;
   }
 
-  #acknowledged(n: number, seq: number): boolean {
+  async #acknowledged(n: number, seq: number): Promise<boolean> {
     // "Had it before": its place was, or will be, where its DELIVER is.
     if (seq === 0) return true;
     const { outbox, member, name, published } = this.#options;
@@ -243,23 +249,23 @@ export class RoomReader implements InboxReader {
       return this.#breakOff(`it acknowledged message ${n}, which is not the next`);
     }
     if (!this.#reach(seq)) return false;
-    this.transcript.takeOwn({ seq, member, n, envelope }, name);
+    await this.transcript.takeOwn({ seq, member, n, envelope }, name);
     this.#settle(n, seq);
     this.#advanced(member);
     return true;
   }
 
-  #delivered(delivery: Delivery, outcome: Outcome): boolean {
+  async #delivered(delivery: Delivery, outcome: Outcome): Promise<boolean> {
     const { seq, member, n } = delivery;
     const own = equalBytes(member, this.#options.member);
     if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
     if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
     if (!this.#reach(seq)) return false;
-    if (outcome instanceof MessageError) return this.#refused(delivery, outcome, own);
+    if (outcome instanceof MessageError) return await this.#refused(delivery, outcome, own);
     if (own) this.#checkOwn(delivery);
-    const disorder = this.transcript.disorder(delivery, outcome.content.name);
-    if (disorder !== undefined && this.#askAgain(disorder, delivery)) return false;
-    const { content, findings } = this.transcript.take(delivery, outcome);
+    const disorder = this.transcript.disorder(delivery, outcome.content);
+    if (disorder !== undefined && (await this.#askAgain(disorder, delivery))) return false;
+    const { content, findings } = await this.transcript.take(delivery, outcome);
     for (const finding of findings) this.#report(finding, seq - 1);
     if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
     const shown = content?.kind === 'text' && this.#isToBeShown(delivery, own);
@@ -301,11 +307,11 @@ export class RoomReader implements InboxReader {
     this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
   }
 
-  #refused(delivery: Delivery, error: MessageError, own: boolean): boolean {
+  async #refused(delivery: Delivery, error: MessageError, own: boolean): Promise<boolean> {
     const finding = own ? altered(delivery) : this.transcript.refusal(delivery, error);
-    if (damage.includes(error.code) && this.#askAgain(finding, delivery)) return false;
+    if (damage.includes(error.code) && (await this.#askAgain(finding, delivery))) return false;
     this.#report(finding);
-    this.transcript.take(delivery, error);
+    await this.transcript.take(delivery, error);
     if (own) this.#giveUp(delivery);
     this.#advanced(delivery.member);
     return true;
@@ -384,8 +390,8 @@ export class RoomReader implements InboxReader {
   }
 
   /** @returns false if the server has answered already: it sent the same on the connection before */
-  #askAgain(finding: Finding, delivery: Delivery): boolean {
-    if (this.#doubts.confirm(delivery)) return false;
+  async #askAgain(finding: Finding, delivery: Delivery): Promise<boolean> {
+    if (await this.#doubts.confirm(delivery)) return false;
     this.#options.onBroken(this.#ask(finding));
     return true;
   }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import { makePrivateDirectory } from '../private-directory.ts';
 import { ChatError } from './chat-error.ts';
 import { StateStore } from './state-store.ts';
@@ -26,29 +27,40 @@ export function defaultStateDirectory(environment = process.env, home = homedir(
  *
  * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_STATE_CORRUPT, CHAT_STATE_NEWER, CHAT_STATE_IN_USE
  */
-export function openState(root: string, room: Uint8Array, name: string): StateStore {
+export async function openState(
+  crypto: ChatCrypto,
+  root: string,
+  room: Uint8Array,
+  name: string,
+): Promise<StateStore> {
   const directory = join(root, 'rooms', toHex(room));
   const stem = fileStem(name);
   const inUse = new Set<number>();
   const stores: StateStore[] = [];
   using free = new DisposableStack();
   for (const slot of slotsOf(directory, stem)) {
-    const store = StateStore.open(slotPath(directory, stem, slot), room);
+    const store = await StateStore.open(crypto, slotPath(directory, stem, slot), room);
     if (store === undefined) inUse.add(slot);
     else stores.push(free.use(store));
   }
   const chosen = stores.find((store) => store.outbox().length > 0) ?? stores[0];
-  if (chosen === undefined) return newState(directory, stem, room, inUse);
+  if (chosen === undefined) return await newState(crypto, directory, stem, room, inUse);
   free.move();
   for (const store of stores) if (store !== chosen) store[Symbol.dispose]();
   return chosen;
 }
 
 /** Takes the first free slot. Another process may be faster, then the next. */
-function newState(directory: string, stem: string, room: Uint8Array, inUse: ReadonlySet<number>): StateStore {
+async function newState(
+  crypto: ChatCrypto,
+  directory: string,
+  stem: string,
+  room: Uint8Array,
+  inUse: ReadonlySet<number>,
+): Promise<StateStore> {
   for (let slot = 1; slot <= MAX_SLOTS; slot += 1) {
     if (inUse.has(slot)) continue;
-    const store = StateStore.open(slotPath(directory, stem, slot), room);
+    const store = await StateStore.open(crypto, slotPath(directory, stem, slot), room);
     if (store !== undefined) return store;
   }
   throw new ChatError(

@@ -1,9 +1,9 @@
 import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { equalBytes } from '../encryption/bytes.ts';
+import { equalBytes } from '../bytes.ts';
+import { type ChatCrypto, PUBLIC_KEY_BYTES } from '../crypto.ts';
 import { CHAIN_HASH_BYTES } from '../encryption/envelope.ts';
 import { IDENTITY_SEED_BYTES, Identity } from '../encryption/identity.ts';
-import { PUBLIC_KEY_BYTES } from '../encryption/primitives.ts';
 import type { SavedTranscript, Sender } from '../encryption/transcript.ts';
 import { ChatError } from './chat-error.ts';
 
@@ -29,17 +29,20 @@ export const KEPT_MESSAGES = 1024;
 
 /** "SKYC", in the database's header: it is one of ours. */
 const APPLICATION_ID = 0x534b5943;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const SCHEMA = `
   CREATE TABLE member (
     room BLOB NOT NULL, seed BLOB NOT NULL,
     seq INTEGER NOT NULL, hash BLOB, complete INTEGER NOT NULL, handed_over INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE sender (
-    member BLOB PRIMARY KEY, n INTEGER NOT NULL, name TEXT NOT NULL, may_jump INTEGER NOT NULL
+    member BLOB PRIMARY KEY, n INTEGER NOT NULL, name TEXT NOT NULL, may_jump INTEGER NOT NULL,
+    drafts BLOB NOT NULL DEFAULT x''
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE outbox (n INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
 `;
+/** Version 1 did not know by what drafts are told from their repetition. */
+const FROM_VERSION_1 = "ALTER TABLE sender ADD COLUMN drafts BLOB NOT NULL DEFAULT x''";
 
 /** SQLite's result codes; the first is what a statement fails with when a table is missing. */
 const SQLITE_ERROR = 1;
@@ -70,14 +73,14 @@ export class StateStore implements Disposable {
    * @returns `undefined` if another process has it open
    * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_STATE_CORRUPT, CHAT_STATE_NEWER
    */
-  static open(path: string, room: Uint8Array): StateStore | undefined {
+  static async open(crypto: ChatCrypto, path: string, room: Uint8Array): Promise<StateStore | undefined> {
     let database: DatabaseSync | undefined;
     try {
       closeSync(openSync(path, 'a', 0o600));
       chmodSync(path, 0o600);
       database = new DatabaseSync(path, { timeout: 0 });
-      prepare(database, path, room);
-      return new StateStore(database, path);
+      prepare(crypto, database, path, room);
+      return new StateStore(database, path, await readIdentity(crypto, database));
     } catch (error) {
       database?.close();
       if (sqliteCode(error) === SQLITE_BUSY) return undefined;
@@ -85,17 +88,15 @@ export class StateStore implements Disposable {
     }
   }
 
-  private constructor(database: DatabaseSync, path: string) {
+  private constructor(database: DatabaseSync, path: string, identity: Identity) {
     this.path = path;
+    this.identity = identity;
     this.#database = database;
-    const seed = database.prepare('SELECT seed FROM member').get()?.seed as Uint8Array;
-    this.identity = new Identity(seed);
-    seed.fill(0);
     this.#addToOutbox = database.prepare('INSERT INTO outbox (n, envelope) VALUES (?, ?)');
     this.#handOver = database.prepare('UPDATE member SET handed_over = max(handed_over, ?)');
     this.#advance = database.prepare('UPDATE member SET seq = ?, hash = ?, complete = ?');
     this.#putSender = database.prepare(
-      'INSERT OR REPLACE INTO sender (member, n, name, may_jump) VALUES (?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO sender (member, n, name, may_jump, drafts) VALUES (?, ?, ?, ?, ?)',
     );
     this.#clearOutbox = database.prepare('DELETE FROM outbox WHERE n <= ?');
   }
@@ -115,11 +116,12 @@ export class StateStore implements Disposable {
   transcript(): SavedTranscript {
     const [state] = this.#read('SELECT seq, hash, complete FROM member', (row) => row);
     const hash = state!.hash;
-    const senders = this.#read('SELECT member, n, name, may_jump FROM sender', (row) => ({
+    const senders = this.#read('SELECT member, n, name, may_jump, drafts FROM sender', (row) => ({
       member: bytes(row.member, PUBLIC_KEY_BYTES),
       n: integer(row.n),
       name: String(row.name),
       mayJump: row.may_jump !== 0,
+      drafts: bytes(row.drafts),
     }));
     return {
       seq: integer(state!.seq),
@@ -156,14 +158,15 @@ export class StateStore implements Disposable {
     this.#write('NORMAL', () => {
       this.#advance.run(seq, hash ?? null, complete ? 1 : 0);
       for (const sender of senders) {
-        this.#putSender.run(sender.member, sender.n, sender.name, sender.mayJump ? 1 : 0);
+        this.#putSender.run(sender.member, sender.n, sender.name, sender.mayJump ? 1 : 0, sender.drafts);
       }
       this.#clearOutbox.run(acknowledged - KEPT_MESSAGES);
     });
   }
 
-  /** Gives the database free for the next process. Twice is fine. */
+  /** Gives the database free for the next process, and forgets the private key. Twice is fine. */
   [Symbol.dispose](): void {
+    this.identity[Symbol.dispose]();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -188,13 +191,15 @@ export class StateStore implements Disposable {
 }
 
 /** Locks the database and makes sure that it is what it should be, all in one transaction. */
-function prepare(database: DatabaseSync, path: string, room: Uint8Array): void {
+function prepare(crypto: ChatCrypto, database: DatabaseSync, path: string, room: Uint8Array): void {
   database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE');
   const version = pragma(database, 'user_version');
   if (version === 0 && pragma(database, 'schema_version') === 0) {
-    create(database, room);
+    create(crypto, database, room);
   } else if (pragma(database, 'application_id') !== APPLICATION_ID) {
     throw corrupt(path, 'it is another program’s');
+  } else if (version === 1) {
+    database.exec(`${FROM_VERSION_1}; PRAGMA user_version = ${SCHEMA_VERSION}`);
   } else if (version !== SCHEMA_VERSION) {
     throw new ChatError(
       'CHAT_STATE_NEWER',
@@ -205,8 +210,8 @@ function prepare(database: DatabaseSync, path: string, room: Uint8Array): void {
   database.exec('COMMIT');
 }
 
-function create(database: DatabaseSync, room: Uint8Array): void {
-  const seed = Identity.newSeed();
+function create(crypto: ChatCrypto, database: DatabaseSync, room: Uint8Array): void {
+  const seed = Identity.newSeed(crypto);
   database.exec(
     `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; ${SCHEMA}`,
   );
@@ -214,6 +219,15 @@ function create(database: DatabaseSync, room: Uint8Array): void {
     .prepare('INSERT INTO member (room, seed, seq, hash, complete, handed_over) VALUES (?, ?, 0, NULL, 1, 0)')
     .run(room, seed);
   seed.fill(0);
+}
+
+async function readIdentity(crypto: ChatCrypto, database: DatabaseSync): Promise<Identity> {
+  const seed = database.prepare('SELECT seed FROM member').get()?.seed as Uint8Array;
+  try {
+    return await Identity.open(crypto, seed);
+  } finally {
+    seed.fill(0);
+  }
 }
 
 function check(database: DatabaseSync, path: string, room: Uint8Array): void {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { equalBytes } from '../encryption/bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import type { Identity } from '../encryption/identity.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
+import type { RoomCipher } from '../encryption/room-cipher.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { type Frame, maxEnvelope, PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { joinStatement } from '../protocol/signed.ts';
@@ -26,6 +27,7 @@ export type UplinkOptions = {
   readonly ca: string | undefined;
   readonly keys: RoomKeys;
   readonly identity: Identity;
+  readonly cipher: RoomCipher;
   readonly tuning: ClientTuning;
   readonly outbox: Outbox;
   readonly reader: RoomReader;
@@ -164,16 +166,17 @@ export class Uplink {
   }
 
   async #join(connection: Connection): Promise<Joined> {
-    const { keys, identity, reader, outbox } = this.#options;
+    const { keys, identity, cipher, reader, outbox } = this.#options;
+    await cipher.renew(connection.challenge);
     const member = identity.key.publicKey;
     const statement = joinStatement(connection.challenge, keys.roomId, member);
     const answer = await connection.ask({
       type: 'join',
       version: PROTOCOL_VERSION,
       accessKey: keys.accessKey.publicKey,
-      accessSignature: keys.accessKey.sign(statement),
+      accessSignature: await keys.accessKey.sign(statement),
       member,
-      memberSignature: identity.key.sign(statement),
+      memberSignature: await identity.key.sign(statement),
       since: reader.since,
     });
     if (answer.type !== 'joined')
@@ -185,10 +188,11 @@ export class Uplink {
     return answer;
   }
 
-  #stay(connection: Connection, joined: Joined): Promise<ChatError> {
+  async #stay(connection: Connection, joined: Joined): Promise<ChatError> {
     const { reader, inbox, onState } = this.#options;
     const { promise, resolve } = Promise.withResolvers<ChatError>();
     inbox.drop();
+    await inbox.settled();
     reader.begin(joined);
     this.#connection = connection;
     this.#held = false;
@@ -197,7 +201,7 @@ export class Uplink {
     connection.listen({ frame: (frame) => this.#receive(connection, frame), ended: resolve });
     this.publish();
     this.#awaitProgress();
-    return promise;
+    return await promise;
   }
 
   #receive(connection: Connection, frame: ServerFrame): void {

@@ -2,7 +2,7 @@
  * What the receiving side notices, by stable codes and in words. Each means that the server, somebody between, or a
  * member does what it must not; what it concerns was dropped unless the code says otherwise.
  */
-import { toHex } from './bytes.ts';
+import { toHex } from '../bytes.ts';
 
 export type FindingCode =
   /** A message that was there before, by its number or by its place, came again; dropped. */
@@ -17,9 +17,9 @@ export type FindingCode =
   | 'TAMPERED'
   /** Not in the form of an envelope; dropped. */
   | 'MALFORMED'
-  /** Sealed in a version that this program does not know; dropped. */
+  /** Signed by its sender, and sealed in a version that this program does not know: no attack, and nothing to be shown. */
   | 'UNSUPPORTED_VERSION'
-  /** Authentic, but the content is none that this program understands; dropped. */
+  /** Authentic, and against the rules that hold for every content, whatever its kind; dropped. */
   | 'MALFORMED_CONTENT'
   /** The server hands out one's own message in another form than it was sent. */
   | 'OWN_MESSAGE_ALTERED'

@@ -1,5 +1,12 @@
 /** `skytale chat`: enters the room of an invite, on a terminal or in a pipe. */
-import { ChatClient, formatServerAddress, MAX_TEXT_BYTES, openInvite, parseInvite } from '@skytale/chat';
+import {
+  ChatClient,
+  formatServerAddress,
+  MAX_TEXT_BYTES,
+  nodeCrypto,
+  openInvite,
+  parseInvite,
+} from '@skytale/chat';
 import { caOf } from '../certificates.ts';
 import { openDevice } from '../crypto.ts';
 import { readPassphrase } from '../passphrase.ts';
@@ -16,12 +23,13 @@ type Settings = Values<
 const recentMessages = 50;
 
 export async function chat(settings: Settings, link: string): Promise<number> {
-  const invite = parseInvite(link);
+  const crypto = nodeCrypto();
+  const invite = await parseInvite(crypto, link);
   const passphrase =
     invite.secret.kind === 'passphrase'
       ? await readPassphrase('Passphrase of the room: ', settings['passphrase-file'])
       : undefined;
-  const keys = await openInvite(invite, passphrase);
+  const keys = await openInvite(crypto, invite, passphrase);
   const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
   await using device = await openDevice(settings.crypto);
   await using client = await ChatClient.open({

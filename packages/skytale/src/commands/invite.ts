@@ -1,5 +1,5 @@
 /** `skytale invite`: makes a room on a server and prints the link. */
-import { createRoom, formatInvite, parseServerAddress, type ServerAddress } from '@skytale/chat';
+import { createRoom, formatInvite, nodeCrypto, parseServerAddress, type ServerAddress } from '@skytale/chat';
 import { caOf } from '../certificates.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { askHidden, readPassphrase } from '../passphrase.ts';
@@ -13,6 +13,7 @@ export async function invite(settings: Settings): Promise<number> {
   const server = serverAddress(settings.server);
   const passphrase = await newPassphrase(settings);
   const room = await createRoom({
+    crypto: nodeCrypto(),
     server,
     ...caOf(settings),
     ...(passphrase !== undefined && { passphrase }),

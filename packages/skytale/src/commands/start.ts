@@ -2,7 +2,14 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { createRoom, formatInvite, type Invite, parseInvite, parseServerAddress } from '@skytale/chat';
+import {
+  createRoom,
+  formatInvite,
+  type Invite,
+  nodeCrypto,
+  parseInvite,
+  parseServerAddress,
+} from '@skytale/chat';
 import { CommandError } from '../command-error.ts';
 import { openDevice, tryDevice } from '../crypto.ts';
 import type { ServerValues } from '../program.ts';
@@ -33,16 +40,16 @@ async function ownRoom(data: string, listening: Listening, tls: boolean): Promis
   const transport = tls ? 'tls' : 'tcp';
   const server = parseServerAddress(reachable(address), transport);
   const file = join(data, inviteFile);
-  if (existsSync(file)) return { ...readInvite(file), server };
-  const invite = await createRoom({ server });
+  if (existsSync(file)) return { ...(await readInvite(file)), server };
+  const invite = await createRoom({ crypto: nodeCrypto(), server });
   writeFileSync(`${file}.new`, `${formatInvite(invite)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return invite;
 }
 
-function readInvite(file: string): Invite {
+async function readInvite(file: string): Promise<Invite> {
   try {
-    return parseInvite(readFileSync(file, 'utf8'));
+    return await parseInvite(nodeCrypto(), readFileSync(file, 'utf8'));
   } catch (cause) {
     throw new CommandError(`${file} is damaged. Delete it; the next start makes a new room.`, 1, { cause });
   }

@@ -209,12 +209,16 @@ export class TerminalChat {
   #submit(line: string): void {
     if (line.trim() === '') return;
     if (line.startsWith('/') && !line.startsWith('//')) {
-      const { text, quit } = answer(line, this.#client, this.#names);
-      for (const row of text) this.#print(this.#transcript.notice(row));
-      if (quit) this.#done.resolve(0);
+      void this.#answer(line);
       return;
     }
     this.#send(line.startsWith('//') ? line.slice(1) : line);
+  }
+
+  async #answer(line: string): Promise<void> {
+    const { text, quit } = await answer(line, this.#client, this.#names);
+    for (const row of text) this.#print(this.#transcript.notice(row));
+    if (quit) this.#done.resolve(0);
   }
 
   #send(text: string): void {

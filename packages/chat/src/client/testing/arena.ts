@@ -1,5 +1,5 @@
 /** What tests of a hostile server have in common. */
-import { equalBytes } from '../../encryption/bytes.ts';
+import { equalBytes } from '../../bytes.ts';
 import { type Deliver, RoomFixture } from './room-fixture.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
@@ -9,7 +9,7 @@ export async function openArena() {
   const server = stack.use(await ScriptedServer.listen());
   const room = stack.use(await RoomFixture.open());
   const bob = await room.client(server.address);
-  const alice = room.member();
+  const alice = await room.member();
   return { server, room, bob, alice, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 

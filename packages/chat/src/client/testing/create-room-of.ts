@@ -13,8 +13,9 @@ export async function createRoomOf(room: RoomFixture, port: number): Promise<voi
     connectTimeout: 5000,
     idleTimeout: 5000,
   });
-  const { accessKey, roomId } = room.keys;
-  const accessSignature = accessKey.sign(createStatement(connection.challenge, roomId));
+  using keys = await room.keys();
+  const { accessKey, roomId } = keys;
+  const accessSignature = await accessKey.sign(createStatement(connection.challenge, roomId));
   await connection.ask({
     type: 'create',
     version: PROTOCOL_VERSION,

@@ -2,17 +2,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CryptoDevice, openEngineDevice } from '@skytale/cryptodev';
+import { genesisOf } from '../../encryption/chain.ts';
 import type { ChainPosition } from '../../encryption/envelope.ts';
 import { Identity } from '../../encryption/identity.ts';
 import { RoomKeys } from '../../encryption/key-schedule.ts';
 import type { ServerAddress } from '../../encryption/server-address.ts';
 import { SharedKeyCipher } from '../../encryption/shared-key-cipher.ts';
 import { Transcript } from '../../encryption/transcript.ts';
+import { nodeCrypto } from '../../node-crypto.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { ChatClient, type ChatClientOptions } from '../chat-client.ts';
 import type { ChatError } from '../chat-error.ts';
 import type { ChatClientEvents, ChatMessage, Warning, WarningCode } from '../client-events.ts';
 import type { ClientTuning } from '../client-tuning.ts';
+
+const crypto = nodeCrypto();
 
 export type Deliver = Extract<Frame, { type: 'deliver' }>;
 
@@ -27,32 +31,41 @@ export const quick: Partial<ClientTuning> = {
 /** A room: its secret, a crypto device, a directory for states; and whatever is opened in it, closed at its end. */
 export class RoomFixture implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'skytale-chat-'));
+  readonly crypto = crypto;
   readonly device: CryptoDevice;
+  readonly roomId: Uint8Array;
+  readonly #genesis: Uint8Array;
   readonly #secret: Uint8Array;
   readonly #opened: AsyncDisposable[] = [];
 
-  static async open(secret = Identity.newSeed()): Promise<RoomFixture> {
-    return new RoomFixture(await openEngineDevice('node'), secret);
+  static async open(secret: Uint8Array = Identity.newSeed(crypto)): Promise<RoomFixture> {
+    using keys = await RoomKeys.derive(crypto, secret);
+    const genesis = await genesisOf(crypto, keys.roomId);
+    return new RoomFixture(await openEngineDevice('node'), secret, keys.roomId, genesis);
   }
 
-  private constructor(device: CryptoDevice, secret: Uint8Array) {
+  private constructor(device: CryptoDevice, secret: Uint8Array, roomId: Uint8Array, genesis: Uint8Array) {
     this.device = device;
+    this.roomId = roomId;
+    this.#genesis = genesis;
     this.#secret = secret;
   }
 
-  get keys(): RoomKeys {
-    return new RoomKeys(this.#secret);
+  /** For the caller to wipe. */
+  keys(): Promise<RoomKeys> {
+    return RoomKeys.derive(crypto, this.#secret);
   }
 
-  get roomId(): Uint8Array {
-    return this.keys.roomId;
+  /** An empty history of the room. */
+  transcript(): Transcript {
+    return new Transcript(crypto, this.#genesis);
   }
 
   /** A client that is not started. */
   async client(server: ServerAddress, options: Partial<ChatClientOptions> = {}): Promise<WatchedClient> {
     const client = await ChatClient.open({
       server,
-      keys: this.keys,
+      keys: await this.keys(),
       name: 'bob',
       device: this.device,
       stateDirectory: this.directory,
@@ -64,11 +77,11 @@ export class RoomFixture implements AsyncDisposable {
   }
 
   /** A member without a client, who writes what a test wants delivered. */
-  member(name = 'alice'): Writer {
-    const identity = new Identity(Identity.newSeed());
-    const cipher = new SharedKeyCipher(this.keys, identity, this.device);
+  async member(name = 'alice'): Promise<Writer> {
+    const identity = await Identity.open(crypto, Identity.newSeed(crypto));
+    const cipher = new SharedKeyCipher(await this.keys(), identity, this.device);
     this.#opened.push(cipher);
-    return new Writer(name, cipher, new Transcript(this.roomId));
+    return new Writer(name, cipher, this.transcript());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,10 +110,10 @@ export class Writer {
     this.#n += 1;
     const n = this.#n;
     const content = { kind: 'text', name: this.name, text, at: 0 } as const;
-    const envelope = await this.cipher.seal(n, content, seen);
+    const { envelope } = await this.cipher.seal(n, content, seen);
     const { member } = this.cipher;
     const seq = this.transcript.seq + 1;
-    this.transcript.takeOwn({ seq, member, n, envelope }, this.name);
+    await this.transcript.takeOwn({ seq, member, n, envelope }, this.name);
     return { type: 'deliver', seq, time: 0, member, n, envelope };
   }
 }
