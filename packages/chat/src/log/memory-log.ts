@@ -1,4 +1,4 @@
-import { cutFrames, skipFrames } from './frame-run.ts';
+import { checkBatch, checkNewRoom, cutBatch } from './batch.ts';
 import { LogError } from './log-error.ts';
 import type {
   Appended,
@@ -11,41 +11,43 @@ import type {
   RoomSummary,
   Watcher,
 } from './message-log.ts';
-import { RoomWatchers } from './room-watchers.ts';
+import { Watchers } from './watchers.ts';
 
 interface Room {
-  readonly createdAt: number;
-  readonly creator: string;
-  usedAt: number;
   head: number;
   batches: Batch[];
-  readonly last: Map<string, LastMessage>;
+  readonly members: Map<string, LastMessage>;
+  readonly creator: string;
+  readonly createdAt: number;
+  usedAt: number;
 }
 
-const nobody: LastMessage = { n: 0, hash: new Uint8Array(32) };
-
-/** A log that keeps everything in memory and nothing when the process ends. For tests and simulations. */
+/**
+ * A log that keeps everything in memory and nothing when the process ends: for tests and simulations. Everything
+ * costs O(1) or O(what is given), but for `roomState` and `read`, O(batches of the room), and what goes through all rooms.
+ */
 export class MemoryLog implements MessageLog {
   readonly #rooms = new Map<string, Room>();
-  readonly #watchers = new RoomWatchers();
+  readonly #watchers = new Watchers(async (room, after) => this.#next(room, after));
   #closed = false;
 
-  async createRoom(id: string, creator: string, now: number): Promise<void> {
+  async createRoom(room: string, creator: string, now: number): Promise<void> {
     this.#check();
-    if (this.#rooms.has(id)) return;
-    const room = { createdAt: now, usedAt: now, creator, head: 0, batches: [], last: new Map() };
-    this.#rooms.set(id, room);
+    checkNewRoom(room, creator, now);
+    if (this.#rooms.has(room)) return;
+    this.#rooms.set(room, { head: 0, batches: [], members: new Map(), creator, createdAt: now, usedAt: now });
   }
 
-  async roomState(id: string): Promise<RoomState | undefined> {
+  async roomState(room: string): Promise<RoomState | undefined> {
     this.#check();
-    const room = this.#rooms.get(id);
-    return room === undefined ? undefined : stateOf(room);
+    const found = this.#rooms.get(room);
+    return found && stateOf(found);
   }
 
   async roomCounts(creator: string): Promise<RoomCounts> {
     this.#check();
-    const ofCreator = [...this.#rooms.values()].filter((room) => room.creator === creator).length;
+    let ofCreator = 0;
+    for (const room of this.#rooms.values()) if (room.creator === creator) ofCreator += 1;
     return { all: this.#rooms.size, ofCreator };
   }
 
@@ -54,77 +56,92 @@ export class MemoryLog implements MessageLog {
     const ids = [...this.#rooms.keys()].filter((id) => id > after).sort();
     return ids.slice(0, count).map((id) => {
       const room = this.#rooms.get(id)!;
-      const { createdAt, usedAt, creator, last } = room;
-      return { room: id, ...stateOf(room), createdAt, usedAt, creator, members: last.size };
+      const { creator, createdAt, usedAt, members } = room;
+      return {
+        room: id,
+        ...stateOf(room),
+        creator,
+        createdAt,
+        usedAt,
+        members: members.size,
+        damaged: false,
+      };
     });
   }
 
-  async deleteRoom(id: string): Promise<boolean> {
+  async deleteRoom(room: string): Promise<boolean> {
     this.#check();
-    if (!this.#rooms.delete(id)) return false;
-    this.#watchers.failed(id, new LogError('LOG_NO_SUCH_ROOM', 'The room was deleted.'));
-    return true;
+    return this.#forget(room);
   }
 
-  async lastOf(id: string, member: string): Promise<LastMessage> {
+  async lastOf(room: string, member: string): Promise<LastMessage> {
     this.#check();
-    return this.#rooms.get(id)?.last.get(member) ?? nobody;
+    return this.#rooms.get(room)?.members.get(member) ?? { n: 0, hash: new Uint8Array(32) };
   }
 
   async append(batch: Batch): Promise<Appended> {
     this.#check();
+    checkBatch(batch);
     const room = this.#rooms.get(batch.room);
-    if (room === undefined) throw new LogError('LOG_NO_SUCH_ROOM', 'There is no such room.');
+    if (room === undefined) throw noRoom(batch.room);
     if (batch.first !== room.head + 1) return { stored: false, head: room.head };
     room.head = batch.last;
     room.usedAt = batch.time;
-    room.batches.push({ ...batch, frames: new Uint8Array(batch.frames) });
-    for (const { member, last } of batch.members) room.last.set(member, last);
-    this.#watchers.stored(batch);
+    room.batches.push(batch);
+    for (const { member, last } of batch.members) room.members.set(member, last);
+    await this.#watchers.stored(batch);
     return { stored: true };
   }
 
-  async read(id: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
+  async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
     this.#check();
     const parts: Uint8Array[] = [];
     let bytes = 0;
     let first = 0;
     let last = 0;
-    for (const batch of this.#rooms.get(id)?.batches ?? []) {
+    for (const batch of this.#rooms.get(room)?.batches ?? []) {
       if (batch.last <= after) continue;
-      if (parts.length === 0) first = Math.max(batch.first, after + 1);
-      const rest = skipFrames(batch.frames, Math.max(0, after + 1 - batch.first));
-      const cut = cutFrames(rest, parts.length === 0, maxBytes - bytes);
-      if (cut.count === 0) break;
-      parts.push(cut.frames);
-      bytes += cut.frames.length;
-      last = Math.max(batch.first - 1, after) + cut.count;
+      if (parts.length > 0 && bytes + batch.frames.length > maxBytes) break;
+      const part = cut(batch, after, maxBytes);
+      if (parts.length === 0) first = part.first;
+      parts.push(part.frames);
+      bytes += part.frames.length;
+      last = part.last;
       if (last < batch.last) break;
     }
-    return parts.length === 0 ? undefined : { first, last, frames: joined(parts, bytes), damaged: false };
+    return parts.length === 0 ? undefined : { first, last, frames: concat(parts, bytes), damaged: false };
   }
 
-  watch(id: string, from: number, watcher: Watcher): Disposable {
-    const room = this.#rooms.get(id);
-    const missed = room?.batches.filter(({ last }) => last > from) ?? [];
-    const watch = this.#watchers.add(id, watcher);
-    for (const batch of missed) watcher.stored(batch);
-    return watch;
+  watch(room: string, from: number, watcher: Watcher): Disposable {
+    return this.#watchers.watch(room, from, watcher);
   }
 
   async prune(before: number, emptyBefore: number): Promise<boolean> {
     this.#check();
     for (const [id, room] of this.#rooms) {
-      // Always from the first on: a clock that was ahead once must not leave a hole.
       room.batches.splice(0, room.batches.findLastIndex(({ time }) => time < before) + 1);
-      if (room.head === 0 && room.createdAt < emptyBefore) await this.deleteRoom(id);
+      if (room.head === 0 && room.createdAt < emptyBefore && !this.#watchers.has(id)) this.#forget(id);
     }
     return false;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#watchers.failedAll(closed());
+    this.#watchers.failAll(closed());
+  }
+
+  #next(id: string, after: number): Batch | undefined {
+    this.#check();
+    const room = this.#rooms.get(id);
+    if (room === undefined) throw noRoom(id);
+    const batch = room.batches.find(({ last }) => last > after);
+    return batch && { ...batch, ...cut(batch, after, Number.POSITIVE_INFINITY) };
+  }
+
+  #forget(room: string): boolean {
+    if (!this.#rooms.delete(room)) return false;
+    this.#watchers.fail(room, noRoom(room));
+    return true;
   }
 
   #check(): void {
@@ -137,16 +154,26 @@ function stateOf({ head, batches }: Room): RoomState {
   return { head, first: batches[0]?.first ?? head + 1, bytes };
 }
 
-function closed(): LogError {
-  return new LogError('LOG_CLOSED', 'The message log is closed.');
+function cut(batch: Batch, after: number, maxBytes: number): Pick<Batch, 'first' | 'last' | 'frames'> {
+  const part = cutBatch(batch, after, maxBytes);
+  if (part === undefined) throw new LogError('LOG_DAMAGED', 'A batch has other messages than it says.');
+  return part;
 }
 
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
+function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);
     at += part.length;
   }
   return whole;
+}
+
+function closed(): LogError {
+  return new LogError('LOG_CLOSED', 'The message log is closed.');
+}
+
+function noRoom(room: string): LogError {
+  return new LogError('LOG_NO_ROOM', `There is no room ${room}.`);
 }

@@ -61,6 +61,8 @@ export interface RoomSummary extends RoomState {
   readonly creator: string;
   /** Members of whom a number is kept. */
   readonly members: number;
+  /** Its rows are damaged beyond repair: all that is right here is its id, and all that helps is to delete it. */
+  readonly damaged: boolean;
 }
 
 /** Consecutive places that were read back. */
@@ -107,7 +109,8 @@ export interface MessageLog {
   /** The last message that is stored of a member. */
   lastOf(room: string, member: string): Promise<LastMessage>;
   /**
-   * Stores a batch. Appends of several rooms that are called while one transaction runs share the next one.
+   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED or LOG_INVALID for this
+   * batch alone; with another code the whole transaction failed. Appends of several rooms that are called while one transaction runs share the next one.
    * A writer has one append of a room under way.
    */
   append(batch: Batch): Promise<Appended>;
@@ -118,12 +121,14 @@ export interface MessageLog {
   read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined>;
   /**
    * Gives `watcher` every batch that is stored behind the place `from`, whoever stored it, until what it returns is disposed of.
+   * Its methods are never called before `watch` returns. A room that is deleted, or was never there, fails with LOG_NO_ROOM.
    * @param from the head that `roomState` told: what came since is given too
    */
   watch(room: string, from: number, watcher: Watcher): Disposable;
   /**
-   * Deletes what is older than `before`, always from a room's first batch on, without a hole; and rooms without any
-   * message that were created before `emptyBefore`. A bounded number of them: says whether there may be more.
+   * Deletes, of each room, everything up to its newest batch that is older than `before` (so there never is a hole, and a
+   * clock that was ahead for a while holds up nothing); and rooms in which nothing was ever stored, created before
+   * `emptyBefore`, that nobody watches. A bounded number of them: says whether there may be more.
    */
   prune(before: number, emptyBefore: number): Promise<boolean>;
   close(): Promise<void>;

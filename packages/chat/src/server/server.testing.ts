@@ -3,7 +3,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { LogError, type LogErrorCode } from '../log/log-error.ts';
 import { MemoryLog } from '../log/memory-log.ts';
-import type { Batch } from '../log/message-log.ts';
+import type { Appended, Batch } from '../log/message-log.ts';
 import { ChatServer, type ServerParts } from './chat-server.ts';
 import { type KeyPair, newKeyPair, RawClient } from './raw-client.testing.ts';
 import type { Address, ServerSettingsInput } from './settings.ts';
@@ -29,8 +29,10 @@ export async function joined(
   access: KeyPair,
   member: KeyPair = newKeyPair(),
   since = 0,
+  version = 1,
 ): Promise<RawClient> {
   const client = await RawClient.connect(addressOf(server));
+  client.version = version;
   client.create(access);
   await client.next('created');
   await client.join(access, member, since);
@@ -38,8 +40,13 @@ export async function joined(
 }
 
 /** The same, of a room in which nothing is to be caught up with. */
-export async function live(server: ChatServer, access: KeyPair, member?: KeyPair): Promise<RawClient> {
-  const client = await joined(server, access, member);
+export async function live(
+  server: ChatServer,
+  access: KeyPair,
+  member?: KeyPair,
+  version = 1,
+): Promise<RawClient> {
+  const client = await joined(server, access, member, 0, version);
   await client.next('live');
   return client;
 }
@@ -107,12 +114,13 @@ export class GatedLog extends MemoryLog {
     this.#gate = undefined;
   }
 
-  override async append(batches: readonly Batch[]): Promise<void> {
+  override async append(batch: Batch): Promise<Appended> {
     this.waiting += 1;
     await this.#gate?.promise;
     this.waiting -= 1;
     if (this.failing !== undefined) throw new LogError(this.failing, 'made to fail');
-    await super.append(batches);
-    this.appended.push(...batches);
+    const appended = await super.append(batch);
+    this.appended.push(batch);
+    return appended;
   }
 }

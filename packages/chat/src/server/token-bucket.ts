@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#perSecond = perSecond;
     this.#burst = burst * 1000;
     this.#tokens = this.#burst;
-    this.#filledAt = clock.now();
+    this.#filledAt = clock.monotonic();
   }
 
   take(tokens: number): void {
@@ -28,7 +28,7 @@ export class TokenBucket {
   /** Milliseconds until the bucket is no longer overdrawn; 0 if it is not. */
   delay(): number {
     if (this.#tokens >= 0) return 0;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     // A clock that was set back must not take tokens away.
     const passed = Math.max(0, now - this.#filledAt);
     this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perSecond);

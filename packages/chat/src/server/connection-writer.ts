@@ -1,0 +1,171 @@
+import type { Duplex } from 'node:stream';
+import type { Counters } from './counters.ts';
+
+/** What may wait to be taken by one client before nothing more is given to it, and what is written at once, in bytes. */
+export const HIGH_WATER = 64 * 1024;
+/** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
+const JOIN_BYTES = 16 * 1024;
+
+/** Writers that were given something in this turn. They are flushed together, at its end. */
+export class WriteTurn {
+  #writers: ConnectionWriter[] = [];
+
+  add(writer: ConnectionWriter): void {
+    if (this.#writers.push(writer) === 1) queueMicrotask(() => this.#end());
+  }
+
+  #end(): void {
+    const writers = this.#writers;
+    this.#writers = [];
+    for (const writer of writers) writer.flush();
+  }
+}
+
+/**
+ * The one writer of a client's connection.
+ *
+ * 1. Everything that is sent to a client MUST go through its writer, in the order in which it is to arrive.
+ * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to the high-water mark: frames
+ *    are small and system calls are dear.
+ * 3. Buffers given to `send` MUST NOT be changed afterwards: they are shared between clients, not copied.
+ * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when `onDrain` is
+ *    called: a client that does not read then costs at most the high-water mark and one more buffer.
+ * 5. One write is under way at a time, of the high-water mark at most, and its completion is seen: so a client that takes
+ *    what it is given slowly can be told from one that takes nothing.
+ * 6. After `end` nothing is sent.
+ */
+export class ConnectionWriter {
+  readonly #stream: Duplex;
+  readonly #counters: Counters;
+  readonly #turn: WriteTurn;
+  readonly #onDrain: () => void;
+  /** What was sent and is not yet written; the first buffer from `#at` on. */
+  #queue: Uint8Array[] = [];
+  #at = 0;
+  #queuedBytes = 0;
+  /** Bytes of the write that is under way. */
+  #writing = 0;
+  /** Whether somebody was told that it is congested, and is to be told when it no longer is. */
+  #wasCongested = false;
+  #ended = false;
+  #stuckSince: number | undefined;
+  #freed = false;
+
+  /** @param onDrain called when the connection is no longer congested */
+  constructor(stream: Duplex, counters: Counters, turn: WriteTurn, onDrain: () => void) {
+    this.#stream = stream;
+    this.#counters = counters;
+    this.#turn = turn;
+    this.#onDrain = onDrain;
+  }
+
+  /** Whether the connection has not yet taken what it was given. */
+  get congested(): boolean {
+    if (this.#queuedBytes + this.#writing < HIGH_WATER) return false;
+    this.#wasCongested = true;
+    return true;
+  }
+
+  /**
+   * Looks, every second or so, how the connection takes what is written.
+   * @returns since when it has taken nothing of it; `taken` if it has since the last look, where it had not before;
+   *   `undefined` if there is nothing to say
+   */
+  look(now: number): number | 'taken' | undefined {
+    if (this.#freed) {
+      this.#freed = false;
+      this.#stuckSince = undefined;
+      return 'taken';
+    }
+    if (this.#writing > 0) this.#stuckSince ??= now;
+    return this.#stuckSince;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#queue.length === 0 && this.#writing === 0) this.#turn.add(this);
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+  }
+
+  /** Closes the sending direction behind what was sent. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#write();
+  }
+
+  /** Writes what was sent in this turn. Its turn calls it. */
+  flush(): void {
+    this.#write();
+  }
+
+  #write(): void {
+    if (this.#writing > 0) return;
+    if (this.#stream.destroyed) {
+      this.#forget();
+    } else if (this.#queuedBytes === 0) {
+      if (this.#ended && !this.#stream.writableEnded) this.#stream.end();
+    } else {
+      this.#writePiece(this.#take());
+    }
+  }
+
+  #writePiece(buffers: readonly Uint8Array[]): void {
+    const stream = this.#stream;
+    const last = buffers.length - 1;
+    if (last > 0) stream.cork();
+    for (let index = 0; index < last; index += 1) stream.write(buffers[index]!);
+    stream.write(buffers[last]!, this.#written);
+    if (last > 0) stream.uncork();
+  }
+
+  /** One closure for all writes of the connection. */
+  readonly #written = (error?: Error | null): void => {
+    this.#writing = 0;
+    this.#freed = this.#stuckSince !== undefined;
+    if (error) this.#forget();
+    else this.#write();
+    if (!this.#wasCongested || this.congested) return;
+    this.#wasCongested = false;
+    this.#onDrain();
+  };
+
+  /** Takes a piece from the queue: at most the high-water mark, in as few buffers as is cheap. */
+  #take(): Uint8Array[] {
+    const piece: Uint8Array[] = [];
+    let bytes = 0;
+    let used = 0;
+    while (bytes < HIGH_WATER && used < this.#queue.length) {
+      const buffer = this.#queue[used]!;
+      const end = Math.min(buffer.length, this.#at + HIGH_WATER - bytes);
+      piece.push(this.#at === 0 && end === buffer.length ? buffer : buffer.subarray(this.#at, end));
+      bytes += end - this.#at;
+      this.#at = end === buffer.length ? 0 : end;
+      if (this.#at === 0) used += 1;
+    }
+    if (used === this.#queue.length) this.#queue = [];
+    else this.#queue.splice(0, used);
+    this.#queuedBytes -= bytes;
+    this.#writing = bytes;
+    this.#counters.bytesOut += bytes;
+    return piece.length > 1 && bytes <= JOIN_BYTES ? [joined(piece, bytes)] : piece;
+  }
+
+  /** Nobody will take what is left. */
+  #forget(): void {
+    this.#ended = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+  }
+}
+
+function joined(buffers: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const buffer of buffers) {
+    whole.set(buffer, at);
+    at += buffer.length;
+  }
+  return whole;
+}
