@@ -190,7 +190,7 @@ export function testChatCrypto(name: string, crypto: ChatCrypto): void {
 
     it('refuses a private key of another length', async () => {
       for (const length of [0, SEED_BYTES - 1, SEED_BYTES + 1]) {
-        await assert.rejects(crypto.signingKey(new Uint8Array(length)));
+        await assert.rejects(crypto.signingKey(new Uint8Array(length)), RangeError);
       }
     });
 

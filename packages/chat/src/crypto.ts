@@ -30,6 +30,7 @@ export interface ChatCrypto {
   /**
    * An Ed25519 key pair (RFC 8032).
    * @param seed 32 bytes, the private key; not kept, the caller wipes its own
+   * @throws {RangeError} if it has another length
    */
   signingKey(seed: Uint8Array): Promise<SigningKey>;
 

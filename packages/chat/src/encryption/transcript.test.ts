@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import type { Bytes } from '../bytes.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import { nodeCrypto } from '../node-crypto.ts';
@@ -385,6 +386,49 @@ describe('a draft that was sealed again', () => {
     assert.equal(transcript.sender(alice)?.drafts.buffer.byteLength, REMEMBERED_DRAFTS * MARK_BYTES);
     assert.equal(textOf(await say('message 1')), undefined);
     assert.equal(textOf(await say('message 0')), 'message 0');
+  });
+
+  it('is shown once and missed never, whatever a server keeps of it, and however often one starts', async () => {
+    /** Of each time that a draft was sealed: whether the server has it, or what somebody put there, or both one after the other. */
+    const time = fc.constantFrom('injected', 'kept', 'both');
+    const restart = fc.boolean();
+    const drafts = fc.array(fc.tuple(fc.array(time, { maxLength: 5 }), restart), {
+      minLength: 1,
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(drafts, async (plan) => {
+        let transcript = new Transcript(crypto, genesis);
+        const shown: (string | undefined)[] = [];
+        const found: FindingCode[] = [];
+        let n = 0;
+        const takeNext = async (text: string, instead: number[]) => {
+          const taken = await takeDraft(transcript, n, text, instead.length === 0 ? {} : { instead });
+          if (taken.content !== undefined) shown.push(textOf(taken));
+          found.push(...codes(taken));
+        };
+        for (const [index, [times, starts]] of plan.entries()) {
+          const text = `draft ${index}`;
+          const instead: number[] = [];
+          for (const kept of times) {
+            n += 1;
+            const forged = { seq: transcript.seq + 1, member: alice, n, envelope: envelope('injected') };
+            if (kept !== 'kept') await transcript.take(forged, new MessageError('FORGED', 'it is forged'));
+            if (kept !== 'injected') await takeNext(text, [...instead]);
+            instead.push(n);
+          }
+          if (starts) transcript = restarted(transcript);
+          n += 1;
+          await takeNext(text, instead);
+        }
+        assert.deepEqual(
+          shown,
+          plan.map((_, index) => `draft ${index}`),
+        );
+        assert.deepEqual(found, []);
+        assert.equal(transcript.sender(alice)?.n, n);
+      }),
+    );
   });
 
   it('stays known when one learns of its sender anew', async () => {

@@ -115,7 +115,7 @@ describe('messages', () => {
     await log.kill();
     a.publish(text('m'));
     assert.equal(await a.fatalError(), 'SERVER_FAILURE');
-    assert.equal(((await failed.promise) as { code: string }).code, 'LOG_FAILED');
+    assert.equal(((await failed.promise) as { code: string }).code, 'LOG_GONE');
     await server.close();
     rmSync(directory, { recursive: true });
   });

@@ -225,7 +225,16 @@ export class RoomWriter<S extends Sender> {
   #next(bytes: number): void {
     this.#storing = undefined;
     this.#begin();
-    if (this.#storing === undefined) this.#spare = undefined;
+    if (this.#storing !== undefined) {
+      // The log begins with what is appended at the end of this turn: that comes first.
+      queueMicrotask(() => this.#given(bytes));
+    } else {
+      this.#spare = undefined;
+      this.#given(bytes);
+    }
+  }
+
+  #given(bytes: number): void {
     this.#events.give();
     this.#giveBack(bytes);
   }

@@ -1,4 +1,4 @@
-import { skipFrames } from '../log/frame-run.ts';
+import { cutRun } from '../log/frame-run.ts';
 import type { Batch } from '../log/message-log.ts';
 import type { Outlet } from './message-batch.ts';
 
@@ -25,6 +25,7 @@ export class ForeignBatch implements StoredBatch<unknown> {
   }
 
   send(_client: unknown, from: number, to: Outlet): void {
-    to.send(from === this.first ? this.frames : skipFrames(this.frames, from - this.first));
+    const rest = cutRun(this.frames, from - this.first, this.frames.length);
+    if (rest !== undefined) to.send(rest.frames);
   }
 }
