@@ -1,31 +1,18 @@
-import type { CryptoDevice } from '@skytale/cryptodev';
 import { ChatClient } from '../client/chat-client.ts';
 import type { ChatError } from '../client/chat-error.ts';
 import type { Warning } from '../client/client-events.ts';
 import type { ClientEnvironment } from '../client/environment.ts';
 import { MemoryDisk } from '../client/memory-store.ts';
 import { DuplexByteStream } from '../client/node/duplex-byte-stream.ts';
-import type { ChatCrypto } from '../crypto.ts';
 import { RoomKeys } from '../encryption/key-schedule.ts';
-import type { ServerAddress } from '../encryption/server-address.ts';
 import { Witness } from './history.ts';
 import { Life } from './life.ts';
+import type { Place, Someone } from './place.ts';
 import type { SeededRandom } from './seeded-random.ts';
-import type { Link, SimulatedNetwork } from './simulated-network.ts';
-import type { VirtualClock } from './virtual-clock.ts';
-
-/** What all people of a run share. */
-export interface Place {
-  readonly clock: VirtualClock;
-  readonly network: SimulatedNetwork;
-  readonly random: SeededRandom;
-  readonly crypto: ChatCrypto;
-  readonly device: CryptoDevice;
-  readonly server: ServerAddress;
-}
+import type { Link } from './simulated-network.ts';
 
 /** One member of a room, over all the lives of its client; its disk outlives them. */
-export class Person {
+export class Person implements Someone {
   readonly witness: Witness;
   readonly warnings: Warning[] = [];
   /** Why a client could not go on. */
@@ -51,7 +38,8 @@ export class Person {
     this.#secret = secret;
     this.#random = place.random.fork();
     this.#disk = new MemoryDisk({
-      write: () => new Promise((resolve) => place.clock.after(this.#random.fraction() * this.diskLatency, resolve)),
+      write: () =>
+        new Promise((resolve) => place.clock.after(this.#random.fraction() * this.diskLatency, resolve)),
     });
   }
 
@@ -79,7 +67,7 @@ export class Person {
     this.#life = life;
     const client = await ChatClient.open({
       server: this.#place.server,
-      keys: await RoomKeys.of(this.#place.crypto, this.#secret),
+      keys: await RoomKeys.derive(this.#place.crypto, this.#secret),
       name: this.name,
       device: this.#place.device,
       environment: this.#environment(life),
