@@ -17,6 +17,7 @@ export class Person implements Someone {
   readonly warnings: Warning[] = [];
   /** Why a client could not go on. */
   readonly fatal: ChatError[] = [];
+  readonly sealed = true;
   readonly #place: Place;
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;

@@ -23,6 +23,8 @@ export interface Someone {
   readonly warnings: readonly { readonly code: string; readonly text: string }[];
   /** Why it could not go on, or what it saw that must not be. */
   readonly fatal: readonly { readonly code: string; readonly message: string }[];
+  /** Whether it finds out what somebody on the way does to its messages. */
+  readonly sealed: boolean;
   readonly running: boolean;
   /** Messages of its own that it still has to bring to the server. */
   readonly unacknowledged: number;

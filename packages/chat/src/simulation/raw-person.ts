@@ -24,6 +24,7 @@ export class RawPerson implements Someone {
   readonly witness: Witness;
   readonly warnings: { readonly code: string; readonly text: string }[] = [];
   readonly fatal: { readonly code: string; readonly message: string }[] = [];
+  readonly sealed = false;
   readonly #place: Place;
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;

@@ -357,8 +357,8 @@ class World {
   }
 
   /** Somebody on the way puts a message of no sense under the next number of a member. */
-  #inject({ name, link }: Someone): void {
-    if (link === undefined) return;
+  #inject({ name, link, sealed }: Someone): void {
+    if (link === undefined || !sealed) return;
     this.#note(`somebody will inject a message on the connection of ${name}`);
     this.#tampered = true;
     link.tamper('up', (frame) => {
@@ -371,8 +371,8 @@ class World {
   }
 
   /** Somebody on the way, or the line, changes a bit of what follows. */
-  #flip({ name, link }: Someone): void {
-    if (link === undefined) return;
+  #flip({ name, link, sealed }: Someone): void {
+    if (link === undefined || !sealed) return;
     const direction = this.#random.pick(['up', 'down'] as const);
     const where = this.#random.fraction();
     this.#note(`a bit will flip on the connection of ${name} (${direction})`);
