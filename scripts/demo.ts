@@ -103,8 +103,9 @@ async function inTime<T>(promise: Promise<T>, otherwise: string, details: () => 
 }
 
 function hostClient(invite: string, state: string): Client & Disposable {
-  const args = [skytale, 'chat', invite, '--name', 'host', '--crypto', 'virtio', '--state', state];
-  const child = spawn(process.execPath, args, { stdio: 'pipe' });
+  const args = [skytale, 'chat', '--name', 'host', '--crypto', 'virtio', '--state', state];
+  const env = { ...process.env, SKYTALE_INVITE: invite };
+  const child = spawn(process.execPath, args, { stdio: 'pipe', env });
   const exited = once(child, 'close').then(([status]) => status as number);
   return Object.assign(new Client('host', child, exited), {
     [Symbol.dispose]: () => void child.kill('SIGKILL'),
@@ -112,8 +113,8 @@ function hostClient(invite: string, state: string): Client & Disposable {
 }
 
 async function guestClient(guest: Guest, invite: string): Promise<Client> {
-  const args = [skytale, 'chat', invite, '--name', 'guest', '--crypto', device, '--state', '/tmp/skytale'];
-  const env = { HOME: process.env.HOME ?? '/root' };
+  const args = [skytale, 'chat', '--name', 'guest', '--crypto', device, '--state', '/tmp/skytale'];
+  const env = { HOME: process.env.HOME ?? '/root', SKYTALE_INVITE: invite };
   const child = await guest.spawn([process.execPath, ...args], { env });
   return new Client('guest', child, child.exited);
 }

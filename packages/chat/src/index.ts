@@ -15,6 +15,9 @@ export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts'
 export { RoomKeys } from './encryption/key-schedule.ts';
 export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';
 export * from './log/index.ts';
+export { looksTheSame, NamesInUse } from './names/look-alikes.ts';
+export { isVisibleName, shownName } from './names/shown-name.ts';
+export { type HiddenKind, harmless, replaceHidden } from './names/shown-text.ts';
 export { nodeCrypto } from './node-crypto.ts';
 export * from './protocol/index.ts';
 export * from './server/index.ts';

@@ -27,6 +27,7 @@ import { Vring } from './vring.ts';
 
 /** Longest chains: QEMU's limit, and above the queue size because Linux exceeds that in indirect tables. */
 const CHAIN_LENGTH_MAX = 1024;
+/** Indices of queues are 16 bits wide. */
 const QUEUE_INDEX_MAX = 0xffff;
 
 /** An event that still lacks the number of its connection. */

@@ -406,7 +406,20 @@ describe('sending', () => {
 
   it('refuses names that are none', async () => {
     await using room = await RoomFixture.open();
-    for (const name of ['', ' ', ' bob', 'bob\n', 'a\u001b[2Jb', 'b\u202eob', '\ud800', 'x'.repeat(65)]) {
+    for (const name of [
+      '',
+      ' ',
+      ' bob',
+      'bob\n',
+      'a\u001b[2Jb',
+      'b\u202eob',
+      '\ud800',
+      'x'.repeat(65),
+      '\u2800',
+      '\u3164',
+      '\u0301',
+      'b\u200bob',
+    ]) {
       await assert.rejects(room.client(parseServerAddress('127.0.0.1:1'), { name }), {
         code: 'CHAT_NAME_INVALID',
       });

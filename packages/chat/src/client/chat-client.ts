@@ -9,6 +9,8 @@ import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { safetyNumber } from '../encryption/safety-number.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { SharedKeyCipher } from '../encryption/shared-key-cipher.ts';
+import { isVisibleName } from '../names/shown-name.ts';
+import { harmless } from '../names/shown-text.ts';
 import type { ClientEvent } from './announcements.ts';
 import { ChatError } from './chat-error.ts';
 import type { ChatClientEvents, ConnectionState, MemberId, Presence } from './client-events.ts';
@@ -24,7 +26,7 @@ export type ChatClientOptions = {
   readonly server: ServerAddress;
   /** Of the invite, by `openInvite`. The client takes them over and wipes them at `close`. */
   readonly keys: RoomKeys;
-  /** What others see; 1 to 64 bytes of UTF-8 without control characters. */
+  /** What others see; 1 to 64 bytes of UTF-8, none of them invisible (`isVisibleName`). */
   readonly name: string;
   /** Does the encryption. It remains the caller's, and outlives the client. */
   readonly device: CryptoDevice;
@@ -299,14 +301,14 @@ function checkName(name: string): void {
   const bytes = textBytes(name);
   if (
     !name.isWellFormed() ||
-    /\p{C}/u.test(name) ||
+    !isVisibleName(name) ||
     name.trim() !== name ||
     bytes < 1 ||
     bytes > MAX_NAME_BYTES
   ) {
     throw new ChatError(
       'CHAT_NAME_INVALID',
-      `${JSON.stringify(name)} cannot be a name: 1 to ${MAX_NAME_BYTES} bytes, no control characters, no spaces around it.`,
+      `${harmless(JSON.stringify(name))} cannot be a name: 1 to ${MAX_NAME_BYTES} bytes, all of which can be seen, no spaces around it.`,
     );
   }
 }

@@ -4,7 +4,7 @@ export type ChatErrorCode =
   | 'CHAT_TEXT_TOO_LONG'
   /** Not well-formed Unicode (a lone surrogate); nothing was sent. */
   | 'CHAT_TEXT_MALFORMED'
-  /** A name that is empty, too long, or holds control characters. */
+  /** A name that is empty, too long, or not wholly visible. */
   | 'CHAT_NAME_INVALID'
   /** The client was closed. */
   | 'CHAT_CLOSED'

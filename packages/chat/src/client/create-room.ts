@@ -6,6 +6,7 @@ import type { ServerAddress } from '../encryption/server-address.ts';
 import { PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { createStatement } from '../protocol/signed.ts';
 import { ChatError } from './chat-error.ts';
+import { defaultTuning } from './client-tuning.ts';
 import { Connection } from './connection.ts';
 
 export type CreateRoomOptions = {
@@ -26,7 +27,14 @@ export type CreateRoomOptions = {
  * @throws {ChatError} CHAT_UNREACHABLE, CHAT_TOO_MANY_ROOMS, CHAT_UNAVAILABLE, CHAT_HUNG_UP, CHAT_PROTOCOL_VIOLATION, …
  */
 export async function createRoom(options: CreateRoomOptions): Promise<Invite> {
-  const { server, crypto, passphrase, ca, timeout = 10_000, signal = new AbortController().signal } = options;
+  const {
+    server,
+    crypto,
+    passphrase,
+    ca,
+    timeout = defaultTuning.connectTimeout,
+    signal = new AbortController().signal,
+  } = options;
   const { invite, keys } = await createInvite(crypto, server, passphrase);
   using _ = keys;
   const times = { connectTimeout: timeout, idleTimeout: timeout };

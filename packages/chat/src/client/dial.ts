@@ -40,7 +40,7 @@ type Dialing = { readonly duplex: Duplex; readonly opened: Promise<void> };
 
 function socket({ transport, host, port }: ServerAddress, { ca }: DialOptions): Dialing {
   const tls = transport === 'tls';
-  const stream: Socket = tls ? connectTls({ host, port, ca: authorities(ca) }) : connectTcp({ host, port });
+  const stream: Socket = tls ? connectTls({ host, port, ...trustIn(ca) }) : connectTcp({ host, port });
   stream.setNoDelay(true);
   const opened = new Promise<void>((resolve, reject) => {
     stream.once(tls ? 'secureConnect' : 'connect', () => resolve()).once('error', reject);
@@ -53,7 +53,7 @@ function webSocket({ transport, path, ...address }: ServerAddress, { ca }: DialO
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
     maxPayload: MAX_WEBSOCKET_MESSAGE,
-    ...(transport === 'wss' && { ca: authorities(ca) }),
+    ...(transport === 'wss' && trustIn(ca)),
   });
   const opened = new Promise<void>((resolve, reject) => {
     socket.once('open', () => resolve()).once('error', reject);
@@ -61,9 +61,11 @@ function webSocket({ transport, path, ...address }: ServerAddress, { ca }: DialO
   return { duplex: createWebSocketStream(socket), opened };
 }
 
-/** Node's own list, the machine's, and one more. */
-function authorities(ca: string | undefined): string[] {
-  return [...getCACertificates('default'), ...getCACertificates('system'), ...(ca === undefined ? [] : [ca])];
+/** Node's own list, the machine's, and one more: which may be the very certificate of the server, whoever signed it. */
+function trustIn(ca: string | undefined): { ca: string[]; allowPartialTrustChain: boolean } {
+  const authorities = [...getCACertificates('default'), ...getCACertificates('system')];
+  if (ca !== undefined) authorities.push(ca);
+  return { ca: authorities, allowPartialTrustChain: ca !== undefined };
 }
 
 async function inTime(opened: Promise<void>, { signal, timeout }: DialOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import { harmless } from '../encryption/finding.ts';
+import { harmless } from '../names/shown-text.ts';
 import { type ProtocolErrorCode, protocolErrorCode } from '../protocol/protocol-error.ts';
 import { ChatError, type ChatErrorCode } from './chat-error.ts';
 

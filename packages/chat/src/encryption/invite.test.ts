@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { harmless } from '../names/shown-text.ts';
 import { nodeCrypto } from '../node-crypto.ts';
 import { anyText } from '../testing/any-text.ts';
 import { createInvite, formatInvite, openInvite, parseInvite } from './invite.ts';
@@ -123,6 +124,39 @@ describe('an invite', () => {
         (error: Error) => !error.message.includes(secret.slice(0, 8)),
       );
     }
+  });
+
+  it('has no path that a terminal or a shell would obey, and shows none', async () => {
+    const { invite } = await createInvite(crypto, parseServerAddress('ws://h:1/path'));
+    const good = formatInvite(invite);
+    for (const path of [
+      '\x1b[2J',
+      '\x9b2J',
+      '\u202e',
+      'a\nb',
+      "';id;'",
+      '$(id)',
+      '`id`',
+      '\u2800',
+      'é',
+      '\\',
+    ]) {
+      for (const parse of [
+        () => parseInvite(crypto, good.replace('/path/', `/${path}/`)),
+        async () => parseServerAddress(`ws://h:1/${path}`),
+        async () => parseServerAddress(path),
+      ]) {
+        await assert.rejects(parse, (error: InviteError) => {
+          assert.equal(error.code, 'INVITE_BAD_ADDRESS');
+          assert.equal(harmless(error.message), error.message);
+          return true;
+        });
+      }
+    }
+    assert.throws(
+      () => parseServerAddress('x'.repeat(5000)),
+      ({ message }: Error) => message.length < 300,
+    );
   });
 
   it('never breaks on arbitrary text', async () => {

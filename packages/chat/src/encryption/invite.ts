@@ -11,7 +11,14 @@ import type { ChatCrypto } from '../crypto.ts';
 import { InviteError } from './invite-error.ts';
 import { ROOM_ID_BYTES, ROOM_SECRET_BYTES, RoomKeys } from './key-schedule.ts';
 import { checkNewPassphrase, SALT_BYTES, stretchPassphrase } from './passphrase.ts';
-import { formatHost, isWebSocket, parseHost, type ServerAddress, type Transport } from './server-address.ts';
+import {
+  formatHost,
+  isWebSocket,
+  parseHost,
+  parsePath,
+  type ServerAddress,
+  type Transport,
+} from './server-address.ts';
 
 export type Invite = {
   readonly server: ServerAddress;
@@ -80,7 +87,7 @@ export function formatInvite({ server, roomId, secret }: Invite): string {
  */
 export async function parseInvite(crypto: ChatCrypto, text: string): Promise<Invite> {
   const { transport, authority, path, room, fragment } = splitLink(text.trim());
-  const server = { transport, ...parseHost(authority), path };
+  const server = { transport, ...parseHost(authority), path: parsePath(path) };
   if (room === '' || fragment === undefined || fragment === '') throw cutShort();
   const roomId = decodePart(room, ROOM_ID_BYTES);
   const [, tag, payload = ''] = /^(?:([^.]*)\.)?(.*)$/s.exec(fragment) ?? [];

@@ -5,6 +5,7 @@
  */
 import type { Bytes } from '../bytes.ts';
 
+/** Bytes of the shortest padded content: short messages all look alike. */
 export const MIN_PADDED = 256;
 /** Ends the content, as in ISO/IEC 7816-4; zeros follow. */
 const END = 0x80;

@@ -201,6 +201,31 @@ describe('a transcript', () => {
     assert.deepEqual(codes(await take(transcript, { member: bob, n: 2 }, undefined, 'ALICE\u200b')), []);
   });
 
+  it('notices names that look the same, in another script and with blanks', async () => {
+    for (const name of ['Alice', '\u0430lice', 'AIice', 'ali\u2800ce']) {
+      const transcript = new Transcript(crypto, genesis);
+      await take(transcript, { n: 1 });
+      const verdict = await take(transcript, { member: bob, n: 1 }, undefined, name);
+      assert.deepEqual(codes(verdict), ['NAME_SHARED'], name);
+    }
+    const transcript = new Transcript(crypto, genesis);
+    await take(transcript, { n: 1 }, undefined, '\u2800');
+    const { findings } = await take(transcript, { member: bob, n: 1 }, undefined, '\u3164');
+    assert.match(findings[0]!.text, /^“\(no name\)” \([0-9a-f]{8}\) uses a name that looks like that of “/);
+  });
+
+  it('looks at each name once, however many there are', async (t) => {
+    const count = 500;
+    const normalize = t.mock.method(String.prototype, 'normalize');
+    const transcript = new Transcript(crypto, genesis);
+    for (let i = 0; i < count; i += 1) {
+      const member = new Uint8Array(32);
+      new DataView(member.buffer).setUint32(0, i);
+      await take(transcript, { member, n: 1 }, undefined, `somebody ${i}`);
+    }
+    assert.ok(normalize.mock.callCount() <= 10 * count, `${normalize.mock.callCount()} for ${count} senders`);
+  });
+
   it('notices that a sender was shown another history, once for each sender', async () => {
     const mine = new Transcript(crypto, genesis);
     const theirs = new Transcript(crypto, genesis);

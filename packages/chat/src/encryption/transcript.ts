@@ -1,5 +1,6 @@
 import { copyOf, toHex } from '../bytes.ts';
 import type { ChatCrypto } from '../crypto.ts';
+import { NamesInUse } from '../names/look-alikes.ts';
 import { Chain } from './chain.ts';
 import type { ReceivedContent, Signed } from './content.ts';
 import { addMark, hasMark, markOf, noDrafts } from './draft-marks.ts';
@@ -66,8 +67,8 @@ type SenderState = Sender & {
  * 2. A place and the senders that changed MUST be stored together, or neither.
  * 3. Until `take` or `takeOwn` ends, and if it fails, all is as it was before.
  *
- * Taking a message costs a few hashes, whatever the number of senders, except for looking for a shared name when a name is new. A
- * sender takes 4.5 KiB at most.
+ * Taking a message costs a few hashes, whatever the number of senders; names are kept by what they look like. A sender takes 5 KiB at
+ * most.
  */
 export class Transcript {
   readonly #crypto: ChatCrypto;
@@ -75,6 +76,7 @@ export class Transcript {
   #complete: boolean;
   #busy = false;
   readonly #senders = new Map<string, SenderState>();
+  readonly #names = new NamesInUse<string>();
 
   /** @param genesis of the room, by `genesisOf` */
   constructor(crypto: ChatCrypto, genesis: Uint8Array, saved: SavedTranscript = Transcript.startingAt(0)) {
@@ -118,10 +120,8 @@ export class Transcript {
   /** Knows a sender from elsewhere than this transcript; of its drafts what was known before, unless told. */
   learn({ member, n, name, mayJump, drafts }: Omit<Sender, 'drafts'> & Partial<Sender>): void {
     this.#assertIdle();
-    const id = toHex(member);
-    const known = drafts ?? this.#senders.get(id)?.drafts ?? noDrafts;
-    const state = { member: copyOf(member), n, name, mayJump, drafts: known, gaps: [], diverged: false };
-    this.#senders.set(id, state);
+    const known = drafts ?? this.sender(member)?.drafts ?? noDrafts;
+    this.#know({ member: copyOf(member), n, name, mayJump, drafts: known, gaps: [], diverged: false });
   }
 
   /**
@@ -232,7 +232,6 @@ export class Transcript {
     }
     const mark = await markOf(this.#crypto, content);
     const differs = (await this.#chain.append(delivery, seen)) === 'differs';
-    findings.push(...this.#sharedName(delivery, known, content.name));
     if (differs && known?.diverged !== true) {
       const who = describeMember(delivery.member, content.name);
       const text = `The server shows ${who} another history of this room than you. Do not trust this server.`;
@@ -244,6 +243,7 @@ export class Transcript {
       drafts: mark === undefined || repeated ? drafts : addMark(drafts, mark),
       diverged: differs,
     });
+    if (known?.name !== content.name) findings.push(...this.#sharedName(delivery, content.name));
     return { content: repeated ? undefined : content, findings };
   }
 
@@ -270,7 +270,7 @@ export class Transcript {
     { drafts, diverged }: Pick<SenderState, 'drafts' | 'diverged'>,
   ): void {
     const gaps = [...(known?.gaps ?? []), ...this.#skipped(n, known)];
-    this.#senders.set(toHex(member), {
+    this.#know({
       member: copyOf(member),
       n,
       name,
@@ -298,15 +298,19 @@ export class Transcript {
     if (this.#busy) throw new Error('a message is being taken: the next must wait for it');
   }
 
-  #sharedName(delivery: Delivery, known: SenderState | undefined, name: string): Finding[] {
-    if (known?.name === name) return [];
-    const id = toHex(delivery.member);
-    for (const [otherId, other] of this.#senders) {
-      if (otherId === id || !sameName(other.name, name)) continue;
-      const text = `${describeMember(delivery.member, name)} uses the same name as ${describeMember(other.member, other.name)}: the one need not be the other.`;
-      return [finding(delivery, 'NAME_SHARED', text)];
-    }
-    return [];
+  #know(state: SenderState): void {
+    const id = toHex(state.member);
+    if (this.#senders.get(id)?.name !== state.name) this.#names.set(id, state.name);
+    this.#senders.set(id, state);
+  }
+
+  /** What to say of a name that somebody has just taken; in a time that does not depend on how many there are. */
+  #sharedName(delivery: Delivery, name: string): Finding[] {
+    const otherId = this.#names.other(toHex(delivery.member));
+    const other = otherId === undefined ? undefined : this.#senders.get(otherId);
+    if (other === undefined) return [];
+    const text = `${describeMember(delivery.member, name)} uses a name that looks like that of ${describeMember(other.member, other.name)}: the one need not be the other.`;
+    return [finding(delivery, 'NAME_SHARED', text)];
   }
 }
 
@@ -328,16 +332,4 @@ function without(ranges: readonly Range[], numbers: readonly number[] = []): rea
     });
   }
   return left;
-}
-
-/** Whether two names look the same to somebody who does not look closely. */
-function sameName(one: string, other: string): boolean {
-  return fold(one) === fold(other);
-}
-
-function fold(name: string): string {
-  return name
-    .normalize('NFKC')
-    .replaceAll(/[\p{C}\p{Z}]/gu, '')
-    .toLowerCase();
 }

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
@@ -8,18 +7,24 @@ import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
 import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
-import { ConnectionLimits, networkOf } from './connection-limits.ts';
+import type { Connection } from './connection.ts';
+import { networkOf } from './connection-limits.ts';
 import { WriteTurn } from './connection-writer.ts';
+import { ControlSocket } from './control-socket.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { Listeners } from './listeners.ts';
 import { LogQuestions } from './log-questions.ts';
 import { machineRandom, machineVerify, type Random, type Verify } from './machine-crypto.ts';
 import { ReadBudget } from './read-budget.ts';
+import { RoomCreation } from './room-creation.ts';
 import { RoomTable } from './room-table.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
+import { Sockets } from './sockets.ts';
 import { TailBytes } from './tail.ts';
 
+/** How often time-outs of clients are looked at; they may be so much longer. */
 const TICK_MS = 1000;
+/** How often old messages and unused rooms are looked for. */
 const PRUNE_MS = 60_000;
 const DAY_MS = 24 * 3600 * 1000;
 /** When the server stops, its clients are to come back within this time, and so much more for each connection. */
@@ -56,14 +61,15 @@ export class ChatServer implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onFailure: (error: unknown) => void;
-  readonly #limits: ConnectionLimits;
-  readonly #connections = new Map<ClientConnection, () => void>();
+  readonly #sockets: Sockets;
+  readonly #connections = new Map<ClientConnection, Connection>();
   readonly #questions = new LogQuestions();
   readonly #rooms: RoomTable;
   /** What connections see of the server. */
   readonly #host: ConnectionHost;
   #listeners: Listeners | undefined;
-  #creating: Promise<void> = Promise.resolve();
+  readonly #creation: RoomCreation;
+  #control: ControlSocket | undefined;
   #pruning = false;
   #nextConnection = 1;
   readonly #timers: Disposable[] = [];
@@ -80,7 +86,10 @@ export class ChatServer implements AsyncDisposable {
     this.#clock = clock;
     this.#logger = logger;
     this.#onFailure = parts.onFailure ?? (() => undefined);
-    this.#limits = new ConnectionLimits(settings.maxConnections, settings.maxConnectionsPerAddress);
+    this.#sockets = new Sockets(settings, clock, (open) => {
+      counters.sockets = open;
+    });
+    this.#creation = new RoomCreation(log, clock, settings);
     this.#rooms = new RoomTable(
       {
         log,
@@ -106,6 +115,7 @@ export class ChatServer implements AsyncDisposable {
       turn: new WriteTurn(),
       rooms: this.#rooms,
       createRoom: (id, peer) => this.#createRoom(id.toString('hex'), networkOf(peer)),
+      entered: (connection) => this.#connections.get(connection)?.entered(),
       closed: (connection) => this.#closed(connection),
     };
   }
@@ -128,15 +138,22 @@ export class ChatServer implements AsyncDisposable {
     try {
       server.#listeners = await Listeners.open(
         settings,
-        (stream, peer) => server.accept(stream, peer),
+        server.#sockets,
         () => server.#closing === undefined && !server.#failed,
+        {
+          connection: (connection) => server.accept(connection),
+          acceptFailed: (error) => server.#logger.error({ err: error }, 'a connection could not be accepted'),
+        },
       );
+      if (parts.log === undefined) await server.#openControl();
     } catch (error) {
+      server.#listeners?.close();
       await log.close();
       throw error;
     }
     server.#every(TICK_MS, () => server.#tick());
-    if (settings.retentionDays > 0) server.#every(PRUNE_MS, () => void server.#prune());
+    if (settings.retentionDays > 0 || settings.emptyRoomDays > 0)
+      server.#every(PRUNE_MS, () => void server.#prune());
     server.#logger.info(server.addresses, 'listening');
     return server;
   }
@@ -146,24 +163,26 @@ export class ChatServer implements AsyncDisposable {
     return { tcp: this.#listeners?.tcp ?? [], http: this.#listeners?.http ?? [] };
   }
 
-  /**
-   * Serves a connection, whoever brings it: a stream of the protocol's bytes.
-   * @param peer the address at its other end, by which connections and rooms are counted
-   */
-  accept(stream: Duplex, peer: string | undefined): void {
-    const place = this.#limits.take(peer);
+  /** Serves a connection, whoever brings it. */
+  accept(connection: Connection): void {
+    const { stream, peer, refusal } = connection;
     const id = this.#nextConnection;
     this.#nextConnection += 1;
-    if (typeof place === 'string') {
-      this.#refuse(stream, place, id, peer);
+    if (refusal !== undefined) {
+      this.counters.refused += 1;
+      this.#logger.warn({ connection: id, peer }, refusal);
+      stream.on('error', () => undefined);
+      stream.resume();
+      const { number } = protocolErrors.TOO_MANY_CONNECTIONS;
+      stream.end(encodeFrame({ type: 'error', code: number, text: refusal }));
       return;
     }
     this.counters.accepted += 1;
     this.counters.connections += 1;
     this.#logger.info({ connection: id, peer }, 'connected');
-    const connection = new ClientConnection(stream, peer, this.#host, this.#logger, id);
-    this.#connections.set(connection, place);
-    if (this.#closing !== undefined) connection.drain(this.#spread());
+    const client = new ClientConnection(stream, peer, this.#host, this.#logger, id);
+    this.#connections.set(client, connection);
+    if (this.#closing !== undefined) client.drain(this.#spread());
   }
 
   /**
@@ -184,12 +203,14 @@ export class ChatServer implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#logger.info({ connections: this.#connections.size }, 'stopping');
     this.#listeners?.close();
+    this.#control?.close();
     for (const connection of this.#connections.keys()) connection.stop();
     await this.#inTime('storing what came in', this.#rooms.settled());
     const spread = this.#spread();
     for (const connection of this.#connections.keys()) connection.drain(spread);
     await this.#inTime('hanging up', this.#allClosed());
-    this.#listeners?.destroyConnections();
+    for (const connection of this.#connections.keys()) connection.destroy();
+    this.#sockets.destroyAll();
     for (const timer of this.#timers) timer[Symbol.dispose]();
     await this.#inTime('closing the log', this.#log.close());
     this.#logger.info('stopped');
@@ -220,44 +241,24 @@ export class ChatServer implements AsyncDisposable {
     return DRAIN_MS + DRAIN_MS_PER_CONNECTION * this.#connections.size;
   }
 
-  #refuse(stream: Duplex, text: string, connection: number, peer: string | undefined): void {
-    this.counters.refused += 1;
-    this.#logger.warn({ connection, peer }, text);
-    stream.on('error', () => undefined);
-    stream.resume();
-    stream.end(encodeFrame({ type: 'error', code: protocolErrors.TOO_MANY_CONNECTIONS.number, text }));
-    this.#clock.after(this.settings.closeTimeoutMs, () => stream.destroy());
-  }
-
   #closed(connection: ClientConnection): void {
-    this.#connections.get(connection)?.();
     this.#connections.delete(connection);
     this.counters.connections -= 1;
     if (this.#connections.size === 0) this.#onLastClosed();
   }
 
-  /** One at a time, so that the limit holds. */
-  #createRoom(id: string, creator: string): Promise<void> {
-    const created = this.#questions.ask(() => this.#creating.then(() => this.#createRoomNow(id, creator)));
-    this.#creating = created.catch(() => undefined);
-    return created;
+  /** For the owner's commands. A server that cannot be asked serves all the same. */
+  async #openControl(): Promise<void> {
+    try {
+      this.#control = await ControlSocket.open(this.settings.data, this.#log, this.#clock);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'the control socket cannot be opened: "skytale rooms" will not work');
+    }
   }
 
-  async #createRoomNow(id: string, creator: string): Promise<void> {
-    const { maxRooms } = this.settings;
-    if ((await this.#log.roomState(id)) !== undefined) return;
-    if (maxRooms > 0 && (await this.#log.roomCounts(creator)).all >= maxRooms) {
-      throw new ProtocolError('TOO_MANY_ROOMS', `This server keeps ${maxRooms} rooms, as many as it may.`);
-    }
-    try {
-      await this.#log.createRoom(id, creator, this.#clock.now());
-    } catch (error) {
-      if (error instanceof LogError && error.code === 'LOG_FULL') {
-        throw new ProtocolError('STORAGE_FULL', 'The server has no more room for rooms.', { cause: error });
-      }
-      throw error;
-    }
-    this.#logger.info({ room: id.slice(0, 8) }, 'room created');
+  async #createRoom(id: string, network: string): Promise<void> {
+    const isNew = await this.#questions.ask(() => this.#creation.create(id, network));
+    if (isNew) this.#logger.info({ room: id.slice(0, 8) }, 'room created');
   }
 
   /** That is the room's own matter, unless the log is gone for all. */
@@ -280,9 +281,10 @@ export class ChatServer implements AsyncDisposable {
   async #prune(): Promise<void> {
     if (this.#pruning) return;
     this.#pruning = true;
-    const before = this.#clock.now() - this.settings.retentionDays * DAY_MS;
+    const daysAgo = (days: number) => (days > 0 ? this.#clock.now() - days * DAY_MS : 0);
+    const { retentionDays, emptyRoomDays } = this.settings;
     try {
-      while (await this.#log.prune(before, 0));
+      while (await this.#log.prune(daysAgo(retentionDays), daysAgo(emptyRoomDays)));
       await this.#rooms.refresh();
     } catch (error) {
       this.#logger.error({ err: error }, 'old messages could not be deleted');

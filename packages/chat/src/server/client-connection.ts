@@ -37,6 +37,8 @@ export interface ConnectionHost {
   readonly rooms: RoomTable;
   /** Rejects with ProtocolError TOO_MANY_ROOMS, STORAGE_FULL, or with LogError. */
   createRoom(id: Buffer, peer: string | undefined): Promise<void>;
+  /** It is in a room: longer frames than a JOIN are to be taken. */
+  entered(connection: ClientConnection): void;
   closed(connection: ClientConnection): void;
 }
 
@@ -315,6 +317,7 @@ export class ClientConnection implements SeatClient {
     this.#state = 'joined';
     this.#challenge = undefined;
     this.#decoder.maxFrame = this.#host.settings.maxFrameBytes;
+    this.#host.entered(this);
     this.#seat.begin(since);
   }
 
@@ -347,6 +350,11 @@ export class ClientConnection implements SeatClient {
 
   #peerEnded(): void {
     if (!this.gone) this.#startEnding('hung up');
+  }
+
+  /** Ends at once, whatever is still to be said. */
+  destroy(): void {
+    this.#stream.destroy();
   }
 
   /** Ends without a word: nothing that is written now would be read. */

@@ -181,13 +181,17 @@ describe('how many', () => {
   });
 
   test('places are counted by network and given back', () => {
-    const limits = new ConnectionLimits(3, 2);
-    const places = ['10.0.0.1', '::ffff:10.0.0.1'].map((peer) => limits.take(peer));
-    assert.match(limits.take('10.0.0.1') as string, /your address/);
-    assert.equal(typeof limits.take('10.0.0.2'), 'function');
-    assert.match(limits.take('10.0.0.3') as string, /This server has 3/);
-    (places[0] as () => void)();
-    assert.equal(typeof limits.take('10.0.0.1'), 'function');
+    const limits = new ConnectionLimits(2, 1);
+    const [network] = ['10.0.0.1', '::ffff:10.0.0.1'].map(networkOf);
+    assert.equal(limits.enterNetwork(network!), undefined);
+    assert.match(limits.enterNetwork(network!) ?? '', /your address/);
+    assert.equal(limits.enterNetwork('10.0.0.2'), undefined);
+    limits.leaveNetwork(network!);
+    assert.equal(limits.enterNetwork(network!), undefined);
+    assert.deepEqual([limits.enter(), limits.enter()], [undefined, undefined]);
+    assert.match(limits.enter() ?? '', /This server has 2/);
+    limits.leave();
+    assert.equal(limits.enter(), undefined);
   });
 
   test('an IPv6 site is one network', () => {
@@ -197,7 +201,11 @@ describe('how many', () => {
     assert.equal(networkOf('::1'), '0:0:0:0');
     assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0');
     assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0');
-    assert.equal(networkOf('::ffff:192.0.2.1'), '192.0.2.1');
+    for (const one of ['::ffff:192.0.2.1', '::FFFF:c000:201', '0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1']) {
+      assert.equal(networkOf(one), '192.0.2.1');
+    }
+    assert.equal(networkOf('2001:0DB8:0001::1'), networkOf('2001:db8:1:0:8::'));
+    assert.deepEqual([networkOf(undefined), networkOf('nowhere')], ['unknown', 'unknown']);
   });
 
   test('rooms', async () => {

@@ -7,7 +7,9 @@ import type { RequestBatch } from '../request-batch.ts';
 import { copyShort, ShortBytes } from './copy-short.ts';
 import { data, maxDataLength } from './wire.ts';
 
+/** The longest IV, in bytes: a block of AES. */
 const maxIvLength = 16;
+/** The longest digest, in bytes: SHA-512. */
 const maxResultLength = 64;
 const noSegments = new Segments();
 const none = new Uint8Array(0);

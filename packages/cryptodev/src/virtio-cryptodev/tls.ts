@@ -9,6 +9,7 @@ import { copySegments } from './segment-copy.ts';
 import type { Session } from './session.ts';
 import { COP_ENCRYPT } from './wire.ts';
 
+/** With the byte that says how long it is. */
 const longestPadding = 256;
 
 /** Carries out one record. @returns the status */

@@ -42,6 +42,7 @@ const QUEUE_KICKED = 8;
 /** Byte offsets. */
 const CONFIG = 4096;
 const REASON = 6144;
+/** Bytes of the text that says why a device is broken; a longer one is cut. */
 const REASON_MAX = 2048;
 
 export const COMMAND_WRITE_STATUS = 1;

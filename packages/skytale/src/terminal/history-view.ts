@@ -1,4 +1,7 @@
-/** How the history of a room looks: lines of text that are printed once and then belong to the terminal. */
+/**
+ * How the history of a room looks: lines of text that are printed once and then belong to the terminal. All of it is made
+ * harmless here, whoever wrote it.
+ */
 import type { MemberId } from '@skytale/chat';
 import { displayText } from '../safe-text.ts';
 import type { Style } from '../style.ts';
@@ -22,7 +25,7 @@ const timeFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '
 /** Cells of a time, `12:34`. */
 const timeWidth = 5;
 
-export class Transcript {
+export class HistoryView {
   readonly #style: Style;
   readonly #columns: () => number;
   #day = dayFormat.format();
@@ -56,7 +59,7 @@ export class Transcript {
 
   /** Something that happened, or the answer to a command. */
   notice(text: string): string {
-    return `${this.#style('dim', this.#wrap(text, 0))}\n`;
+    return `${this.#style('dim', this.#wrap(displayText(text), 0))}\n`;
   }
 
   /** Something that must not happen. */
