@@ -1,5 +1,6 @@
 /**
- * Runs the simulator: `npm run simulate -- --seeds 300` (from seed 1), or `--seed 17` for one run with all its operations.
+ * Runs the simulator: `npm run simulate -- --seeds 300` (from seed 1; with `--first` until one fails), or `--seed 17` for one run
+ * with all its operations.
  * Prints what happened in all runs together, and of each run that failed its seed, its operations and what was wrong.
  */
 import { parseArgs } from 'node:util';
@@ -7,15 +8,16 @@ import { nodeCrypto } from '../packages/chat/src/node-crypto.ts';
 import { type Happened, type Outcome, simulate } from '../packages/chat/src/simulation/simulation.ts';
 import { openEngineDevice } from '../packages/cryptodev/src/index.ts';
 
-const usage = 'usage: npm run simulate -- [--seeds COUNT] [--from SEED] [--seed SEED]';
+const usage = 'usage: npm run simulate -- [--seeds COUNT] [--from SEED] [--first] [--seed SEED]';
 
-function parse(): { from: number; count: number; one: boolean } {
+function parse(): { from: number; count: number; one: boolean; first: boolean } {
   try {
     const { values } = parseArgs({
       options: {
         seeds: { type: 'string', default: '100' },
         from: { type: 'string', default: '1' },
         seed: { type: 'string' },
+        first: { type: 'boolean', default: false },
         help: { type: 'boolean' },
       },
     });
@@ -23,8 +25,9 @@ function parse(): { from: number; count: number; one: boolean } {
       console.log(usage);
       process.exit(0);
     }
-    if (values.seed !== undefined) return { from: number(values.seed), count: 1, one: true };
-    return { from: number(values.from), count: number(values.seeds), one: false };
+    const { first } = values;
+    if (values.seed !== undefined) return { from: number(values.seed), count: 1, one: true, first };
+    return { from: number(values.from), count: number(values.seeds), one: false, first };
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`);
     process.exit(2);
@@ -42,10 +45,11 @@ function report({ seed, operations, wrong, steps, virtualMs }: Outcome): void {
   for (const sentence of wrong) console.log(`  WRONG: ${sentence}`);
 }
 
-const { from, count, one } = parse();
+const { from, count, one, first } = parse();
 const tools = { crypto: nodeCrypto({ threadPool: false }), device: await openEngineDevice('node') };
 const total: Partial<Record<keyof Happened, number>> = {};
 let failed = 0;
+let runs = 0;
 const begin = performance.now();
 for (let seed = from; seed < from + count; seed += 1) {
   const outcome = await simulate(seed, tools);
@@ -54,11 +58,13 @@ for (let seed = from; seed < from + count; seed += 1) {
   }
   if (outcome.wrong.length > 0) failed += 1;
   if (one || outcome.wrong.length > 0) report(outcome);
+  runs += 1;
+  if (first && failed > 0) break;
   if (process.stderr.isTTY && seed % 10 === 0) process.stderr.write(`\r${seed - from + 1} of ${count} `);
 }
 const ms = performance.now() - begin;
 console.log(
-  `\n${count} runs in ${(ms / 1000).toFixed(1)} s, ${(ms / count).toFixed(1)} ms each, ${failed} failed.`,
+  `\n${runs} runs in ${(ms / 1000).toFixed(1)} s, ${(ms / runs).toFixed(1)} ms each, ${failed} failed.`,
 );
 console.table(total);
 await tools.device.close();

@@ -18,6 +18,7 @@ export class Person implements Someone {
   /** Why a client could not go on. */
   readonly fatal: ChatError[] = [];
   readonly sealed = true;
+  readonly resent = 0;
   readonly #place: Place;
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;

@@ -30,6 +30,8 @@ export interface Someone {
   readonly unacknowledged: number;
   /** What it waits for, in words. */
   readonly waiting: readonly string[];
+  /** Messages that it sent once more, as far as that is known. */
+  readonly resent: number;
   /** Its connection, the last one that it had. */
   readonly link: Link | undefined;
   start(): Promise<void>;

@@ -41,6 +41,9 @@ export class RawPerson implements Someone {
   #stream: Duplex | undefined;
   /** Of the connection: the last number that was sent, whether the server takes no more, and when it was heard. */
   #sent = 0;
+  /** The last that was ever sent, and how often one was sent once more. */
+  #published = 0;
+  resent = 0;
   #refused = false;
   #heardAt = 0;
   link: Link | undefined;
@@ -251,6 +254,8 @@ export class RawPerson implements Someone {
     if (this.#stream === undefined || this.#refused) return;
     while (this.#sent < this.#texts.length && this.#sent - this.#acknowledged < WINDOW) {
       this.#sent += 1;
+      if (this.#sent <= this.#published) this.resent += 1;
+      this.#published = Math.max(this.#published, this.#sent);
       this.#stream.write(
         encodeFrame({ type: 'publish', n: this.#sent, envelope: utf8(this.#texts[this.#sent - 1]!) }),
       );

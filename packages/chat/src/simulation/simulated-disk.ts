@@ -48,6 +48,11 @@ export class SimulatedDisk implements MessageLog {
     this.#random = random;
   }
 
+  /** Watchers of all rooms. */
+  get watching(): number {
+    return this.#watches.size;
+  }
+
   /** The process ends: nothing is answered any more, what is under way is stored or not. */
   powerOff(): void {
     this.#dead = true;
