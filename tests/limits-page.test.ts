@@ -25,9 +25,15 @@ function codeOf(source: string): string[] {
     .map((line) => line.replace(/\/\/.*$/, '').replace(/'[^']*'|"[^"]*"|`[^`]*`/g, "''"));
 }
 
+/** A product or power that is less than what is looked for. */
+function isSmall(expression: string): boolean {
+  const [it] = constantsIn(`const it = ${expression};`);
+  return it !== undefined && it.value < 1000;
+}
+
 function numbersWithoutName(source: string): string[] {
   return codeOf(source).flatMap((line) => {
-    const big = (line.match(bigNumber) ?? []).filter((number) => !known.has(number));
+    const big = (line.match(bigNumber) ?? []).filter((number) => !known.has(number) && !isSmall(number));
     return big.length > 0 || boundWithoutName.test(line) ? [line.trim()] : [];
   });
 }

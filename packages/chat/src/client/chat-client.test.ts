@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { once as onceOf } from 'node:events';
 import { cpSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -11,12 +11,11 @@ import { parseServerAddress, type ServerAddress } from '../encryption/server-add
 import { MemoryLog } from '../log/memory-log.ts';
 import { nodeCrypto } from '../node-crypto.ts';
 import { ChatServer, type ServerParts } from '../server/index.ts';
-import { ChatClient } from './chat-client.ts';
 import type { ConnectionState, Introduction, Presence } from './client-events.ts';
 import { defaultTuning, retryDelay } from './client-tuning.ts';
-import { createRoom } from './create-room.ts';
+import { createRoomOnNode as createRoom, openNodeClient } from './node/node-client.ts';
 import { createRoomOf } from './testing/create-room-of.ts';
-import { quick, RoomFixture } from './testing/room-fixture.ts';
+import { once, quick, RoomFixture } from './testing/room-fixture.ts';
 
 /** A server with a room in it; `restart` stops one that has a disk, and starts it on the same ports and data. */
 class Town implements AsyncDisposable {
@@ -451,7 +450,7 @@ describe('a connection', () => {
   it('to where nobody listens is tried again and again, ever more slowly', async () => {
     await using room = await RoomFixture.open();
     const unused = createServer().listen(0, '127.0.0.1');
-    await once(unused, 'listening');
+    await onceOf(unused, 'listening');
     const { port } = unused.address() as AddressInfo;
     unused.close();
     const { client } = await room.client(parseServerAddress(`127.0.0.1:${port}`));
@@ -468,7 +467,7 @@ describe('a connection', () => {
 
   it('waits twice as long each time, spread by half, up to a limit', () => {
     const waits = (random: number) =>
-      [1, 2, 3, 10, 2000].map((attempt) => retryDelay(attempt, { ...defaultTuning, random: () => random }));
+      [1, 2, 3, 10, 2000].map((attempt) => retryDelay(attempt, defaultTuning, random));
     assert.deepEqual(waits(0), [125, 250, 500, 15_000, 15_000]);
     assert.deepEqual(waits(1), [250, 500, 1000, 30_000, 30_000]);
   });
@@ -476,11 +475,11 @@ describe('a connection', () => {
   it('to somebody who says nothing ends when the client is closed', async () => {
     await using room = await RoomFixture.open();
     const mute = createServer(() => {}).listen(0, '127.0.0.1');
-    await once(mute, 'listening');
+    await onceOf(mute, 'listening');
     const { client } = await room.client(
       parseServerAddress(`127.0.0.1:${(mute.address() as AddressInfo).port}`),
     );
-    const connected = once(mute, 'connection');
+    const connected = onceOf(mute, 'connection');
     client.start();
     const [socket] = await connected;
     await client.close();
@@ -502,7 +501,7 @@ describe('creating a room', () => {
         }),
       );
       const invite = await parseInvite(town.room.crypto, link);
-      await using client = await ChatClient.open({
+      await using client = await openNodeClient({
         server: invite.server,
         keys: await openInvite(town.room.crypto, invite, passphrase),
         name: 'alice',

@@ -40,6 +40,8 @@ export type ChatErrorCode =
   | 'CHAT_STATE_NEWER'
   /** More processes than allowed use the same room and name at the same time. */
   | 'CHAT_STATE_IN_USE'
+  /** What the server has stored is damaged, or what it sends is, again and again at the same place. */
+  | 'CHAT_DAMAGED'
   /** The crypto device failed. */
   | 'CHAT_CRYPTO_FAILED';
 
@@ -52,4 +54,9 @@ export class ChatError extends Error {
     this.name = 'ChatError';
     this.code = code;
   }
+}
+
+export function cryptoFailure(error: unknown): ChatError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ChatError('CHAT_CRYPTO_FAILED', `The crypto device failed: ${reason}.`, { cause: error });
 }

@@ -11,6 +11,7 @@ export class PresenceList {
   /** Whether the list of the present connection has begun, and whether no other followed. */
   #listed = false;
   #isFirst = false;
+  #counted = 0;
   /** While a new list is being read: those of the old one who were not named yet. */
   #unnamed: Set<MemberId> | undefined;
 
@@ -23,10 +24,21 @@ export class PresenceList {
     return this.#present;
   }
 
+  /** How many are there; more than are named where they are too many for that. */
+  get count(): number {
+    return Math.max(this.#counted, this.#present.size);
+  }
+
   /** A new connection: it has a list to come. */
   begin(): void {
     this.endList();
     this.#listed = false;
+    this.#counted = 0;
+  }
+
+  /** The server says how many there are, because it does not name them all. */
+  counted(members: number): void {
+    this.#counted = members;
   }
 
   /**

@@ -7,12 +7,14 @@ export const ROOM_ID_BYTES = 16;
 export const EPOCH_BYTES = 16;
 /** AES-256. */
 const SENDER_KEY_BYTES = 32;
+const STATE_KEY_BYTES = 32;
 
 const noSalt = new Uint8Array(0);
 const ACCESS_LABEL = utf8('skytale access 1');
 const MESSAGES_LABEL = utf8('skytale messages 1');
 const VERIFY_LABEL = utf8('skytale verify 1');
 const SENDER_LABEL = utf8('skytale sender 1');
+const STATE_LABEL = utf8('skytale state 1');
 
 /**
  * The keys of a room, all derived from its secret with HKDF (docs/protocol.md, "Keys"). Whoever has the secret
@@ -69,6 +71,16 @@ export class RoomKeys implements Disposable {
     if (this.#wiped) key.fill(0);
     this.#checkOpen();
     return key;
+  }
+
+  /**
+   * The key under which a member's state keeps texts on disk. The caller wipes it.
+   * @param member one's own public key
+   * @throws {Error} if the keys were wiped
+   */
+  async stateKey(member: Uint8Array): Promise<Bytes> {
+    this.#checkOpen();
+    return this.crypto.hkdf(this.#messageRoot, noSalt, concat(STATE_LABEL, member), STATE_KEY_BYTES);
   }
 
   /**

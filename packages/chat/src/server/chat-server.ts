@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
@@ -31,6 +32,10 @@ const DAY_MS = 24 * 3600 * 1000;
 const DRAIN_MS = 250;
 const DRAIN_MS_PER_CONNECTION = 2;
 
+/** What the way by which a connection came has to say of it, and to hear. */
+type Transport = Pick<Connection, 'refusal' | 'entered'>;
+const stays: Transport = { refusal: undefined, entered: () => undefined };
+
 /** What a server uses that is not a setting. */
 export interface ServerParts {
   /** Where it says who came, who hung up and why. Never content, and ids only shortened. Default: nowhere. */
@@ -62,13 +67,13 @@ export class ChatServer implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #onFailure: (error: unknown) => void;
   readonly #sockets: Sockets;
-  readonly #connections = new Map<ClientConnection, Connection>();
+  readonly #connections = new Map<ClientConnection, Transport>();
   readonly #questions = new LogQuestions();
   readonly #rooms: RoomTable;
+  readonly #creation: RoomCreation;
   /** What connections see of the server. */
   readonly #host: ConnectionHost;
   #listeners: Listeners | undefined;
-  readonly #creation: RoomCreation;
   #control: ControlSocket | undefined;
   #pruning = false;
   #nextConnection = 1;
@@ -141,16 +146,15 @@ export class ChatServer implements AsyncDisposable {
         server.#sockets,
         () => server.#closing === undefined && !server.#failed,
         {
-          connection: (connection) => server.accept(connection),
+          connection: (connection) => server.accept(connection.stream, connection.peer, connection),
           acceptFailed: (error) => server.#logger.error({ err: error }, 'a connection could not be accepted'),
         },
       );
-      if (parts.log === undefined) await server.#openControl();
     } catch (error) {
-      server.#listeners?.close();
       await log.close();
       throw error;
     }
+    if (parts.log === undefined) await server.#openControl();
     server.#every(TICK_MS, () => server.#tick());
     if (settings.retentionDays > 0 || settings.emptyRoomDays > 0)
       server.#every(PRUNE_MS, () => void server.#prune());
@@ -158,31 +162,37 @@ export class ChatServer implements AsyncDisposable {
     return server;
   }
 
+  /** Without it the server can do all that it is for. */
+  async #openControl(): Promise<void> {
+    try {
+      this.#control = await ControlSocket.open(this.settings.data, this.#log, this.#clock);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'there is no control socket: "skytale rooms" cannot ask this server');
+    }
+  }
+
   /** Where it listens; the ports are the real ones where the settings say 0. */
   get addresses(): { tcp: readonly Address[]; http: readonly Address[] } {
     return { tcp: this.#listeners?.tcp ?? [], http: this.#listeners?.http ?? [] };
   }
 
-  /** Serves a connection, whoever brings it. */
-  accept(connection: Connection): void {
-    const { stream, peer, refusal } = connection;
+  /**
+   * Serves a connection, whoever brings it: a stream of the protocol's bytes.
+   * @param peer the address at its other end, by which connections and rooms are counted
+   */
+  accept(stream: Duplex, peer: string | undefined, transport: Transport = stays): void {
     const id = this.#nextConnection;
     this.#nextConnection += 1;
-    if (refusal !== undefined) {
-      this.counters.refused += 1;
-      this.#logger.warn({ connection: id, peer }, refusal);
-      stream.on('error', () => undefined);
-      stream.resume();
-      const { number } = protocolErrors.TOO_MANY_CONNECTIONS;
-      stream.end(encodeFrame({ type: 'error', code: number, text: refusal }));
+    if (transport.refusal !== undefined) {
+      this.#refuse(stream, transport.refusal, id, peer);
       return;
     }
     this.counters.accepted += 1;
     this.counters.connections += 1;
     this.#logger.info({ connection: id, peer }, 'connected');
-    const client = new ClientConnection(stream, peer, this.#host, this.#logger, id);
-    this.#connections.set(client, connection);
-    if (this.#closing !== undefined) client.drain(this.#spread());
+    const connection = new ClientConnection(stream, peer, this.#host, this.#logger, id);
+    this.#connections.set(connection, transport);
+    if (this.#closing !== undefined) connection.drain(this.#spread());
   }
 
   /**
@@ -203,15 +213,17 @@ export class ChatServer implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#logger.info({ connections: this.#connections.size }, 'stopping');
     this.#listeners?.close();
-    this.#control?.close();
     for (const connection of this.#connections.keys()) connection.stop();
     await this.#inTime('storing what came in', this.#rooms.settled());
     const spread = this.#spread();
     for (const connection of this.#connections.keys()) connection.drain(spread);
     await this.#inTime('hanging up', this.#allClosed());
+    // Those that somebody else brought have no socket here.
     for (const connection of this.#connections.keys()) connection.destroy();
     this.#sockets.destroyAll();
     for (const timer of this.#timers) timer[Symbol.dispose]();
+    // Before the log, whose lock says that the directory is ours.
+    this.#control?.close();
     await this.#inTime('closing the log', this.#log.close());
     this.#logger.info('stopped');
   }
@@ -241,23 +253,22 @@ export class ChatServer implements AsyncDisposable {
     return DRAIN_MS + DRAIN_MS_PER_CONNECTION * this.#connections.size;
   }
 
+  #refuse(stream: Duplex, text: string, connection: number, peer: string | undefined): void {
+    this.counters.refused += 1;
+    this.#logger.warn({ connection, peer }, text);
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.end(encodeFrame({ type: 'error', code: protocolErrors.TOO_MANY_CONNECTIONS.number, text }));
+  }
+
   #closed(connection: ClientConnection): void {
     this.#connections.delete(connection);
     this.counters.connections -= 1;
     if (this.#connections.size === 0) this.#onLastClosed();
   }
 
-  /** For the owner's commands. A server that cannot be asked serves all the same. */
-  async #openControl(): Promise<void> {
-    try {
-      this.#control = await ControlSocket.open(this.settings.data, this.#log, this.#clock);
-    } catch (error) {
-      this.#logger.warn({ err: error }, 'the control socket cannot be opened: "skytale rooms" will not work');
-    }
-  }
-
-  async #createRoom(id: string, network: string): Promise<void> {
-    const isNew = await this.#questions.ask(() => this.#creation.create(id, network));
+  async #createRoom(id: string, creator: string): Promise<void> {
+    const isNew = await this.#questions.ask(() => this.#creation.create(id, creator));
     if (isNew) this.#logger.info({ room: id.slice(0, 8) }, 'room created');
   }
 
@@ -281,10 +292,10 @@ export class ChatServer implements AsyncDisposable {
   async #prune(): Promise<void> {
     if (this.#pruning) return;
     this.#pruning = true;
-    const daysAgo = (days: number) => (days > 0 ? this.#clock.now() - days * DAY_MS : 0);
     const { retentionDays, emptyRoomDays } = this.settings;
+    const ago = (days: number) => (days > 0 ? this.#clock.now() - days * DAY_MS : 0);
     try {
-      while (await this.#log.prune(daysAgo(retentionDays), daysAgo(emptyRoomDays)));
+      while (await this.#log.prune(ago(retentionDays), ago(emptyRoomDays)));
       await this.#rooms.refresh();
     } catch (error) {
       this.#logger.error({ err: error }, 'old messages could not be deleted');

@@ -37,7 +37,7 @@ export interface ConnectionHost {
   readonly rooms: RoomTable;
   /** Rejects with ProtocolError TOO_MANY_ROOMS, STORAGE_FULL, or with LogError. */
   createRoom(id: Buffer, peer: string | undefined): Promise<void>;
-  /** It is in a room: longer frames than a JOIN are to be taken. */
+  /** It is in a room: its transport is to take messages of full size. */
   entered(connection: ClientConnection): void;
   closed(connection: ClientConnection): void;
 }

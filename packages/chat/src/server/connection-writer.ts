@@ -82,7 +82,7 @@ export class ConnectionWriter {
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#stream.destroyed) return;
     if (this.#queue.length === 0 && this.#writing === 0) this.#turn.add(this);
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeFrame, maxEnvelope } from '../protocol/frames.ts';
+import type { ChatServer } from './chat-server.ts';
 import { ConnectionLimits, networkOf } from './connection-limits.ts';
 import { newKeyPair, RawClient, text } from './raw-client.testing.ts';
 import { addressOf, GatedLog, joined, live, ManualClock, startServer, until } from './server.testing.ts';
@@ -100,6 +102,52 @@ describe('time-outs', () => {
     await wait(clock, 62_000);
     await until(() => server.counters.connections < 3);
     await Promise.all([good.nextOfAny(), other.nextOfAny()]);
+  });
+
+  /** A client on a stream without a system's buffers, that takes nothing unless its stream is read by hand. */
+  async function byHand(server: ChatServer): Promise<RawClient> {
+    const [here, there] = duplexPair({ highWaterMark: 1024 });
+    server.accept(there, '192.0.2.1');
+    const client = new RawClient(here);
+    await client.welcomed();
+    client.sendJoin(room, newKeyPair());
+    await client.next('joined');
+    here.pause();
+    return client;
+  }
+
+  test('a client that takes its messages slowly is not closed, one that takes none is', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using good = await live(server, room);
+    const total = 30;
+    for (let n = 1; n <= total; n += 1) {
+      good.publish(new Uint8Array(50_000).fill(n));
+      await good.next('ack');
+    }
+    await using slow = await byHand(server);
+    await using _stuck = await byHand(server);
+    const next = slow.deliveries(total);
+    let read = false;
+    void next.then(() => {
+      read = true;
+    });
+    // Something in every 40 seconds, of 60 that it has.
+    for (let count = 0; !read; count += 1) {
+      assert(count < 100 && !slow.stream.destroyed, 'it was closed');
+      await wait(clock, 40_000);
+      good.send({ type: 'ping', token: count });
+      await good.next('pong');
+      slow.stream.read();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(
+      (await next).map(({ seq }) => seq),
+      Array.from({ length: total }, (_, index) => index + 1),
+    );
+    assert.equal(server.counters.connections, 2);
+    slow.stream.resume();
+    await slow.next('live');
   });
 });
 
@@ -217,6 +265,49 @@ describe('how many', () => {
     await using c = await live(server, room);
     c.publish(text('m'));
     await a.next('deliver');
+  });
+});
+
+describe('rooms', () => {
+  test('that one address makes are bounded, in number and rate; those that are there are entered all the same', async () => {
+    for (const setting of ['maxRoomsPerAddress', 'roomsPerHour']) {
+      await using server = await startServer({ [setting]: 1 });
+      await using a = await live(server, room);
+      await using b = await RawClient.connect(addressOf(server));
+      b.create(newKeyPair());
+      assert.equal(await b.fatalError(), 'TOO_MANY_ROOMS');
+      await using c = await live(server, room);
+      c.publish(text('m'));
+      await a.next('deliver');
+    }
+  });
+
+  test('in which nothing was ever said are forgotten in time, others are not', async () => {
+    const clock = new ManualClock();
+    const server = await startServer({ emptyRoomDays: 2, retentionDays: 0 }, { clock });
+    const silent = newKeyPair();
+    const spoken = await live(server, room);
+    spoken.publish(text('m'));
+    await spoken.next('ack');
+    const quiet = await live(server, silent);
+    await Promise.all([spoken.close(), quiet.close()]);
+    await until(() => server.counters.connections === 0);
+    clock.advance(24 * 3600 * 1000);
+    const stillThere = await RawClient.connect(addressOf(server));
+    await stillThere.join(silent, newKeyPair());
+    await stillThere.close();
+    clock.advance(24 * 3600 * 1000);
+    // One round at a time: the next begins when that of the first minute has ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    await using gone = await RawClient.connect(addressOf(server));
+    gone.sendJoin(silent, newKeyPair());
+    assert.equal(await gone.fatalError(), 'NO_SUCH_ROOM');
+    await using there = await RawClient.connect(addressOf(server));
+    assert.equal((await there.join(room, newKeyPair())).head, 1);
+    await there.close();
+    await server.close();
   });
 });
 

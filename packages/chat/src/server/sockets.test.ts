@@ -1,5 +1,6 @@
 /** Sockets in every state in which a peer may leave them: all are counted, limited, and closed in time. */
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -8,6 +9,7 @@ import type { ChatServer } from './chat-server.ts';
 import { newKeyPair, RawClient } from './raw-client.testing.ts';
 import { addressOf, live, ManualClock, startServer, until } from './server.testing.ts';
 import type { Address, ServerSettingsInput } from './settings.ts';
+import { Sockets } from './sockets.ts';
 
 const anyPort = [{ host: '127.0.0.1', port: 0 }];
 const HELLO = 10_000;
@@ -190,6 +192,36 @@ describe('sockets', () => {
     await Promise.all(held.map((client) => client.close()));
     await until(() => server.counters.sockets === 0);
     await server.close();
+  });
+
+  test('between the same ends follow each other, and each gives back its own place', () => {
+    const limits = {
+      maxConnections: 2,
+      maxConnectionsPerAddress: 2,
+      helloTimeoutMs: HELLO,
+      closeTimeoutMs: CLOSE,
+    };
+    const counts: number[] = [];
+    const sockets = new Sockets(limits, new ManualClock(), (count) => counts.push(count));
+    const ends = { localAddress: 'a', localPort: 1, remoteAddress: '192.0.2.1', remotePort: 2 };
+    // Closed when the test says so: what `destroy` asks for comes later.
+    const fake = () =>
+      Object.assign(new EventEmitter(), ends, { destroyed: false, destroy: () => undefined });
+    const [older, newer] = [fake(), fake()] as unknown as [Socket, Socket];
+    const admitted = [older, newer].map((socket) => {
+      const one = sockets.admit(socket);
+      one?.belongsTo(ends.remoteAddress);
+      return one;
+    });
+    assert.deepEqual(
+      admitted.map((one) => one?.refusal),
+      [undefined, undefined],
+    );
+    older.emit('close');
+    assert.equal(sockets.of(newer), admitted[1]);
+    newer.emit('close');
+    assert.deepEqual(counts, [1, 2, 1, 0]);
+    assert.equal(sockets.of(newer), undefined);
   });
 
   test('that are no connections do not hold up the end of a server', async () => {

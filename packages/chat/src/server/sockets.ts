@@ -40,7 +40,16 @@ export class Sockets {
   readonly #onCount: (open: number) => void;
   /** By their ends: a TLS socket has the same as the socket below it. */
   readonly #open = new Map<string, AdmittedSocket>();
+  #count = 0;
   #refusals = 0;
+  /** What each admitted socket sees of this. */
+  readonly #among: Among = {
+    enterNetwork: (network) => this.#places.enterNetwork(network),
+    refused: () => {
+      this.#refusals += 1;
+      return this.#refusals <= MAX_REFUSALS;
+    },
+  };
 
   /** @param onCount told how many sockets are open, whenever that changes */
   constructor(limits: SocketLimits, clock: Clock, onCount: (open: number) => void) {
@@ -52,36 +61,37 @@ export class Sockets {
 
   /** Sockets that are open. */
   get count(): number {
-    return this.#open.size;
+    return this.#count;
   }
 
   /** Takes a socket that was accepted now. `undefined`: there is no place, and it is destroyed already. */
   admit(socket: Socket): AdmittedSocket | undefined {
     socket.on('error', () => undefined);
     const ends = endsOf(socket);
-    // Without its ends it has been reset since; with those of another it would take that one's place from it.
-    if (ends === undefined || this.#open.has(ends)) return destroyed(socket);
+    // Without its ends it has been reset since.
+    if (ends === undefined) return destroyed(socket);
     const refusal = this.#places.enter();
     if (refusal !== undefined && this.#refusals >= MAX_REFUSALS) return destroyed(socket);
-    const admitted = new AdmittedSocket(socket, this.#limits, this.#clock, {
-      enterNetwork: (network) => this.#places.enterNetwork(network),
-      refused: () => {
-        this.#refusals += 1;
-        return this.#refusals <= MAX_REFUSALS;
-      },
-    });
+    const admitted = new AdmittedSocket(socket, this.#limits, this.#clock, this.#among);
+    // The system has one connection between two ends: an older one is over, and its end has only not been read yet.
+    this.#open.get(ends)?.socket.destroy();
     this.#open.set(ends, admitted);
-    this.#onCount(this.#open.size);
+    this.#changeCount(1);
     socket.on('close', () => {
-      this.#open.delete(ends);
+      if (this.#open.get(ends) === admitted) this.#open.delete(ends);
       admitted.closed();
       if (admitted.refusal !== undefined) this.#refusals -= 1;
       if (admitted.network !== undefined) this.#places.leaveNetwork(admitted.network);
       if (refusal === undefined) this.#places.leave();
-      this.#onCount(this.#open.size);
+      this.#changeCount(-1);
     });
     if (refusal !== undefined) admitted.refuse(refusal);
     return admitted;
+  }
+
+  #changeCount(by: number): void {
+    this.#count += by;
+    this.#onCount(this.#count);
   }
 
   /** What was admitted below a stream that is it, or TLS over it; `undefined` if it is closed. */

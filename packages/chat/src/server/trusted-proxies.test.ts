@@ -11,8 +11,12 @@ import { addressOf, startServer, until } from './server.testing.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 
 const trustedProxies = ['127.0.0.1', '10.0.0.0/8', '2001:db8:aaaa::/48'];
-const xForwardedFor = new TrustedProxies({ trustedProxies, forwardedHeader: 'x-forwarded-for' });
-const forwarded = new TrustedProxies({ trustedProxies, forwardedHeader: 'forwarded' });
+const xForwardedFor = new TrustedProxies({
+  trustedProxies,
+  forwardedHeader: 'x-forwarded-for',
+  proxyProtocol: false,
+});
+const forwarded = new TrustedProxies({ trustedProxies, forwardedHeader: 'forwarded', proxyProtocol: false });
 
 describe('the client behind trusted proxies', () => {
   const cases: [string, string, string | undefined][] = [
@@ -58,7 +62,7 @@ describe('the client behind trusted proxies', () => {
 
   test('only the header of the settings counts, and none unless they name one', () => {
     const headers = { 'x-forwarded-for': '192.0.2.1', forwarded: 'for=192.0.2.2' };
-    const none = new TrustedProxies({ trustedProxies, forwardedHeader: 'none' });
+    const none = new TrustedProxies({ trustedProxies, forwardedHeader: 'none', proxyProtocol: false });
     assert.equal(none.clientOf('127.0.0.1', headers), '127.0.0.1');
     assert.equal(forwarded.clientOf('127.0.0.1', headers), '192.0.2.2');
     assert.equal(xForwardedFor.clientOf('127.0.0.1', headers), '192.0.2.1');
@@ -97,14 +101,26 @@ describe('the client behind trusted proxies', () => {
       '::/129',
       '10.0.0.0/',
     ]) {
-      assert.throws(() => new TrustedProxies({ trustedProxies: [entry], forwardedHeader: 'none' }), {
-        code: 'SERVER_INVALID_SETTING',
-      });
+      assert.throws(
+        () => new TrustedProxies({ trustedProxies: [entry], forwardedHeader: 'none', proxyProtocol: false }),
+        {
+          code: 'SERVER_INVALID_SETTING',
+        },
+      );
     }
   });
 });
 
 describe('a server behind proxies', () => {
+  test('is told which', async () => {
+    for (const settings of [{ proxyProtocol: true }, { forwardedHeader: 'forwarded' }] as const) {
+      await assert.rejects(startServer(settings), {
+        code: 'SERVER_INVALID_SETTING',
+        message: /nobody is named/,
+      });
+    }
+  });
+
   const anyPort = [{ host: '127.0.0.1', port: 0 }];
   const tls = newCertificate();
   const proxyHeader = (source: string) =>

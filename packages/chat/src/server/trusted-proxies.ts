@@ -8,10 +8,19 @@ export class TrustedProxies {
   readonly #trusted = new BlockList();
   readonly #header: ServerSettings['forwardedHeader'];
 
-  /** @throws {ServerError} SERVER_INVALID_SETTING if an entry is neither an address nor a network */
-  constructor(settings: Pick<ServerSettings, 'trustedProxies' | 'forwardedHeader'>) {
+  /**
+   * @throws {ServerError} SERVER_INVALID_SETTING if an entry is neither an address nor a network, or what proxies say is
+   * to be read and no proxy is named
+   */
+  constructor(settings: Pick<ServerSettings, 'trustedProxies' | 'forwardedHeader' | 'proxyProtocol'>) {
     this.#header = settings.forwardedHeader;
     for (const entry of settings.trustedProxies) this.#add(entry);
+    if (settings.trustedProxies.length === 0 && (settings.proxyProtocol || this.#header !== 'none')) {
+      throw new ServerError(
+        'SERVER_INVALID_SETTING',
+        'Setting trustedProxies: nobody is named whose PROXY protocol or forwarded header is to be believed.',
+      );
+    }
   }
 
   trusts(address: string | undefined): boolean {

@@ -11,10 +11,11 @@ import { SharedKeyCipher } from '../../encryption/shared-key-cipher.ts';
 import { Transcript } from '../../encryption/transcript.ts';
 import { nodeCrypto } from '../../node-crypto.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import { ChatClient, type ChatClientOptions } from '../chat-client.ts';
+import type { ChatClient } from '../chat-client.ts';
 import type { ChatError } from '../chat-error.ts';
 import type { ChatClientEvents, ChatMessage, Warning, WarningCode } from '../client-events.ts';
 import type { ClientTuning } from '../client-tuning.ts';
+import { type NodeClientOptions, openNodeClient } from '../node/node-client.ts';
 
 const crypto = nodeCrypto();
 
@@ -62,8 +63,8 @@ export class RoomFixture implements AsyncDisposable {
   }
 
   /** A client that is not started. */
-  async client(server: ServerAddress, options: Partial<ChatClientOptions> = {}): Promise<WatchedClient> {
-    const client = await ChatClient.open({
+  async client(server: ServerAddress, options: Partial<NodeClientOptions> = {}): Promise<WatchedClient> {
+    const client = await openNodeClient({
       server,
       keys: await this.keys(),
       name: 'bob',
@@ -166,6 +167,16 @@ const EVENTS = Object.keys({
   company: 0,
   presence: 0,
   warning: 0,
+  setAside: 0,
+  unsupported: 0,
   caughtUp: 0,
   fatal: 0,
 } satisfies Record<keyof ChatClientEvents, 0>) as (keyof ChatClientEvents)[];
+
+/** The arguments of a client's next event of this name. */
+export function once<Name extends keyof ChatClientEvents>(
+  client: ChatClient,
+  name: Name,
+): Promise<ChatClientEvents[Name]> {
+  return new Promise((resolve) => client.once(name, (...args) => resolve(args)));
+}

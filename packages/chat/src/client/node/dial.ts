@@ -1,46 +1,54 @@
 /** Opens a byte stream to a server, by whatever transport its address names. */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, getCACertificates } from 'node:tls';
 import { createWebSocketStream, WebSocket } from 'ws';
-import { formatServerAddress, isWebSocket, type ServerAddress } from '../encryption/server-address.ts';
-import { ChatError } from './chat-error.ts';
+import { formatServerAddress, isWebSocket, type ServerAddress } from '../../encryption/server-address.ts';
+import { MAX_MAX_FRAME } from '../../protocol/frames.ts';
+import type { ByteStream } from '../byte-stream.ts';
+import { ChatError } from '../chat-error.ts';
+import { DuplexByteStream } from './duplex-byte-stream.ts';
 
-export type DialOptions = {
-  /** More authorities to trust, PEM. */
-  readonly ca: string | undefined;
-  /** Longest wait, in milliseconds. */
-  readonly timeout: number;
-  /** Gives up when aborted. */
-  readonly signal: AbortSignal;
-};
-
-/** Of one WebSocket message; the server writes many frames in one. */
-const MAX_WEBSOCKET_MESSAGE = 32 * 1024 * 1024;
+/**
+ * What a WebSocket may bring before the client has read it. The server writes many frames in one message, and each of the client's
+ * pieces may come from the system in small chunks; a message in fragments it has no reason for.
+ */
+const limits = {
+  maxPayload: 2 * MAX_MAX_FRAME,
+  maxFragments: 1024,
+  maxBufferedChunks: 16 * 1024,
+} as const;
 
 /**
  * A name with several addresses is tried address by address, IPv6 and IPv4 in turn (RFC 8305, as `node:net` has it).
+ * @param ca more authorities to trust, PEM
+ * @param signal gives up when aborted
  * @returns the stream, connected; for TLS with the certificate checked
  * @throws {ChatError} CHAT_UNREACHABLE
  */
-export async function dial(address: ServerAddress, options: DialOptions): Promise<Duplex> {
-  const { duplex, opened } = isWebSocket(address) ? webSocket(address, options) : socket(address, options);
-  // An attempt that failed, or was given up, may fail once more in another way.
-  duplex.on('error', () => {});
+export async function dial(
+  address: ServerAddress,
+  ca: string | undefined,
+  signal: AbortSignal,
+): Promise<ByteStream> {
+  const { duplex, opened } = isWebSocket(address) ? webSocket(address, ca) : socket(address, ca);
+  const stream = new DuplexByteStream(duplex);
   try {
-    await inTime(opened, options);
-    return duplex;
+    await unlessAborted(opened, signal);
+    return stream;
   } catch (error) {
-    duplex.destroy();
+    stream.close();
     throw unreachable(address, error);
   }
 }
 
 type Dialing = { readonly duplex: Duplex; readonly opened: Promise<void> };
 
-function socket({ transport, host, port }: ServerAddress, { ca }: DialOptions): Dialing {
+function socket({ transport, host, port }: ServerAddress, ca: string | undefined): Dialing {
   const tls = transport === 'tls';
-  const stream: Socket = tls ? connectTls({ host, port, ...trustIn(ca) }) : connectTcp({ host, port });
+  const stream: Socket = tls
+    ? connectTls({ host, port, ...trustIn(ca), ...serverName(host) })
+    : connectTcp({ host, port });
   stream.setNoDelay(true);
   const opened = new Promise<void>((resolve, reject) => {
     stream.once(tls ? 'secureConnect' : 'connect', () => resolve()).once('error', reject);
@@ -48,12 +56,18 @@ function socket({ transport, host, port }: ServerAddress, { ca }: DialOptions): 
   return { duplex: stream, opened };
 }
 
-function webSocket({ transport, path, ...address }: ServerAddress, { ca }: DialOptions): Dialing {
+/** Whom one wants to speak to, where several have one address (RFC 6066, section 3, which has no addresses in it). */
+function serverName(host: string): { servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {};
+}
+
+function webSocket({ transport, path, ...address }: ServerAddress, ca: string | undefined): Dialing {
   const url = formatServerAddress({ transport, ...address, path: path === '' ? '/ws' : path });
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
-    maxPayload: MAX_WEBSOCKET_MESSAGE,
-    ...(transport === 'wss' && trustIn(ca)),
+    followRedirects: false,
+    ...limits,
+    ...(transport === 'wss' && { ...trustIn(ca), ...serverName(address.host) }),
   });
   const opened = new Promise<void>((resolve, reject) => {
     socket.once('open', () => resolve()).once('error', reject);
@@ -68,16 +82,16 @@ function trustIn(ca: string | undefined): { ca: string[]; allowPartialTrustChain
   return { ca: authorities, allowPartialTrustChain: ca !== undefined };
 }
 
-async function inTime(opened: Promise<void>, { signal, timeout }: DialOptions): Promise<void> {
-  const either = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+async function unlessAborted(opened: Promise<void>, signal: AbortSignal): Promise<void> {
   const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(either.reason);
-  if (either.aborted) abort();
-  either.addEventListener('abort', abort, { once: true });
+  const abort = () => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
   try {
     await Promise.race([opened, aborted.promise]);
   } finally {
-    either.removeEventListener('abort', abort);
+    signal.removeEventListener('abort', abort);
+    opened.catch(() => {});
   }
 }
 
@@ -92,7 +106,6 @@ function unreachable(address: ServerAddress, error: unknown): ChatError {
 /** Of a name with several addresses Node reports one error for each. */
 function describe(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(describe).join('; ');
-  if (error instanceof DOMException && error.name === 'TimeoutError') return 'it does not answer';
   if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNREFUSED') return 'no server listens there';
   return error instanceof Error ? error.message : String(error);
 }

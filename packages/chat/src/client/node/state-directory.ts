@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '../bytes.ts';
-import type { ChatCrypto } from '../crypto.ts';
-import { makePrivateDirectory } from '../private-directory.ts';
-import { ChatError } from './chat-error.ts';
-import { StateStore } from './state-store.ts';
+import { toHex } from '../../bytes.ts';
+import { makePrivateDirectory } from '../../private-directory.ts';
+import { ChatError } from '../chat-error.ts';
+import { SqliteStore } from './sqlite-store.ts';
 
 /** Of processes in one room under one name at the same time. */
 const MAX_SLOTS = 64;
@@ -27,40 +26,34 @@ export function defaultStateDirectory(environment = process.env, home = homedir(
  *
  * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_STATE_CORRUPT, CHAT_STATE_NEWER, CHAT_STATE_IN_USE
  */
-export async function openState(
-  crypto: ChatCrypto,
+export function openState(
   root: string,
   room: Uint8Array,
   name: string,
-): Promise<StateStore> {
+  newSeed: () => Uint8Array,
+): SqliteStore {
   const directory = join(root, 'rooms', toHex(room));
   const stem = fileStem(name);
+  const open = (slot: number) => SqliteStore.open(join(directory, `${stem}.${slot}.db`), room, newSeed);
   const inUse = new Set<number>();
-  const stores: StateStore[] = [];
-  using free = new DisposableStack();
+  const stores: SqliteStore[] = [];
+  using undo = new DisposableStack();
   for (const slot of slotsOf(directory, stem)) {
-    const store = await StateStore.open(crypto, slotPath(directory, stem, slot), room);
+    const store = open(slot);
     if (store === undefined) inUse.add(slot);
-    else stores.push(free.use(store));
+    else stores.push(undo.use(store));
   }
-  const chosen = stores.find((store) => store.outbox().length > 0) ?? stores[0];
-  if (chosen === undefined) return await newState(crypto, directory, stem, room, inUse);
-  free.move();
+  const chosen = stores.find((store) => store.hasUnsent) ?? stores[0];
+  if (chosen === undefined) return newState(open, inUse);
+  undo.move();
   for (const store of stores) if (store !== chosen) store[Symbol.dispose]();
   return chosen;
 }
 
 /** Takes the first free slot. Another process may be faster, then the next. */
-async function newState(
-  crypto: ChatCrypto,
-  directory: string,
-  stem: string,
-  room: Uint8Array,
-  inUse: ReadonlySet<number>,
-): Promise<StateStore> {
+function newState(open: (slot: number) => SqliteStore | undefined, inUse: ReadonlySet<number>): SqliteStore {
   for (let slot = 1; slot <= MAX_SLOTS; slot += 1) {
-    if (inUse.has(slot)) continue;
-    const store = await StateStore.open(crypto, slotPath(directory, stem, slot), room);
+    const store = inUse.has(slot) ? undefined : open(slot);
     if (store !== undefined) return store;
   }
   throw new ChatError(
@@ -83,10 +76,6 @@ function slotsOf(directory: string, stem: string): number[] {
       cause: error,
     });
   }
-}
-
-function slotPath(directory: string, stem: string, slot: number): string {
-  return join(directory, `${stem}.${slot}.db`);
 }
 
 /** A file name for any name: its plain letters, for people, and a hash, which tells all names apart. */
