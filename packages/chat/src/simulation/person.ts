@@ -1,5 +1,5 @@
 import { ChatClient } from '../client/chat-client.ts';
-import type { ChatError } from '../client/chat-error.ts';
+import { ChatError } from '../client/chat-error.ts';
 import type { Warning } from '../client/client-events.ts';
 import type { ClientEnvironment } from '../client/environment.ts';
 import { MemoryDisk } from '../client/memory-store.ts';
@@ -41,7 +41,9 @@ export class Person implements Someone {
     this.#random = place.random.fork();
     this.#disk = new MemoryDisk({
       write: () =>
-        new Promise((resolve) => place.clock.after(this.#random.fraction() * this.diskLatency, resolve)),
+        new Promise<void>((resolve) => {
+          place.clock.after(this.#random.fraction() * this.diskLatency, resolve);
+        }),
     });
   }
 
@@ -67,13 +69,10 @@ export class Person implements Someone {
     if (this.#life !== undefined) return;
     const life = new Life(this.#place.clock);
     this.#life = life;
-    const client = await ChatClient.open({
-      server: this.#place.server,
-      keys: await RoomKeys.derive(this.#place.crypto, this.#secret),
-      name: this.name,
-      device: this.#place.device,
-      environment: this.#environment(life),
-    });
+    const { server, crypto, device } = this.#place;
+    const keys = await RoomKeys.derive(crypto, this.#secret);
+    const options = { server, keys, name: this.name, device };
+    const client = await ChatClient.open(options, this.#environment(life));
     if (life.over) return;
     this.#client = client;
     this.#listen(client, life);
@@ -135,7 +134,9 @@ export class Person implements Someone {
       clock: life,
       fraction: () => this.#random.fraction(),
       dial: async (_server, signal) => {
-        const link = await network.connect(server.host, this.name);
+        const link = await network.connect(server.host, this.name).catch((cause: unknown) => {
+          throw new ChatError('CHAT_UNREACHABLE', 'Nobody listens there.', { cause });
+        });
         if (life.over) return new Promise(() => undefined);
         signal.addEventListener('abort', () => link.client.destroy(), { once: true });
         this.link = link;

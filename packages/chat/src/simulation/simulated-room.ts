@@ -3,9 +3,13 @@ import { RoomKeys } from '../encryption/key-schedule.ts';
 import type { MemoryLog } from '../log/memory-log.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
 import { judge, type Placed } from './history.ts';
+import { Person } from './person.ts';
 import type { Place, Someone } from './place.ts';
 import { RawPerson } from './raw-person.ts';
 import type { VirtualClock } from './virtual-clock.ts';
+
+/** What somebody has to read a room, in milliseconds. */
+const READING_MS = 60_000;
 
 /** Whether its people have the client of this package, or speak the bare protocol. */
 export type RoomKind = 'clients' | 'raw';
@@ -15,6 +19,7 @@ export class SimulatedRoom {
   /** Hex of the room id. */
   readonly id: string;
   readonly people: readonly Someone[];
+  readonly #newReader: (() => Someone) | undefined;
 
   static async open(
     kind: RoomKind,
@@ -23,22 +28,24 @@ export class SimulatedRoom {
     place: Place,
   ): Promise<SimulatedRoom> {
     using keys = await RoomKeys.derive(place.crypto, secret);
-    const people = Array.from(
-      { length: members },
-      (_, index) => new RawPerson(`${kind} ${index + 1}`, secret, place),
-    );
-    return new SimulatedRoom(toHex(keys.roomId), people);
+    const enter = (name: string): Someone =>
+      kind === 'raw' ? new RawPerson(name, secret, place) : new Person(name, secret, place);
+    const people = Array.from({ length: members }, (_, index) => enter(`${kind} ${index + 1}`));
+    return new SimulatedRoom(toHex(keys.roomId), people, kind === 'raw' ? undefined : () => enter('reader'));
   }
 
-  private constructor(id: string, people: readonly Someone[]) {
+  private constructor(id: string, people: readonly Someone[], newReader: (() => Someone) | undefined) {
     this.id = id;
     this.people = people;
+    this.#newReader = newReader;
   }
 
   /** What is wrong in the histories of its people, who are all at rest; a sentence each. */
-  async judge(log: MemoryLog, _clock: VirtualClock): Promise<string[]> {
+  async judge(log: MemoryLog, clock: VirtualClock): Promise<string[]> {
+    const texts =
+      this.#newReader === undefined ? await this.#texts(log) : await read(this.#newReader(), clock);
     return judge(
-      await this.#texts(log),
+      texts,
       this.people.map(({ witness }) => witness),
     );
   }
@@ -58,4 +65,12 @@ export class SimulatedRoom {
       after = chunk.last;
     }
   }
+}
+
+/** The room as somebody reads it who comes last. */
+async function read(reader: Someone, clock: VirtualClock): Promise<readonly Placed[]> {
+  void reader.start();
+  await clock.run(READING_MS);
+  await Promise.all([reader.close(), clock.run(READING_MS)]);
+  return reader.witness.shown;
 }

@@ -13,7 +13,7 @@ import { VirtualClock } from './virtual-clock.ts';
 
 const ADDRESS = 'server';
 /** Of the rooms of a run: one of people with the client of this package, one of people who speak the bare protocol. */
-const kinds = ['raw'] as const;
+const kinds = ['clients', 'raw'] as const;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** What a run has for its operations, and what it may take at most to come to rest when all is well again. */
@@ -352,9 +352,7 @@ class World {
     this.#serverLife = life;
     this.#disk = disk;
     this.#server = server;
-    this.#listening = this.#network.listen(ADDRESS, (stream, peer) =>
-      server.accept({ stream, peer, refusal: undefined, entered: () => undefined }),
-    );
+    this.#listening = this.#network.listen(ADDRESS, (stream, peer) => server.accept(stream, peer));
   }
 
   #setDisk(what: string, conditions: SimulatedDisk['conditions']): void {
