@@ -100,6 +100,8 @@ export class Link {
     this.#down = new Pipe(weather);
     this.client = new End(this.#down, this.#up, () => this.#closed());
     this.server = new End(this.#up, this.#down, () => this.#closed());
+    // It may be cut before anybody has it.
+    for (const end of [this.client, this.server]) end.on('error', () => undefined);
   }
 
   /** Breaks: what is under way is lost, and both ends are told so. */
