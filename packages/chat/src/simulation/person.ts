@@ -137,7 +137,11 @@ export class Person implements Someone {
         const link = await network.connect(server.host, this.name).catch((cause: unknown) => {
           throw new ChatError('CHAT_UNREACHABLE', 'Nobody listens there.', { cause });
         });
-        if (life.over) return new Promise(() => undefined);
+        if (life.over) {
+          // The system closes what a process leaves open.
+          link.cut();
+          return new Promise(() => undefined);
+        }
         signal.addEventListener('abort', () => link.client.destroy(), { once: true });
         this.link = link;
         return new DuplexByteStream(link.client);
