@@ -13,6 +13,7 @@ import type { ReceivedContent } from './content.ts';
 /** The marks of the last messages of a sender that had an id, oldest first, one behind the other. */
 export type DraftMarks = Uint8Array;
 
+/** Length of one mark: the first bytes of a hash. */
 export const MARK_BYTES = 16;
 /** Of each sender: 4 KiB. A sender that seals a draft again does it within so many messages. */
 export const REMEMBERED_DRAFTS = 256;

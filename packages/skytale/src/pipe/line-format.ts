@@ -1,6 +1,5 @@
 /** What a line of standard output looks like. docs/bots.md describes the JSON. */
-import { type ChatMessage, shownName, type Warning } from '@skytale/chat';
-import type { Unsupported } from '../client-events-to-come.ts';
+import { type ChatMessage, shownName, type Unsupported, type Warning } from '@skytale/chat';
 import { escapeJson, escapeLine } from '../safe-text.ts';
 import type { Reason } from './line-sender.ts';
 

@@ -4,9 +4,9 @@ import {
   type ChatMessage,
   type ConnectionState,
   shownName,
+  type Unsupported,
   type Warning,
 } from '@skytale/chat';
-import { eventsToCome, type Unsupported } from '../client-events-to-come.ts';
 import { CommandError, ExitCode } from '../command-error.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
 import { note, whenReaderLeaves } from '../stdio.ts';
@@ -132,7 +132,7 @@ class PipeChat implements Disposable {
       .on('state', (state) => this.#stateChanged(state))
       .on('warning', (warning) => this.#warn(warning))
       .on('fatal', (error) => this.#end.reject(error));
-    eventsToCome(this.#client)
+    this.#client
       .on('setAside', ({ text, reason }) => {
         this.#unsent.writeLine(text);
         const sentence = `A message (${firstWords(text)}) was not sent. ${reason.message}`;

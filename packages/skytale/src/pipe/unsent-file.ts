@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** The end of a line. */
 const LF = 10;
 
 export class UnsentFile implements Disposable {

@@ -1,6 +1,5 @@
 /** The chat client on a terminal: history above; below it what is not sent yet, the state, and the input line. */
 import type { ChatClient, ChatError, ChatMessage, ConnectionState, MemberId, Presence } from '@skytale/chat';
-import { eventsToCome } from '../client-events-to-come.ts';
 import { Names } from '../names.ts';
 import { displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
@@ -132,7 +131,7 @@ export class TerminalChat {
       })
       .on('state', (state) => this.#stateChanged(state))
       .on('fatal', (error) => this.#done.reject(error));
-    eventsToCome(this.#client)
+    this.#client
       .on('setAside', ({ text, reason }) => {
         this.#forgetUnsent(text);
         this.#print(this.#view.warning(`Not sent: ${reason.message} It was:\n${text}`));
