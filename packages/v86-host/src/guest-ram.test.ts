@@ -27,7 +27,7 @@ function request(ram: GuestRam, ranges: [number, number][]): VirtioRequest {
     assert.ok(ram.memory.translate(address, length, readable));
     assert.ok(ram.memory.translate(address, length, writable));
   }
-  return { readable, writable, complete() {} };
+  return { readable, writable, complete() {}, giveBack() {} };
 }
 
 describe("the emulated guest's memory", () => {

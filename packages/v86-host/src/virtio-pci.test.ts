@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { BASE, COMMON, PciTransport, structuresOf, TestFunction } from './testing/pci-transport.ts';
 import { UnsavableDevice } from './unsavable-device.ts';
 import { V86Error } from './v86-error.ts';
+import type { VirtioPciState } from './virtio-pci.ts';
 
 /** It answers with the bytes in reverse, at once or when `release` is called. */
 class ReverseDevice implements VirtioDevice {
@@ -46,7 +47,7 @@ class ReverseDevice implements VirtioDevice {
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
-async function started(device = new ReverseDevice()) {
+async function started<Device extends ReverseDevice>(device = new ReverseDevice() as Device) {
   const fn = new TestFunction(device);
   const driver = new PciTransport(fn);
   await driver.start();
@@ -298,10 +299,31 @@ describe('a saved function', () => {
     }
   }
 
+  /** Keeps requests until it is told to answer the oldest. */
+  class KeepingDevice extends ReverseDevice {
+    readonly kept: VirtioRequest[] = [];
+    override handle(_queueIndex: number, request: VirtioRequest): void {
+      this.kept.push(request);
+    }
+    stopQueue(): void {
+      for (const request of this.kept.splice(0)) request.giveBack();
+    }
+    answer(): void {
+      super.handle(0, this.kept.shift()!);
+    }
+  }
+
+  async function save(fn: TestFunction): Promise<VirtioPciState> {
+    await fn.suspend();
+    const state = structuredClone(fn.saveState());
+    fn.resume();
+    return state;
+  }
+
   async function savedAfter(requests: number) {
     const { fn, driver, device } = await started(new CountingDevice());
     for (let i = 0; i < requests; i++) await driver.queues[0]!.request(bytes(1), 1);
-    return { fn, driver, device, memory: fn.region.bytes.slice(), state: structuredClone(fn.saveState()) };
+    return { fn, driver, device, memory: fn.region.bytes.slice(), state: await save(fn) };
   }
 
   it('goes on where it was, itself and restored into another', async () => {
@@ -313,12 +335,12 @@ describe('a saved function', () => {
     await other.restoreState(state);
     assert.equal(device.count, 100);
     assert.equal(device.activated, (1n << 32n) | (3n << 28n));
-    assert.deepEqual(other.saveState(), state);
+    assert.deepEqual(await save(other), state);
     // The driver's own memory of the rings is in the guest: here it is moved to the other function.
     fn.region.bytes.set(memory);
     await fn.restoreState(state);
     await assert.doesNotReject(fn.whenIdle());
-    assert.deepEqual(fn.saveState(), state);
+    assert.deepEqual(await save(fn), state);
   });
 
   it('keeps an interrupt that was not taken', async () => {
@@ -334,12 +356,12 @@ describe('a saved function', () => {
     const unsavable = () => new TestFunction(new UnsavableDevice(new ReverseDevice()));
     const fn = unsavable();
     const driver = new PciTransport(fn);
-    const unused = fn.saveState();
+    const unused = await save(fn);
     await fn.restoreState(unused);
     assert.deepEqual([fn.state.brokenReason, fn.level], [undefined, false]);
     await driver.start();
     await driver.queues[0]!.request(bytes(1), 1);
-    await fn.restoreState(structuredClone(fn.saveState()));
+    await fn.restoreState(await save(fn));
     assert.equal((await driver.broken).code, 'VIRTIO_NEEDS_RESET');
     assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
     await driver.reset();
@@ -350,16 +372,17 @@ describe('a saved function', () => {
 
   it('stays broken', async () => {
     const { fn } = await started();
+    fn.onInterrupt = () => {};
     fn.layOutQueue(0, { size: 8, descriptorTable: 0, availableRing: 0, usedRing: 0 }); // enabled twice
     assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
-    const state = fn.saveState();
+    const state = await save(fn);
     const other = new TestFunction(new ReverseDevice());
     await other.restoreState(state);
     assert.equal(other.readCommon(COMMON.status, 1), fn.readCommon(COMMON.status, 1));
     assert.match(other.state.brokenReason!.message, /twice/);
     assert.equal(other.level, true, 'the interrupt that said so was not taken');
     assert.equal(other.readBar(0x40, 1), 2);
-    await other.restoreState(other.saveState());
+    await other.restoreState(await save(other));
     assert.equal(other.level, false);
   });
 
@@ -389,11 +412,44 @@ describe('a saved function', () => {
     device.held = [];
     const answer = driver.queues[0]!.request(bytes(1, 2), 2);
     assert.throws(() => fn.saveState());
-    const idle = fn.whenIdle();
+    const suspended = fn.suspend();
     device.held[0]!();
-    await idle;
+    await suspended;
     fn.saveState();
+    fn.resume();
     assert.deepEqual(await answer, bytes(2, 1));
     await driver.close();
+  });
+
+  it('takes from the device what it keeps, and offers it again to whatever it is put back into', async () => {
+    const { fn, driver, device } = await started(new KeepingDevice());
+    const answers = [1, 2, 3].map((byte) => driver.queues[0]!.request(bytes(byte), 1));
+    await null;
+    device.answer();
+    assert.deepEqual(await answers[0], bytes(1));
+    await fn.suspend();
+    assert.equal(device.kept.length, 0);
+    const state = structuredClone(fn.saveState());
+    assert.deepEqual(state.common.queues[0]!.indices, { availableIndex: 1, usedIndex: 1 });
+    fn.resume();
+    assert.equal(device.kept.length, 2, 'it goes on itself');
+    await fn.restoreState(state);
+    assert.equal(device.kept.length, 2, 'and so does what it is put back into');
+    device.answer();
+    device.answer();
+    assert.deepEqual(await Promise.all(answers), [bytes(1), bytes(2), bytes(3)]);
+    await driver.close();
+  });
+
+  it('hands on what was available and not notified of', async () => {
+    const { fn, driver, device } = await started(new CountingDevice());
+    const notify = fn.writeBar;
+    fn.writeBar = () => {};
+    const answer = driver.queues[0]!.request(bytes(1, 2), 2);
+    fn.writeBar = notify;
+    const state = await save(fn);
+    assert.equal(device.count, 1, 'found when it went on');
+    assert.deepEqual(await answer, bytes(2, 1));
+    assert.equal(state.device, 0);
   });
 });

@@ -126,10 +126,27 @@ export class VirtioPciFunction {
     await this.#whenIdle.promise;
   }
 
-  /** Saves the function. The guest must not run, and the function must be idle. */
+  /**
+   * Stops the queues, so that the function can be saved: the device completes what is under way, or gives it back.
+   * Resolves when that is done. The guest must not run until `resume`.
+   */
+  async suspend(): Promise<void> {
+    await this.#common.stopQueues();
+    await this.whenIdle();
+  }
+
+  /** The queues go on. */
+  resume(): void {
+    this.#common.startQueues();
+    // What was available before may not be notified of again.
+    for (const index of this.#device.queueSizes.keys()) this.#notified(index);
+  }
+
+  /** Saves the function, which must be suspended. */
   saveState(): VirtioPciState {
-    if (this.state.isBusy) throw new Error('a device that has requests under way cannot be saved');
     const device = this.#device;
+    if (this.state.isBusy || device.queueSizes.some((_, index) => this.state.isQueueEnabled(index)))
+      throw new Error('a device is saved while it is suspended');
     return {
       deviceId: device.deviceId,
       configLength: device.config.length,

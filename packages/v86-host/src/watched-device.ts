@@ -24,6 +24,14 @@ export class WatchedDevice implements VirtioDevice {
     this.#device.activate?.(features);
   }
 
+  startQueue(queueIndex: number): void {
+    this.#device.startQueue?.(queueIndex);
+  }
+
+  stopQueue(queueIndex: number): void {
+    this.#device.stopQueue?.(queueIndex);
+  }
+
   writeConfig(offset: number, bytes: Uint8Array): void {
     this.#device.writeConfig?.(offset, bytes);
   }

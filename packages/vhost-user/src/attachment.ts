@@ -66,12 +66,21 @@ const MESSAGES_AT_ONCE = 32;
 /** A front end that was refused this often does not listen. */
 const REFUSALS_MAX = 32;
 
+/** Milliseconds that the device has for requests under way when a queue stops, unless told. */
+const STOP_TIMEOUT = 5000;
+
 export interface AttachmentOptions extends GuestDeviceOptions {
   /**
    * Protocol features to offer, of PROTOCOL_FEATURES. Without PROTOCOL_F_STATUS, QEMU 8 and later does not
    * reset the device when the virtual machine is paused, but only when its driver resets it.
    */
   readonly protocolFeatures?: bigint;
+  /**
+   * Milliseconds that the device has, when a queue stops or is reset, to complete or give back the requests under
+   * way; the machine stands still meanwhile. Then the connection ends, and the next front end is served. 5000
+   * unless told.
+   */
+  readonly stopTimeout?: number;
 }
 
 /** What an attachment needs of its back end. */
@@ -101,9 +110,14 @@ export class Attachment implements Disposable {
   readonly #questions: Questions;
   readonly #orders: Orders;
   readonly #offeredProtocolFeatures: bigint;
+  readonly #stopTimeout: number;
   #messagesWaiting = true;
-  /** A ring whose stop is answered once no request is under way. */
+  /** The front end is gone, whatever it has sent before. */
+  #hungUp = false;
+  /** A ring whose stop is answered once none of its requests is under way. */
   #stopping: number | undefined;
+  /** When requests that a stop or a reset waits for must be done, on the clock of `performance`. */
+  #deadline: number | undefined;
   #protocolFeatures = 0n;
   #status = 0;
   #reportedFeatures: bigint | undefined;
@@ -129,8 +143,10 @@ export class Attachment implements Disposable {
     this.#offeredProtocolFeatures = device.cryptoSessions ? possible : possible & ~PROTOCOL_F_CRYPTO_SESSION;
     this.#questions = this.#makeQuestions();
     this.#orders = this.#makeOrders();
-    this.#socketWatch = poll.watch(socket.descriptor, 'edge', () => {
+    this.#stopTimeout = options.stopTimeout ?? STOP_TIMEOUT;
+    this.#socketWatch = poll.watch(socket.descriptor, 'edge', (hungUp) => {
       this.#messagesWaiting = true;
+      this.#hungUp ||= hungUp;
     });
     this.#emit({ event: 'attached' });
   }
@@ -142,7 +158,15 @@ export class Attachment implements Disposable {
 
   /** Whether `advance` has something to do now. */
   get hasWork(): boolean {
-    return this.#stopping === undefined ? this.#guest.hasWork || this.#canReceive : !this.#guest.isBusy;
+    return (
+      this.#guest.hasWork || this.#canReceive || this.#isStopped || (this.#isWaiting && this.timeLeft === 0)
+    );
+  }
+
+  /** Milliseconds until `advance` has something to do at the latest; undefined if it may be never. */
+  get timeLeft(): number | undefined {
+    if (this.#deadline === undefined) return undefined;
+    return this.#hungUp ? 0 : Math.max(0, Math.ceil(this.#deadline - performance.now()));
   }
 
   /**
@@ -151,9 +175,11 @@ export class Attachment implements Disposable {
    *   thrown out
    */
   advance(): void {
-    if (this.#stopping === undefined) this.#guest.runRings();
-    else if (!this.#guest.isBusy) this.#finishStop(this.#stopping);
+    this.#guest.runRings();
+    if (this.#isStopped) this.#finishStop(this.#stopping!);
+    if (this.#isWaiting && this.timeLeft === 0) throw this.#whyNotWait();
     for (let i = 0; i < MESSAGES_AT_ONCE && this.#canReceive; i++) this.#receive();
+    this.#deadline = this.#isWaiting ? (this.#deadline ?? performance.now() + this.#stopTimeout) : undefined;
   }
 
   [Symbol.dispose](): void {
@@ -165,7 +191,21 @@ export class Attachment implements Disposable {
 
   /** Messages wait while a stop or a reset does: what they ask for comes after it. */
   get #canReceive(): boolean {
-    return this.#messagesWaiting && this.#stopping === undefined && !this.#guest.isResetting;
+    return this.#messagesWaiting && !this.#isWaiting;
+  }
+
+  get #isWaiting(): boolean {
+    return this.#stopping !== undefined || this.#guest.isResetting;
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping !== undefined && this.#guest.isStopped(this.#stopping);
+  }
+
+  #whyNotWait(): VhostUserError {
+    if (this.#hungUp) return new VhostUserError('VHOST_USER_DISCONNECTED', 'the front end left');
+    const message = `the device has kept requests for ${this.#stopTimeout} ms since it was told to stop`;
+    return new VhostUserError('VHOST_USER_STOP_TIMEOUT', message);
   }
 
   #receive(): void {
@@ -330,14 +370,15 @@ export class Attachment implements Disposable {
 
   /** @returns undefined if requests are under way: the answer then waits for theirs */
   #stopRing(index: number): Uint8Array | undefined {
-    if (!this.#guest.isBusy) return writeVringState({ index, num: this.#guest.stopRing(index) });
+    this.#guest.stopRing(index);
+    if (this.#guest.isStopped(index)) return writeVringState({ index, num: this.#guest.baseOf(index) });
     this.#stopping = index;
     return undefined;
   }
 
   #finishStop(index: number): void {
     this.#stopping = undefined;
-    this.#send(REQUEST.GET_VRING_BASE, writeVringState({ index, num: this.#guest.stopRing(index) }));
+    this.#send(REQUEST.GET_VRING_BASE, writeVringState({ index, num: this.#guest.baseOf(index) }));
   }
 
   /** An empty payload tells the front end of an error. */

@@ -253,6 +253,25 @@ describe('memory', () => {
     assert.equal(resources().mappings.length, before + 1);
   });
 
+  it('does not pile up behind a request that the device keeps', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend).start();
+    using more = new FrontMemory(0x1000, 0x80000000);
+    backend.device.hold = true;
+    guest.send('kept');
+    guest.receive();
+    const remove = () => {
+      guest.front.addMemory(more);
+      guest.front.removeMemory(more.region);
+    };
+    for (let i = 1; i < guest.front.getMaxMemorySlots(); i++) remove();
+    assert.throws(remove, refusal);
+    assert.match(JSON.stringify(backend.last('refused')), /509 memory slots are in use/);
+    backend.device.answerAll();
+    backend.settle();
+    remove();
+  });
+
   it('may be in nine regions of one file', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend).start();

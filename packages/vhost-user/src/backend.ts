@@ -74,7 +74,7 @@ export class VhostUserBackend implements AsyncDisposable {
 
   /** One round: waits up to `timeout` ms (-1: without limit) if there is nothing to do, and does what there is. */
   step(timeout: number): void {
-    this.#poll.wait(this.#hasWork ? 0 : timeout);
+    this.#poll.wait(this.#hasWork ? 0 : this.#atMost(timeout));
     if (this.#attachment === undefined && this.#mayAccept) this.#accept();
     if (this.#attachment === undefined) return;
     try {
@@ -92,6 +92,12 @@ export class VhostUserBackend implements AsyncDisposable {
     this.#poll[Symbol.dispose]();
     // Memory of requests that the device does not complete even now stays mapped: better than to be wrong.
     await this.#device.close();
+  }
+
+  /** @param timeout ms, -1: without limit */
+  #atMost(timeout: number): number {
+    const left = this.#attachment?.timeLeft ?? timeout;
+    return timeout < 0 ? left : Math.min(timeout, left);
   }
 
   get #isBusy(): boolean {
@@ -156,8 +162,11 @@ export class VhostUserBackend implements AsyncDisposable {
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
+    const timeLeft = this.#attachment?.timeLeft;
+    const timer = timeLeft === undefined ? undefined : setTimeout(resolve, timeLeft);
     using _watch = this.#poll.onceReady(resolve);
     await promise;
+    clearTimeout(timer);
     this.#wake = undefined;
   }
 

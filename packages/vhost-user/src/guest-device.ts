@@ -4,6 +4,8 @@
  */
 import {
   DeviceState,
+  type GuestMemory,
+  mapRing,
   type QueueLayout,
   STATUS_ACKNOWLEDGE,
   STATUS_DRIVER,
@@ -59,9 +61,13 @@ export class GuestDevice implements Disposable {
   /** Rings that may have requests waiting. */
   readonly #ready = new Set<Vring>();
   #features = 0n;
+  /** The protocol: rings start disabled where its features were negotiated. */
+  #ringsStartEnabled = true;
   #inflight: InflightMemory | undefined;
   #inflightUsed = false;
   #resetting = false;
+  /** Counts resets: what was ordered before one is of no interest after it. */
+  #life = 0;
   #disposed = false;
 
   constructor(device: ServedDevice, host: GuestDeviceHost, options: GuestDeviceOptions) {
@@ -109,6 +115,8 @@ export class GuestDevice implements Disposable {
     // A driver that comes after another need not be announced by anything else.
     if (this.#state.status !== 0 && effective !== this.#features) this.reset();
     this.#features = effective;
+    // Who does not tell what was agreed on does not enable rings either (QEMU's cryptodev-vhost-user).
+    this.#ringsStartEnabled = (features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n || effective !== told;
   }
 
   /** @throws {VhostUserError} VHOST_USER_REFUSED, for this and all that follow */
@@ -161,25 +169,29 @@ export class GuestDevice implements Disposable {
   setEnabled(index: number, enabled: boolean): void {
     const ring = this.#ring(index);
     ring.enabled = enabled;
-    if (enabled && ring.layout !== undefined) this.#ready.add(ring);
+    if (ring.layout === undefined) return;
+    if (enabled) this.#runIfEnabled(ring);
+    else this.#halt(ring);
   }
 
-  /**
-   * Stops a ring. To be called when the device is not busy: answers to requests under way would be lost.
-   * @returns where to go on in its available ring
-   */
-  stopRing(index: number): number {
+  /** Begins to stop a ring: the device is told, and requests under way are waited for; see `isStopped`. */
+  stopRing(index: number): void {
     const ring = this.#ring(index);
     ring.setKick(undefined, this.#host.poll, () => {});
-    this.#ready.delete(ring);
-    if (ring.layout === undefined) return ring.base;
-    ring.layout = undefined;
-    ring.base = this.#state.disableQueue(index)?.availableIndex ?? ring.base;
-    ring.stoppedAt = ring.base;
-    this.#host.emit({ event: 'ring-stopped', ring: index, size: ring.size });
-    // What broke does not come back with the next start.
-    if (this.isBroken && this.#rings.every(({ layout }) => layout === undefined)) this.reset();
-    return ring.base;
+    if (ring.layout === undefined) return;
+    ring.isStopping = true;
+    if (ring.isRunning) this.#halt(ring);
+    else this.#finishStop(ring);
+  }
+
+  /** Whether nothing of this ring is under way any more after `stopRing`. */
+  isStopped(index: number): boolean {
+    return !this.#ring(index).isStopping;
+  }
+
+  /** Where a ring that stopped is to go on in its available ring. */
+  baseOf(index: number): number {
+    return this.#ring(index).base;
   }
 
   replaceMemory(regions: readonly MemoryRegion[], descriptors: readonly FileDescriptor[]): void {
@@ -221,22 +233,18 @@ export class GuestDevice implements Disposable {
   /** Stops all rings and resets the device, at once or when the requests under way are done. */
   reset(): void {
     if (this.#resetting) return;
-    this.#resetting = true;
     this.#ready.clear();
     for (const ring of this.#rings) {
       ring.layout = undefined;
       ring.address = undefined;
       ring.base = 0;
       ring.stoppedAt = undefined;
+      ring.enabled = undefined;
+      ring.isStopping = false;
+      ring.isRunning = false;
       ring.setKick(undefined, this.#host.poll, () => {});
     }
-    // What was in flight is of no interest to the driver that comes.
-    if (this.#inflightUsed) {
-      this.#inflight?.[Symbol.dispose]();
-      this.#inflight = undefined;
-    }
-    if (this.#state.status !== 0) this.#host.emit({ event: 'reset' });
-    this.#state.reset();
+    this.#resetState();
   }
 
   /** Gives every ring that may have requests its turn. */
@@ -245,7 +253,7 @@ export class GuestDevice implements Disposable {
     // A copy: a ring that always has more comes again in the next round, after messages had their turn.
     for (const ring of [...this.#ready]) {
       this.#ready.delete(ring);
-      if (!ring.enabled || !this.#state.isQueueEnabled(ring.index)) continue;
+      if (!this.#state.isQueueEnabled(ring.index)) continue;
       if (this.#state.run(ring.index)) this.#ready.add(ring);
     }
     if (!this.isBusy) this.#memory.releaseRetired();
@@ -255,6 +263,7 @@ export class GuestDevice implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#life += 1;
     this.#ready.clear();
     for (const ring of this.#rings) ring[Symbol.dispose]();
     this.#state.reset();
@@ -287,17 +296,59 @@ export class GuestDevice implements Disposable {
     if (ring.layout !== undefined || !ring.isComplete || this.#memory.regions === 0) return;
     try {
       const layout = ring.findLayout(this.#memory);
+      checkLayout(ring, this.#memory.guest, layout);
       this.#activate();
-      this.#enableQueue(ring, layout);
       ring.layout = layout;
+      this.#runIfEnabled(ring);
     } catch (error) {
+      ring.layout = undefined;
       ring.setKick(undefined, this.#host.poll, () => {});
       throw error;
     }
+    this.#host.emit({ event: 'ring-started', ring: ring.index, size: ring.size });
+  }
+
+  /** Gives the device the queue of a ring that is started; while its last requests are under way, afterwards. */
+  #runIfEnabled(ring: Vring): void {
+    if (ring.layout === undefined || ring.isRunning || !(ring.enabled ?? this.#ringsStartEnabled)) return;
+    this.#enableQueue(ring, ring.layout);
+    ring.isRunning = true;
     this.#ready.add(ring);
     // The last back end may have died between its last answer and the call for it.
     if (ring.base !== 0 || this.#inflight !== undefined) ring.signalCall();
-    this.#host.emit({ event: 'ring-started', ring: ring.index, size: ring.size });
+  }
+
+  /** Takes the queue away again, as soon as nothing of it is under way. */
+  #halt(ring: Vring): void {
+    this.#ready.delete(ring);
+    if (!ring.isRunning) return;
+    const life = this.#life;
+    this.#state.stopQueue(ring.index, (indices) => {
+      if (life !== this.#life || !ring.isRunning) return;
+      ring.isRunning = false;
+      ring.base = indices?.availableIndex ?? ring.base;
+      if (ring.isStopping) this.#finishStop(ring);
+      else this.#resume(ring);
+    });
+  }
+
+  /** For a ring that was enabled again while it waited to be disabled. Nobody is there who could be refused. */
+  #resume(ring: Vring): void {
+    try {
+      this.#runIfEnabled(ring);
+    } catch {
+      // The device is broken, of which the front end is told otherwise.
+    }
+  }
+
+  #finishStop(ring: Vring): void {
+    ring.isStopping = false;
+    ring.layout = undefined;
+    ring.stoppedAt = ring.base;
+    this.#host.emit({ event: 'ring-stopped', ring: ring.index, size: ring.size });
+    // What broke does not come back with the next start.
+    if (this.isBroken && this.#rings.every(({ layout }) => layout === undefined)) this.reset();
+    this.#host.wake();
   }
 
   #enableQueue(ring: Vring, layout: QueueLayout): void {
@@ -341,8 +392,18 @@ export class GuestDevice implements Disposable {
       if (ring.layout !== undefined) return;
       ring.stoppedAt = undefined;
     }
+    this.#resetState();
+  }
+
+  #resetState(): void {
     this.#resetting = true;
-    this.#host.emit({ event: 'reset' });
+    this.#life += 1;
+    // What was in flight is of no interest to the driver that comes.
+    if (this.#inflightUsed) {
+      this.#inflight?.[Symbol.dispose]();
+      this.#inflight = undefined;
+    }
+    if (this.#state.status !== 0) this.#host.emit({ event: 'reset' });
     this.#state.reset();
   }
 
@@ -398,6 +459,15 @@ export class GuestDevice implements Disposable {
   #releaseMemory(): void {
     this.#memory[Symbol.dispose]();
     this.#inflight?.[Symbol.dispose]();
+  }
+}
+
+/** Before the ring is enabled, which may be much later. */
+function checkLayout(ring: Vring, memory: GuestMemory, layout: QueueLayout): void {
+  try {
+    mapRing(memory, layout);
+  } catch (error) {
+    throw refused(`ring ${ring.index} cannot start: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -62,6 +62,14 @@ export class ServedDevice implements VirtioDevice {
     this.inner.activate?.(features);
   }
 
+  startQueue(queueIndex: number): void {
+    this.inner.startQueue?.(queueIndex);
+  }
+
+  stopQueue(queueIndex: number): void {
+    this.inner.stopQueue?.(queueIndex);
+  }
+
   writeConfig(offset: number, bytes: Uint8Array): void {
     this.inner.writeConfig?.(offset, bytes);
   }

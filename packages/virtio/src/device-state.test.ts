@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DeviceState } from './device-state.ts';
 import { GuestMemory } from './guest-memory.ts';
+import type { QueueIndices } from './split-virtqueue.ts';
 import { BASE, DATA, RawDriver, VIOLATIONS, WRITE } from './testing/raw-driver.ts';
 import { ReverseDevice } from './testing/reverse-device.ts';
 import type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
@@ -57,6 +58,15 @@ function create(device: VirtioDevice = new ReverseDevice([8])) {
     return [...driver.region.bytes.subarray(DATA + 16 - BASE, DATA + 20 - BASE)];
   };
   return { device, driver, state, notified, idle, negotiate, start, roundTrip };
+}
+
+/** Stops queue 0. @returns where it stands, undefined if it has not stopped at once or was never enabled */
+function stop(state: DeviceState): QueueIndices | undefined {
+  let stoppedAt: QueueIndices | undefined;
+  state.stopQueue(0, (indices) => {
+    stoppedAt = indices;
+  });
+  return stoppedAt;
 }
 
 describe('DeviceState', () => {
@@ -339,10 +349,10 @@ describe('DeviceState', () => {
     const { state, start, driver, roundTrip } = create();
     start();
     roundTrip();
-    const indices = state.disableQueue(0);
+    const indices = stop(state);
     assert.deepEqual(indices, { availableIndex: 1, usedIndex: 1 });
     assert.equal(state.isQueueEnabled(0), false);
-    assert.equal(state.disableQueue(0), undefined);
+    assert.deepEqual(stop(state), indices, 'stopping twice');
     state.enableQueue(0, driver.layout, indices);
     assert.deepEqual(roundTrip(), [4, 3, 2, 1]);
     assert.equal(driver.usedIndex, 2);

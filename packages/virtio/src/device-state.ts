@@ -21,7 +21,12 @@ import {
 } from './features.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { isQueueSize, type QueueLayout } from './split-ring.ts';
-import { SplitVirtqueue, type TakenRequest, type VirtqueueOptions } from './split-virtqueue.ts';
+import {
+  type QueueIndices,
+  SplitVirtqueue,
+  type TakenRequest,
+  type VirtqueueOptions,
+} from './split-virtqueue.ts';
 import type { VirtioDevice } from './virtio-device.ts';
 import { asVirtioError, VirtioError, VirtqueueError } from './virtio-error.ts';
 
@@ -58,6 +63,10 @@ export class DeviceState {
   readonly #memory: GuestMemory;
   readonly #notify: DeviceNotifications;
   readonly #queues: (SplitVirtqueue | undefined)[];
+  /** Of each queue the life that is the last since the reset, be it over. */
+  readonly #lastQueues: (SplitVirtqueue | undefined)[];
+  /** The queues that the device was told to start, and not yet to stop. */
+  readonly #started = new Set<number>();
   #status = 0;
   #driverFeatures = 0n;
   #brokenReason: VirtioError | undefined;
@@ -87,6 +96,7 @@ export class DeviceState {
     this.#memory = memory;
     this.#notify = notify;
     this.#queues = device.queueSizes.map(() => undefined);
+    this.#lastQueues = [...this.#queues];
     this.#knownConfig = device.config.slice();
   }
 
@@ -182,15 +192,19 @@ export class DeviceState {
       return;
     }
     try {
-      this.#queues[index] = new SplitVirtqueue(this.#memory, layout, {
+      const queue = new SplitVirtqueue(this.#memory, layout, {
         indirect: (this.#driverFeatures & VIRTIO_F_INDIRECT_DESC) !== 0n,
         eventIdx: (this.#driverFeatures & VIRTIO_F_EVENT_IDX) !== 0n,
         ...overrides,
         onUsed: () => this.#onUsed(index),
       });
+      this.#queues[index] = queue;
+      this.#lastQueues[index] = queue;
     } catch (error) {
       this.break(asVirtioError(error, 'VIRTQUEUE_RING_OUTSIDE_MEMORY', `queue ${index} cannot be mapped`));
+      return;
     }
+    if (this.isLive) this.#tellStarted(index);
   }
 
   isQueueEnabled(index: number): boolean {
@@ -198,18 +212,31 @@ export class DeviceState {
   }
 
   /**
-   * Stops one queue. Answers of its requests under way are dropped; `drained` is called when there are none.
-   * @returns where its rings stood, undefined if it was not enabled
+   * Stops one queue so that it can go on: the device is told, requests under way are completed or given back.
+   * @param stopped called once no request of the queue is under way and it is not enabled any more, with where its
+   *   rings stand: undefined if it was not enabled since the last reset
    */
-  disableQueue(
-    index: number,
-    drained?: () => void,
-  ): { availableIndex: number; usedIndex: number } | undefined {
+  stopQueue(index: number, stopped: (indices: QueueIndices | undefined) => void): void {
+    const queue = this.#lastQueues[index];
+    if (queue === undefined) {
+      stopped(undefined);
+      return;
+    }
+    if (this.#queues[index] === queue) {
+      queue.quiesce();
+      this.#tellStopped(index);
+    }
+    queue.whenDrained(() => {
+      if (this.#queues[index] === queue) this.#queues[index] = undefined;
+      stopped(queue.indices);
+      this.#notifyIdle();
+    });
+  }
+
+  /** Stops one queue for good. Answers of its requests under way are dropped; `drained` is called when there are none. */
+  disableQueue(index: number, drained?: () => void): void {
     const queue = this.#queues[index];
-    if (queue === undefined) return undefined;
-    this.#queues[index] = undefined;
-    this.#stopQueue(queue, drained);
-    return { availableIndex: queue.availableIndex, usedIndex: queue.usedIndex };
+    if (queue !== undefined) this.#dropQueue(index, queue, drained);
   }
 
   /** The memory table was replaced: the rings are looked up in the new one. */
@@ -248,7 +275,7 @@ export class DeviceState {
     const wasLive = this.isLive;
     this.#brokenReason = reason;
     this.#status |= STATUS_DEVICE_NEEDS_RESET;
-    this.#stopQueues();
+    this.#dropQueues();
     if (wasLive) this.#notify.configChanged();
   }
 
@@ -259,7 +286,8 @@ export class DeviceState {
   reset(): void {
     if (this.#resetting) return;
     this.#life += 1;
-    this.#stopQueues();
+    this.#dropQueues();
+    this.#lastQueues.fill(undefined);
     try {
       this.device.reset();
       this.#brokenReason = undefined;
@@ -300,7 +328,20 @@ export class DeviceState {
   #setStatusBit(bit: number): void {
     if (bit === STATUS_FEATURES_OK && !this.#areFeaturesAcceptable()) return;
     this.#status |= bit;
-    if (bit === STATUS_DRIVER_OK) this.#guard(() => this.device.activate?.(this.#driverFeatures));
+    if (bit !== STATUS_DRIVER_OK) return;
+    this.#guard(() => this.device.activate?.(this.#driverFeatures));
+    for (const [index, queue] of this.#queues.entries()) if (queue !== undefined) this.#tellStarted(index);
+  }
+
+  #tellStarted(index: number): void {
+    // The device may have failed meanwhile.
+    if (!this.isQueueEnabled(index)) return;
+    this.#started.add(index);
+    this.#guard(() => this.device.startQueue?.(index));
+  }
+
+  #tellStopped(index: number): void {
+    if (this.#started.delete(index)) this.#guard(() => this.device.stopQueue?.(index));
   }
 
   /** Legacy drivers, those without VERSION_1, are not served. */
@@ -426,17 +467,19 @@ export class DeviceState {
     if (queue.wantsInterrupt()) this.#notify.usedBuffers(index);
   }
 
-  #stopQueues(): void {
+  #dropQueues(): void {
     this.#queues.forEach((queue, index) => {
-      this.#queues[index] = undefined;
-      if (queue !== undefined) this.#stopQueue(queue);
+      if (queue !== undefined) this.#dropQueue(index, queue);
     });
   }
 
-  #stopQueue(queue: SplitVirtqueue, drained?: () => void): void {
-    const wasIdle = queue.inFlight === 0;
+  #dropQueue(index: number, queue: SplitVirtqueue, drained?: () => void): void {
+    this.#queues[index] = undefined;
     this.#draining += 1;
-    queue.stop(() => {
+    queue.stop();
+    const wasIdle = queue.inFlight === 0;
+    this.#tellStopped(index);
+    queue.whenDrained(() => {
       this.#draining -= 1;
       drained?.();
       if (this.#resetting && this.#draining === 0) this.#finishReset();

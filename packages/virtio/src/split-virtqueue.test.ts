@@ -79,7 +79,7 @@ describe('SplitVirtqueue', () => {
     driver.offer(0, 1, 2, 3);
     for (let i = 0; i < 4; i++) queue.take()!.complete(0);
     assert.equal(driver.usedIndex, 2);
-    assert.equal(queue.availableIndex, 2);
+    assert.deepEqual(queue.indices, { availableIndex: 2, usedIndex: 2 });
     assert.deepEqual(
       [2, 3, 0, 1].map((slot) => driver.used(slot)[0]),
       [0, 1, 2, 3],
@@ -298,7 +298,8 @@ describe('SplitVirtqueue', () => {
     const queue = create(driver);
     const requests = [queue.take()!, queue.take()!];
     let drained = 0;
-    queue.stop(() => {
+    queue.stop();
+    queue.whenDrained(() => {
       drained += 1;
     });
     requests[0]!.complete(0);

@@ -34,6 +34,16 @@ export interface RequestTracker {
   returning(head: number): void;
   /** It was returned: the used index is `usedIndex` now. */
   returned(head: number, usedIndex: number): void;
+  /** It was given back unused, and the available index with it: it is to be taken from the ring again. */
+  givenBack(head: number): void;
+}
+
+/** Where the rings of a queue stand. */
+export interface QueueIndices {
+  /** Index of the next entry to take from the available ring. */
+  readonly availableIndex: number;
+  /** Index of the next entry to write in the used ring. */
+  readonly usedIndex: number;
 }
 
 export interface VirtqueueOptions {
@@ -79,7 +89,10 @@ export class SplitVirtqueue {
   /** 1 for each head that was taken and not yet returned. */
   readonly #headInFlight: Uint8Array;
   readonly #idle: ChainRequest[] = [];
-  readonly #complete = (request: ChainRequest, written: number) => this.#return(request, written);
+  readonly #owner: RequestOwner = {
+    complete: (request, written) => this.#return(request, written),
+    giveBack: (request, written) => this.#takeBack(request, written),
+  };
   #ring: MappedRing;
   #nextAvailable: number;
   /** What the driver's index was when it was read last: chains up to there can be taken. */
@@ -90,8 +103,17 @@ export class SplitVirtqueue {
   /** What #nextUsed was when the driver's wish to be notified was looked at last. */
   #checkedUsed: number;
   #inFlight = 0;
+  /** Chains taken from the available ring, less those that went back: the order of the one that was taken last. */
+  #taken = 0;
+  /** Chains handed out again; their orders count down, for they are at no place of their own in the ring. */
+  #resubmitted = 0;
+  /** Given back while the queue stops, by the order in which they were taken. */
+  readonly #unused = new Map<number, { readonly head: number; readonly written: number }>();
+  /** Takes nothing more; what is under way is still returned. */
+  #stopping = false;
+  /** Returns nothing more either. */
   #stopped = false;
-  #whenDrained: (() => void) | undefined;
+  readonly #whenDrained: (() => void)[] = [];
 
   /** @throws {VirtqueueError} VIRTQUEUE_SIZE, VIRTQUEUE_UNALIGNED, VIRTQUEUE_RING_OUTSIDE_MEMORY */
   constructor(memory: GuestMemory, layout: QueueLayout, options: VirtqueueOptions) {
@@ -116,14 +138,9 @@ export class SplitVirtqueue {
     return this.#inFlight;
   }
 
-  /** Index of the next entry to take from the available ring. */
-  get availableIndex(): number {
-    return this.#nextAvailable;
-  }
-
-  /** Index of the next entry to write in the used ring. */
-  get usedIndex(): number {
-    return this.#nextUsed;
+  /** Final once the queue has stopped and is drained. */
+  get indices(): QueueIndices {
+    return { availableIndex: this.#nextAvailable, usedIndex: this.#nextUsed };
   }
 
   /** The memory table was replaced: finds the rings again. Throws as the constructor. */
@@ -137,12 +154,14 @@ export class SplitVirtqueue {
    * @throws {VirtqueueError} if the driver broke a rule
    */
   take(): TakenRequest | undefined {
-    if (this.#stopped) return undefined;
-    if (this.#resubmit.length > 0) return this.#takeChain(this.#resubmit.pop()!);
+    if (this.#stopping) return undefined;
+    if (this.#resubmit.length > 0) return this.#takeChain(this.#resubmit.pop()!, -++this.#resubmitted);
     const { available } = this.#ring;
     // What was seen is taken before the index is read again.
     if (this.#seenAvailable === this.#nextAvailable && !this.#lookForMore()) return undefined;
-    const request = this.#takeChain(available[RING_ENTRIES + (this.#nextAvailable & this.#mask)]!);
+    const head = available[RING_ENTRIES + (this.#nextAvailable & this.#mask)]!;
+    const request = this.#takeChain(head, this.#taken + 1);
+    this.#taken += 1;
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
     return request;
   }
@@ -178,6 +197,7 @@ export class SplitVirtqueue {
    * @returns whether there is one already, of which it may not notify
    */
   allowKicks(): boolean {
+    if (this.#stopping) return false;
     const { available, used } = this.#ring;
     // Sequentially consistent store and load: the driver sees our wish or we see its index (2.7.13.4.1).
     if (this.#eventIdx) Atomics.store(used, used.length - 1, this.#nextAvailable);
@@ -197,14 +217,28 @@ export class SplitVirtqueue {
   }
 
   /**
-   * Takes and returns nothing more: requests in flight may complete, the driver does not learn of it.
-   * `drained` is called once none is left that could touch the guest's memory.
+   * Takes nothing more. Requests in flight still complete, or are given back; when none is left, those given back
+   * are settled: the available index goes back over the unbroken tail of what was taken, so that they are offered
+   * again when the queue goes on. One that a later request has passed by cannot: where a tracker has a record of
+   * it, it is left there to be handed out again, else it is used, with as many bytes as the device said.
    */
-  stop(drained?: () => void): void {
+  quiesce(): void {
+    this.#stopping = true;
+  }
+
+  /** Takes and returns nothing more: requests in flight may complete, the driver does not learn of it. */
+  stop(): void {
+    if (this.#stopped) return;
     this.endBatch();
+    this.#stopping = true;
     this.#stopped = true;
-    this.#whenDrained = drained;
-    if (this.#inFlight === 0) drained?.();
+    this.#unused.clear();
+  }
+
+  /** Calls `drained` once no request is left that could touch the guest's memory. For a queue that stops. */
+  whenDrained(drained: () => void): void {
+    this.#whenDrained.push(drained);
+    this.#checkDrained();
   }
 
   /** Reads the driver's index. @returns whether there is a chain to take */
@@ -220,7 +254,7 @@ export class SplitVirtqueue {
     return waiting > 0;
   }
 
-  #takeChain(head: number): TakenRequest {
+  #takeChain(head: number, order: number): TakenRequest {
     const { size } = this.layout;
     if (head >= size) {
       const message = `available ring names descriptor ${head} in a queue of ${size}`;
@@ -230,11 +264,12 @@ export class SplitVirtqueue {
       const message = `descriptor ${head} was made available again before it was used`;
       throw new VirtqueueError('VIRTQUEUE_HEAD_IN_FLIGHT', message);
     }
-    const request = this.#idle.pop() ?? new ChainRequest(this.#complete);
+    const request = this.#idle.pop() ?? new ChainRequest(this.#owner);
     const { table, tableOffset } = this.#ring;
     const { readable, writable } = request;
     readChain(this.#memory, this.#rules, table, tableOffset, size, head, readable, writable);
     request.head = head;
+    request.order = order;
     this.#headInFlight[head] = 1;
     this.#inFlight += 1;
     this.#tracker?.taken(head);
@@ -248,7 +283,28 @@ export class SplitVirtqueue {
   giveUp(request: TakenRequest, serial: number): void {
     if (request.serial !== serial) return;
     this.#release(request as ChainRequest);
-    if (this.#inFlight === 0) this.#whenDrained?.();
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (!this.#stopping || this.#inFlight > 0) return;
+    if (!this.#stopped) this.#settleUnused();
+    this.#stopped = true;
+    for (const drained of this.#whenDrained.splice(0)) drained();
+  }
+
+  #settleUnused(): void {
+    for (;;) {
+      const last = this.#unused.get(this.#taken);
+      if (last === undefined) break;
+      this.#unused.delete(this.#taken);
+      this.#taken -= 1;
+      this.#nextAvailable = (this.#nextAvailable - 1) & 0xffff;
+      this.#tracker?.givenBack(last.head);
+    }
+    if (this.#tracker === undefined)
+      for (const { head, written } of this.#unused.values()) this.#use(head, written);
+    this.#unused.clear();
   }
 
   #release(request: ChainRequest): void {
@@ -258,17 +314,24 @@ export class SplitVirtqueue {
     this.#idle.push(request);
   }
 
+  #takeBack(request: ChainRequest, written: number): void {
+    if (!this.#stopping) throw new Error('a queue takes requests back only when it stops');
+    checkWritten(request, written);
+    const { head, order } = request;
+    this.#release(request);
+    if (!this.#stopped) this.#unused.set(order, { head, written });
+    this.#checkDrained();
+  }
+
   #return(request: ChainRequest, written: number): void {
-    const limit = request.writable.byteLength;
-    if (!(Number.isInteger(written) && written >= 0 && written <= limit)) {
-      throw new RangeError(`a device cannot have written ${written} bytes into ${limit}`);
-    }
+    checkWritten(request, written);
     const { head } = request;
     this.#release(request);
-    if (this.#stopped) {
-      if (this.#inFlight === 0) this.#whenDrained?.();
-      return;
-    }
+    if (!this.#stopped) this.#use(head, written);
+    this.#checkDrained();
+  }
+
+  #use(head: number, written: number): void {
     const { used, usedEntries } = this.#ring;
     const slot = (this.#nextUsed & this.#mask) * 2;
     usedEntries[slot] = head;
@@ -283,22 +346,41 @@ export class SplitVirtqueue {
   }
 }
 
+function checkWritten({ writable: { byteLength } }: ChainRequest, written: number): void {
+  if (!(Number.isInteger(written) && written >= 0 && written <= byteLength)) {
+    throw new RangeError(`a device cannot have written ${written} bytes into ${byteLength}`);
+  }
+}
+
+/** The queue, to its requests. */
+interface RequestOwner {
+  complete(request: ChainRequest, written: number): void;
+  giveBack(request: ChainRequest, written: number): void;
+}
+
 /** One request; the queue uses the object again for another when this one has completed. */
 class ChainRequest implements TakenRequest {
   readonly readable = new Segments();
   readonly writable = new Segments();
   /** First descriptor of the chain; negative while there is none. */
   head = -1;
+  /** See SplitVirtqueue.#taken. */
+  order = 0;
   serial = 0;
-  readonly #complete: (request: ChainRequest, written: number) => void;
+  readonly #owner: RequestOwner;
 
-  constructor(complete: (request: ChainRequest, written: number) => void) {
-    this.#complete = complete;
+  constructor(owner: RequestOwner) {
+    this.#owner = owner;
   }
 
   complete(written: number): void {
-    if (this.head < 0) throw new Error('this request was completed before');
-    this.#complete(this, written);
+    this.#checkHeld();
+    this.#owner.complete(this, written);
+  }
+
+  giveBack(written = 0): void {
+    this.#checkHeld();
+    this.#owner.giveBack(this, written);
   }
 
   release(): void {
@@ -306,5 +388,9 @@ class ChainRequest implements TakenRequest {
     this.serial += 1;
     this.readable.clear();
     this.writable.clear();
+  }
+
+  #checkHeld(): void {
+    if (this.head < 0) throw new Error('this request was completed before');
   }
 }

@@ -33,6 +33,14 @@ export class CountedDevice implements VirtioDevice {
     this.#device.activate?.(features);
   }
 
+  startQueue(queueIndex: number): void {
+    this.#device.startQueue?.(queueIndex);
+  }
+
+  stopQueue(queueIndex: number): void {
+    this.#device.stopQueue?.(queueIndex);
+  }
+
   writeConfig(offset: number, bytes: Uint8Array): void {
     this.#device.writeConfig?.(offset, bytes);
   }
