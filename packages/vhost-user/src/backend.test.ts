@@ -178,15 +178,18 @@ describe('rings', () => {
     assert.deepEqual(guest.receive(), ['now']);
   });
 
-  it('serve a driver whose features were not passed on, with assumedFeatures', async () => {
-    await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });
-    using guest = new Guest(backend).start(0n);
-    for (let i = 0; i < 3; i++) {
-      guest.send(`request ${i}`);
-      assert.deepEqual(guest.receive(), [`request ${i}`]);
-      assert.equal(guest.ring!.call.clear(), true);
-    }
-  });
+  for (const eventIdx of [true, false]) {
+    it(`serve a driver ${eventIdx ? 'with' : 'without'} EVENT_IDX whose features were not passed on, if any may be assumed`, async () => {
+      await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });
+      using guest = new Guest(backend).start(0n, eventIdx);
+      for (let i = 0; i < 5; i++) {
+        guest.send(`request ${i}`);
+        assert.deepEqual(guest.receive(), [`request ${i}`]);
+        assert.equal(guest.ring!.call.clear(), true);
+      }
+      assert.equal(backend.backend.counters.read().kicks, 5);
+    });
+  }
 
   it('assume nothing about a driver whose features were passed on', async () => {
     await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });

@@ -45,8 +45,9 @@ export interface GuestDeviceHost {
 
 export interface GuestDeviceOptions extends MapOptions {
   /**
-   * Features that a front end has agreed on with its driver without telling us, where it tells of none: without
-   * VERSION_1 none can be served. For QEMU's cryptodev-vhost-user: RING_FEATURES. Default: none.
+   * Features that a front end may have agreed on with its driver without telling us, where it tells of none: without
+   * VERSION_1 none can be served. For QEMU's cryptodev-vhost-user: RING_FEATURES. Drivers with and without EVENT_IDX
+   * are then served alike, with more interrupts than one with it wants. Default: none.
    */
   readonly assumedFeatures?: bigint;
 }
@@ -61,6 +62,8 @@ export class GuestDevice implements Disposable {
   /** Rings that may have requests waiting. */
   readonly #ready = new Set<Vring>();
   #features = 0n;
+  /** They are not what the front end told: it tells of none. */
+  #areAssumed = false;
   /** The protocol: rings start disabled where its features were negotiated. */
   #ringsStartEnabled = true;
   #inflight: InflightMemory | undefined;
@@ -111,12 +114,14 @@ export class GuestDevice implements Disposable {
     const unknown = features & ~this.offeredFeatures;
     if (unknown !== 0n) throw refused(`features 0x${unknown.toString(16)} were not offered`);
     const told = features & this.#state.offeredFeatures;
-    const effective = told & VIRTIO_F_VERSION_1 ? told : told | (this.#options.assumedFeatures ?? 0n);
+    const assumed = this.#options.assumedFeatures ?? 0n;
+    this.#areAssumed = (told & VIRTIO_F_VERSION_1) === 0n && assumed !== 0n;
+    const effective = this.#areAssumed ? told | assumed : told;
     // A driver that comes after another need not be announced by anything else.
     if (this.#state.status !== 0 && effective !== this.#features) this.reset();
     this.#features = effective;
     // Who does not tell what was agreed on does not enable rings either (QEMU's cryptodev-vhost-user).
-    this.#ringsStartEnabled = (features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n || effective !== told;
+    this.#ringsStartEnabled = (features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n || this.#areAssumed;
   }
 
   /** @throws {VhostUserError} VHOST_USER_REFUSED, for this and all that follow */
@@ -360,6 +365,7 @@ export class GuestDevice implements Disposable {
       usedIndex,
       availableIndex: resubmit === undefined ? ring.base : usedIndex + resubmit.length,
       maxChainLength: Math.max(ring.size, CHAIN_LENGTH_MAX),
+      ...(this.#areAssumed && { eventIdx: 'unknown' }),
       ...(tracker && { tracker }),
       ...(resubmit && { resubmit }),
     });

@@ -52,8 +52,11 @@ export interface VirtqueueOptions {
    * known to agree on more with its guest than it says.
    */
   readonly indirect: boolean;
-  /** Use the event indices instead of the flags: VIRTIO_F_EVENT_IDX, with the same exception. */
-  readonly eventIdx: boolean;
+  /**
+   * Use the event indices instead of the flags: VIRTIO_F_EVENT_IDX. Where a VMM does not say what its guest agreed on
+   * it is 'unknown', and done what is right for both: see `wantsInterrupt` and `allowKicks`.
+   */
+  readonly eventIdx: boolean | 'unknown';
   /**
    * Most descriptors in a chain. The standard's limit, and the default, is the queue size (2.7.5.3.1), which
    * Linux exceeds in indirect tables.
@@ -80,7 +83,10 @@ export class SplitVirtqueue {
   readonly layout: QueueLayout;
   readonly #memory: GuestMemory;
   readonly #rules: { readonly indirect: boolean; readonly maxLength: number };
-  readonly #eventIdx: boolean;
+  readonly #usesFlags: boolean;
+  readonly #usesEvents: boolean;
+  /** Whether the driver says by an event index when to notify it. */
+  readonly #obeysEvents: boolean;
   readonly #onUsed: (() => void) | undefined;
   readonly #tracker: RequestTracker | undefined;
   /** Heads still to be handed out again, the next one last. */
@@ -121,7 +127,9 @@ export class SplitVirtqueue {
     this.layout = layout;
     this.#ring = mapRing(memory, layout);
     this.#rules = { indirect: options.indirect, maxLength: options.maxChainLength ?? layout.size };
-    this.#eventIdx = options.eventIdx;
+    this.#usesFlags = options.eventIdx !== true;
+    this.#usesEvents = options.eventIdx !== false;
+    this.#obeysEvents = options.eventIdx === true;
     this.#onUsed = options.onUsed;
     this.#tracker = options.tracker;
     this.#resubmit = options.resubmit?.toReversed() ?? [];
@@ -189,30 +197,34 @@ export class SplitVirtqueue {
   /** Tells the driver that it need not notify of available buffers (2.7.10.2). It may all the same. */
   suppressKicks(): void {
     // With event indices the one that was set last is passed already, which suppresses as well.
-    if (!this.#eventIdx) Atomics.store(this.#ring.used, RING_FLAGS, VIRTQ_USED_F_NO_NOTIFY);
+    if (this.#usesFlags) Atomics.store(this.#ring.used, RING_FLAGS, VIRTQ_USED_F_NO_NOTIFY);
   }
 
   /**
-   * Asks the driver to notify of the next available buffer.
+   * Asks the driver to notify of the next available buffer. Where it is unknown what it goes by, by both: one with
+   * event indices ignores the flag (2.7.10.1), one without ignores the index.
    * @returns whether there is one already, of which it may not notify
    */
   allowKicks(): boolean {
     if (this.#stopping) return false;
     const { available, used } = this.#ring;
     // Sequentially consistent store and load: the driver sees our wish or we see its index (2.7.13.4.1).
-    if (this.#eventIdx) Atomics.store(used, used.length - 1, this.#nextAvailable);
-    else Atomics.store(used, RING_FLAGS, 0);
+    if (this.#usesEvents) Atomics.store(used, used.length - 1, this.#nextAvailable);
+    if (this.#usesFlags) Atomics.store(used, RING_FLAGS, 0);
     return Atomics.load(available, RING_INDEX) !== this.#nextAvailable || this.#resubmit.length > 0;
   }
 
-  /** Whether the driver wants to be notified of what was used since the last call (2.7.7.2). */
+  /**
+   * Whether the driver wants to be notified of what was used since the last call (2.7.7.2). Where it is unknown what
+   * it goes by, by the flag: one with event indices leaves that 0 (2.7.7.1), and is notified more often than it wants.
+   */
   wantsInterrupt(): boolean {
     const before = this.#checkedUsed;
     const now = this.#nextUsed;
     if (before === now || this.#stopped) return false;
     this.#checkedUsed = now;
     const { available } = this.#ring;
-    if (this.#eventIdx) return crossesEvent(Atomics.load(available, available.length - 1), before, now);
+    if (this.#obeysEvents) return crossesEvent(Atomics.load(available, available.length - 1), before, now);
     return (Atomics.load(available, RING_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
   }
 
