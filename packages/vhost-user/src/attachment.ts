@@ -4,7 +4,8 @@
  * The front end is not trusted, nor is the driver behind it. A message that breaks the protocol ends the
  * connection. A request that cannot be granted changes nothing and is refused: with a reply if the front
  * end asked for one, else by ending the connection, for it would go on as if it had been granted. A ring
- * that breaks the rules breaks the device until it is reset. None of this is noticed by anybody else.
+ * that breaks the rules breaks the device until it is reset. What a guest can bring about as often as it likes and
+ * does no harm ends nothing. None of this is noticed by anybody else.
  */
 import { STATUS_DEVICE_NEEDS_RESET } from '@skytale/virtio';
 import type { BackendEvent, Counters } from './backend-events.ts';
@@ -63,8 +64,12 @@ export const PROTOCOL_FEATURES =
 
 /** Messages that are carried out before the rings have their turn. */
 const MESSAGES_AT_ONCE = 32;
-/** A front end that was refused this often does not listen. */
-const REFUSALS_MAX = 32;
+/**
+ * Refusals of one front end that are told of; more are counted only. They are no reason to end the connection: a guest
+ * can have its VMM send as many as it likes, by reading behind the end of the configuration, or by a reboot with many
+ * sessions open, of which each is then closed once more.
+ */
+const REFUSALS_TOLD = 32;
 
 /** Milliseconds that the device has for requests under way when a queue stops, unless told. */
 const STOP_TIMEOUT = 5000;
@@ -219,10 +224,7 @@ export class Attachment implements Disposable {
     this.#host.counters.add('messages');
     const question = this.#questions[message.request];
     // What this very message negotiates is not in force yet.
-    const acknowledges =
-      question === undefined &&
-      (message.flags & FLAG_NEED_REPLY) !== 0 &&
-      (this.#protocolFeatures & PROTOCOL_F_REPLY_ACK) !== 0n;
+    const acknowledges = question === undefined && this.#acknowledges(message);
     try {
       if (question !== undefined) this.#answer(message.request, question(message));
       else this.#orders[message.request]!(message);
@@ -235,11 +237,17 @@ export class Attachment implements Disposable {
     }
   }
 
+  /** Whether the sender of an order waits for an answer. */
+  #acknowledges({ flags }: Message): boolean {
+    return (flags & FLAG_NEED_REPLY) !== 0 && (this.#protocolFeatures & PROTOCOL_F_REPLY_ACK) !== 0n;
+  }
+
   #reportRefusal(message: Message, error: Error): void {
     this.#refusals += 1;
     this.#host.counters.add('refused');
-    this.#emit({ event: 'refused', request: message.name, reason: error.message });
-    if (this.#refusals > REFUSALS_MAX) throw badMessage(`${this.#refusals} refusals are enough`);
+    if (this.#refusals > REFUSALS_TOLD) return;
+    const more = this.#refusals === REFUSALS_TOLD ? ' (from now on refusals are only counted)' : '';
+    this.#emit({ event: 'refused', request: message.name, reason: error.message + more });
   }
 
   #answer(request: number, reply: Reply | undefined): void {
@@ -333,7 +341,7 @@ export class Attachment implements Disposable {
         const { index, num } = readVringState(payload);
         guest.setEnabled(index, num !== 0);
       },
-      [REQUEST.SET_CONFIG]: ({ payload }) => this.#setConfig(payload),
+      [REQUEST.SET_CONFIG]: (message) => this.#setConfig(message),
       [REQUEST.CLOSE_CRYPTO_SESSION]: (message) => this.#closeCryptoSession(message),
       [REQUEST.SET_INFLIGHT_FD]: (message) => {
         expectDescriptors(message, 1);
@@ -393,15 +401,19 @@ export class Attachment implements Disposable {
     return new Uint8Array(0);
   }
 
-  #setConfig(payload: Uint8Array): void {
-    const { offset, flags, bytes } = readConfigRange(payload);
+  #setConfig(message: Message): void {
+    const { offset, flags, bytes } = readConfigRange(message.payload);
     if (flags === CONFIG_FLAG_MIGRATION) throw refused('this device cannot be migrated');
-    if (offset + bytes.length > this.#device.config.length) {
-      throw refused(
-        `${bytes.length} bytes of configuration at ${offset} are not inside of the configuration`,
-      );
+    if (offset + bytes.length <= this.#device.config.length) {
+      this.#device.writeConfig(offset, bytes);
+      return;
     }
-    this.#device.writeConfig(offset, bytes);
+    const reason = refused(
+      `${bytes.length} bytes of configuration at ${offset} are not inside of the configuration`,
+    );
+    // A guest may write there, to no effect: that its front end cannot be told is no reason to throw both out.
+    if (this.#acknowledges(message)) throw reason;
+    this.#reportRefusal(message, reason);
   }
 
   get #cryptoSessions(): CryptoSessionHandler {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { RING_FEATURES, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1 } from '@skytale/virtio';
 import { PROTOCOL_FEATURES } from './attachment.ts';
 import { EventFd } from './ffi/event-fd.ts';
-import { FrontMemory } from './frontend.ts';
+import { type FrontEnd, FrontMemory } from './frontend.ts';
 import { writeU64, writeVringFile, writeVringState } from './payload.ts';
 import {
   PROTOCOL_F_CRYPTO_SESSION,
@@ -478,14 +478,34 @@ describe('front ends', () => {
     assert.deepEqual(resources(), before);
   });
 
-  it('are told what is wrong, until they were told too often', async () => {
+  it('are told what is wrong, as often as it is', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend);
     const nonsense = () => guest.front.order('SET_VRING_NUM', writeVringState({ index: 0, num: 1000 }));
-    for (let i = 0; i < 32; i++) assert.throws(nonsense, refusal);
-    assert.throws(nonsense, { code: 'VHOST_USER_DISCONNECTED' });
-    assert.equal(backend.backend.counters.read().refused, 33);
+    for (let i = 0; i < 100; i++) assert.throws(nonsense, refusal);
+    assert.equal(backend.backend.counters.read().refused, 100);
+    const told = backend.events.filter(({ event }) => event === 'refused');
+    assert.equal(told.length, 32, 'whoever reads the log is told less often');
+    assert.match(JSON.stringify(told.at(-1)), /from now on refusals are only counted/);
   });
+
+  for (const [what, send] of [
+    ['close sessions that are not open', (front: FrontEnd) => front.closeCryptoSession(7n)],
+    [
+      'read behind the end of the configuration',
+      (front: FrontEnd) => assert.throws(() => front.getConfig(4, 5), refusal),
+    ],
+    ['write behind the end of the configuration', (front: FrontEnd) => front.setConfig(8, Uint8Array.of(1))],
+  ] as const) {
+    it(`may ${what} a hundred times, as their guests please`, async () => {
+      await using backend = new TestBackend();
+      using guest = new Guest(backend, PROTOCOL_FEATURES & ~PROTOCOL_F_REPLY_ACK).start();
+      for (let i = 0; i < 100; i++) send(guest.front);
+      guest.send('still there');
+      assert.deepEqual(guest.receive(), ['still there']);
+      assert.equal(backend.backend.counters.read().refused, 100);
+    });
+  }
 
   it('without REPLY_ACK are disconnected when they are refused', async () => {
     await using backend = new TestBackend();
