@@ -6,7 +6,7 @@ export { GuestMemory, type GuestRegion } from './guest-memory.ts';
 export { LoopbackTransport } from './loopback-transport.ts';
 export { type GuestBuffer, MemoryAllocator } from './memory-allocator.ts';
 export type { RequestOptions, RequestQueue } from './request-queue.ts';
-export { Segments } from './segments.ts';
+export { MemoryBlock, Segments } from './segments.ts';
 export { mapRing, type QueueLayout, ringSizes } from './split-ring.ts';
 export {
   type QueueIndices,

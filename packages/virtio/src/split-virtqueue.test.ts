@@ -129,7 +129,7 @@ describe('SplitVirtqueue', () => {
                 request.writable,
               ]) {
                 assert.ok(byteLength < 2 ** 32 && count <= 8);
-                for (let i = 0; i < count; i++) assert.ok(offset[i]! + length[i]! <= memory[i]!.length);
+                for (let i = 0; i < count; i++) assert.ok(offset[i]! + length[i]! <= memory[i]!.bytes.length);
               }
             }
           } catch (error) {

@@ -296,7 +296,7 @@ export class VirtioCryptoDevice implements SavableDevice {
   #answerDestroyed(request: VirtioRequest, outcome: number): void {
     const { writable } = request;
     if (outcome !== status.OK) this.#counts.errors += 1;
-    writable.memory[0]![writable.offset[0]!] = outcome;
+    writable.memory[0]!.bytes[writable.offset[0]!] = outcome;
     request.complete(1);
   }
 
@@ -309,7 +309,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     }
     this.#counts.errors += 1;
     const last = writable.count - 1;
-    writable.memory[last]![writable.offset[last]! + writable.length[last]! - 1] = outcome;
+    writable.memory[last]!.bytes[writable.offset[last]! + writable.length[last]! - 1] = outcome;
     request.complete(writable.byteLength);
   }
 
