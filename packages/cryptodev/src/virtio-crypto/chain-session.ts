@@ -61,6 +61,7 @@ export class ChainSession extends Session {
     if (request.field(chainData.resultLength) !== this.#digest.resultLength) return status.ERR;
     const iv = this.#takeParts(request, length);
     if (iv === undefined || !this.#arePartsInside(request, length)) return status.ERR;
+    request.batch.run();
     const crypt = () => this.#crypt(request, iv);
     const hash = (whole: DataRequest['source']) => this.#hash(request, whole);
     const done = this.#isHashFirst

@@ -215,12 +215,15 @@ export class VirtioCryptoDevice implements SavableDevice {
 
   /** Carries out CLOSE_CRYPTO_SESSION of vhost-user. @throws {RangeError} if no session has that id */
   closeSession(id: bigint): void {
+    this.#batch.run();
     const session = this.#sessions.remove(Number(id & 0xffff_ffffn), Number(id >> 32n));
     if (session === undefined) throw new RangeError(`there is no session ${id}`);
     session.close();
   }
 
   #handleControl(request: VirtioRequest): void | Promise<void> {
+    // It may end a session of an operation in the batch.
+    this.#batch.run();
     const control = this.#control;
     const { readable, writable } = request;
     if (!control.begin(readable, this.#isRevision1)) return this.#refuse(request, status.ERR);
@@ -342,6 +345,8 @@ export class VirtioCryptoDevice implements SavableDevice {
   #dispatch(job: DataRequest): Completion<number> {
     const number = job.opcode >>> 8;
     if (number > service.AKCIPHER) return status.NOTSUPP;
+    // All but ciphers, who see to it themselves, may need what the operations in the batch leave.
+    if (number !== service.CIPHER) this.#batch.run();
     if (this.#isRevision1 && (job.flag & flagSessionMode) === 0) {
       return this.#runStateless(job, number as ServiceNumber);
     }
@@ -356,6 +361,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     if (!hasBit(this.#negotiated, statelessBit(serviceNames[number]!))) return status.NOTSUPP;
     const keys = roomForKeys(keyLimits, number).bytes;
     let made: Completion<Session | number> = status.ERR;
+    this.#batch.run();
     try {
       const plan = takePlan(job, number, this.#offer, keyLimits, keys);
       made = typeof plan === 'number' ? plan : makeSession(this.#engine, plan);
