@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  type DriverLink,
   type SavableDevice,
   VIRTIO_F_RING_RESET,
   type VirtioDevice,
@@ -19,10 +20,12 @@ class ReverseDevice implements VirtioDevice {
   readonly queueSizes = [8, 64];
   readonly config = Uint8Array.of(1, 2, 3, 4, 5, 6);
   activated: bigint | undefined;
+  driver: DriverLink | undefined;
   held: (() => void)[] | undefined;
 
-  activate(features: bigint): void {
+  activate(features: bigint, driver: DriverLink): void {
     this.activated = features;
+    this.driver = driver;
   }
 
   writeConfig(offset: number, bytes: Uint8Array): void {
@@ -123,8 +126,16 @@ describe('a driver', () => {
     assert.deepEqual([...device.config], [1, 2, 3, 4, 9, 6]);
     assert.notEqual(fn.readCommon(COMMON.generation, 1), generation);
     device.config[0] = 200;
-    fn.state.configChanged();
+    let changes = 0;
+    using _listening = driver.onConfigChange(() => {
+      changes += 1;
+    });
+    device.driver!.configChanged();
     assert.ok(fn.level);
+    await null;
+    assert.deepEqual([changes, fn.level], [1, false]);
+    fn.onInterrupt = () => {};
+    device.driver!.configChanged();
     assert.equal(fn.readBar(structuresOf(fn.configSpace.bytes).get(3)!.offset, 1), 2);
     assert.ok(!fn.level);
   });

@@ -1,5 +1,5 @@
 /** A device whose requests somebody sees first. */
-import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import type { DriverLink, VirtioDevice, VirtioRequest } from '@skytale/virtio';
 
 export class WatchedDevice implements VirtioDevice {
   readonly deviceId: number;
@@ -20,8 +20,8 @@ export class WatchedDevice implements VirtioDevice {
     return this.#device.config;
   }
 
-  activate(features: bigint): void {
-    this.#device.activate?.(features);
+  activate(features: bigint, driver: DriverLink): void {
+    this.#device.activate?.(features, driver);
   }
 
   startQueue(queueIndex: number): void {

@@ -1,4 +1,10 @@
-import { DeviceState, GuestMemory, type VirtioDevice, type VirtioRequest } from '@skytale/virtio';
+import {
+  DeviceState,
+  type DriverLink,
+  GuestMemory,
+  type VirtioDevice,
+  type VirtioRequest,
+} from '@skytale/virtio';
 import type { Counters } from './backend-events.ts';
 import { CONFIG_SPACE_MAX } from './protocol.ts';
 
@@ -58,8 +64,8 @@ export class ServedDevice implements VirtioDevice {
     return inner.createSession && inner.closeSession ? (inner as CryptoSessionHandler) : undefined;
   }
 
-  activate(features: bigint): void {
-    this.inner.activate?.(features);
+  activate(features: bigint, driver: DriverLink): void {
+    this.inner.activate?.(features, driver);
   }
 
   startQueue(queueIndex: number): void {

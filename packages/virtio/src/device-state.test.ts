@@ -414,11 +414,24 @@ describe('DeviceState', () => {
     assert.equal(state.configGeneration, before);
     device.config[0] = 77;
     assert.equal(state.configGeneration, before + 1);
-    state.configChanged();
-    assert.deepEqual(notified, [], 'not before DRIVER_OK');
     start();
-    state.configChanged();
-    assert.deepEqual(notified, ['config']);
+    assert.deepEqual(notified, []);
+  });
+
+  it('notifies the driver of a change by the device, that driver and no other', () => {
+    const device = new ReverseDevice([8]);
+    const { state, start, notified } = create(device);
+    start();
+    const first = device.driver!;
+    first.configChanged();
+    assert.deepEqual(notified.splice(0), ['config']);
+    state.writeStatus(0);
+    first.configChanged();
+    start();
+    first.configChanged();
+    assert.deepEqual(notified, ['reset']);
+    device.driver!.configChanged();
+    assert.deepEqual(notified, ['reset', 'config']);
   });
 
   it('does nothing more once the driver has given up', () => {

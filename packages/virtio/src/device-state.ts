@@ -34,7 +34,7 @@ import { asVirtioError, VirtioError, VirtqueueError } from './virtio-error.ts';
 export interface DeviceNotifications {
   /** Used buffer notification. */
   usedBuffers(queueIndex: number): void;
-  /** Configuration change notification; also sent when the device breaks after DRIVER_OK. */
+  /** Configuration change notification; also sent when the device breaks after DRIVER_OK (2.1.2). */
   configChanged(): void;
   /** The reset that the driver asked for is complete: `status` is 0 now. */
   resetDone?(): void;
@@ -173,11 +173,6 @@ export class DeviceState {
   writeConfig(offset: number, bytes: Uint8Array): void {
     this.#checkConfigBounds(offset, bytes.length);
     this.#guard(() => this.device.writeConfig?.(offset, bytes));
-  }
-
-  /** For the device's owner: the configuration space has changed, the driver is to know. */
-  configChanged(): void {
-    if (this.isLive) this.#notify.configChanged();
   }
 
   /**
@@ -329,8 +324,16 @@ export class DeviceState {
     if (bit === STATUS_FEATURES_OK && !this.#areFeaturesAcceptable()) return;
     this.#status |= bit;
     if (bit !== STATUS_DRIVER_OK) return;
-    this.#guard(() => this.device.activate?.(this.#driverFeatures));
+    const driver = { configChanged: this.#configChangedOf(this.#life) };
+    this.#guard(() => this.device.activate?.(this.#driverFeatures, driver));
     for (const [index, queue] of this.#queues.entries()) if (queue !== undefined) this.#tellStarted(index);
+  }
+
+  /** What a device was given for one driver says nothing to the next. */
+  #configChangedOf(life: number): () => void {
+    return () => {
+      if (life === this.#life && this.isLive) this.#notify.configChanged();
+    };
   }
 
   #tellStarted(index: number): void {

@@ -14,9 +14,9 @@ export {
   SplitVirtqueue,
   type VirtqueueOptions,
 } from './split-virtqueue.ts';
-export type { Transfer } from './transfer.ts';
+export { BufferTransfer, CopyTransfer, type Transfer } from './transfer.ts';
 export { type DeviceIdentity, TransportBase } from './transport-base.ts';
-export type { SavableDevice, VirtioDevice, VirtioRequest } from './virtio-device.ts';
+export type { DriverLink, SavableDevice, VirtioDevice, VirtioRequest } from './virtio-device.ts';
 export {
   VirtioError,
   type VirtioErrorCode,

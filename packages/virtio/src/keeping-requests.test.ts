@@ -7,7 +7,7 @@ import { GuestMemory } from './guest-memory.ts';
 import type { QueueIndices, RequestTracker } from './split-virtqueue.ts';
 import { DATA, RawDriver, WRITE } from './testing/raw-driver.ts';
 import { ReverseDevice } from './testing/reverse-device.ts';
-import type { VirtioRequest } from './virtio-device.ts';
+import type { DriverLink, VirtioRequest } from './virtio-device.ts';
 
 const SIZE = 8;
 
@@ -18,8 +18,8 @@ class KeepingDevice extends ReverseDevice {
   /** How many of those kept stay with the device when its queue stops. */
   working = 0;
 
-  override activate(features: bigint): void {
-    super.activate(features);
+  override activate(features: bigint, driver: DriverLink): void {
+    super.activate(features, driver);
     this.told.push('activate');
   }
 

@@ -3,9 +3,8 @@ import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { LoopbackTransport } from './loopback-transport.ts';
+import { BufferTransfer, LoopbackTransport, type Transfer } from './index.ts';
 import { ReverseDevice } from './testing/reverse-device.ts';
-import type { Transfer } from './transfer.ts';
 import type { VirtioRequest } from './virtio-device.ts';
 
 /** Answers the oldest request when told to. */
@@ -51,6 +50,21 @@ describe('RequestQueue', () => {
     collect();
     const left = sent.filter((reference) => reference.deref() !== undefined).length;
     assert.ok(sent.length > 4000 && left <= 2 * depth, `${left} of ${sent.length} requests are still held`);
+  });
+
+  it('takes requests of a kind that is made outside of this package', async () => {
+    const device = new ReverseDevice();
+    await using transport = new LoopbackTransport(device);
+    await transport.start();
+    const buffer = transport.memory.allocate(64);
+    buffer.bytes.set([1, 2, 3]);
+    const written = await new Promise<number>((resolve, reject) => {
+      const readable = [{ address: buffer.address, length: 3 }];
+      const writable = [{ address: buffer.address + 16, length: 16 }];
+      transport.queues[0]!.send(new BufferTransfer(readable, writable, resolve, reject));
+    });
+    assert.deepEqual([...buffer.bytes.subarray(16, 16 + written)], [3, 2, 1]);
+    buffer.free({ wipe: true });
   });
 
   it('waits for room in a queue that has some, but too little', async () => {

@@ -32,6 +32,15 @@ export interface VirtioRequest {
   giveBack(written?: number): void;
 }
 
+/** The driver that a device serves, as far as the device has something to say to it unasked. */
+export interface DriverLink {
+  /**
+   * The configuration space has changed, by the device's own doing (VIRTIO 1.3, 2.5): the driver is notified and reads it
+   * again. Without effect once the driver has reset the device, or where a transport cannot notify.
+   */
+  configChanged(): void;
+}
+
 /** A virtio device: VIRTIO 1.3, chapter 2, less what a transport does for it. */
 export interface VirtioDevice {
   /** Device type (VIRTIO 1.3, chapter 5): 4 is entropy, 20 crypto. */
@@ -46,8 +55,9 @@ export interface VirtioDevice {
   /**
    * The driver has accepted `features` (a subset of those offered, transport's included) and set
    * DRIVER_OK: requests may follow.
+   * @param driver good until `reset`
    */
-  activate?(features: bigint): void;
+  activate?(features: bigint, driver: DriverLink): void;
   /** The queue takes requests from now on. Called after `activate`, and again after each `stopQueue`. */
   startQueue?(queueIndex: number): void;
   /**

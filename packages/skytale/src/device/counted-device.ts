@@ -1,6 +1,6 @@
 /** A device that lets other threads see what it counts. */
 import type { CryptoSessionHandler, ServableDevice } from '@skytale/vhost-user';
-import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import type { DriverLink, VirtioDevice, VirtioRequest } from '@skytale/virtio';
 import type { DeviceCounters, DeviceStatistics } from './device-counters.ts';
 
 export class CountedDevice implements VirtioDevice {
@@ -29,8 +29,8 @@ export class CountedDevice implements VirtioDevice {
     return this.#device.config;
   }
 
-  activate(features: bigint): void {
-    this.#device.activate?.(features);
+  activate(features: bigint, driver: DriverLink): void {
+    this.#device.activate?.(features, driver);
   }
 
   startQueue(queueIndex: number): void {

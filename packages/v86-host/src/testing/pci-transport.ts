@@ -167,7 +167,8 @@ export class PciTransport extends TransportBase {
   #handleInterrupt(): void {
     const isr = this.fn.readBar(this.#isr.offset, 1);
     if ((isr & 1) !== 0) for (const { index } of this.queues) this.usedBuffers(index);
-    if ((isr & 2) !== 0)
-      this.needsReset(this.fn.readCommon(COMMON.status, 1), this.fn.state.brokenReason?.message ?? '');
+    if ((isr & 2) === 0) return;
+    this.needsReset(this.fn.readCommon(COMMON.status, 1), this.fn.state.brokenReason?.message ?? '');
+    this.configChanged();
   }
 }

@@ -56,6 +56,7 @@ class DeviceServer {
       usedBuffers: () => page.ringDriver(),
       configChanged: () => {
         this.#publishStatus();
+        page.countConfigChange();
         page.ringDriver();
       },
       resetDone: () => this.#answer(),
