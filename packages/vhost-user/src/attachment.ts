@@ -12,7 +12,7 @@ import type { BackendEvent, Counters } from './backend-events.ts';
 import { EventFd } from './ffi/event-fd.ts';
 import type { EventPoll, Watch } from './ffi/event-poll.ts';
 import type { FileDescriptor } from './ffi/file-descriptor.ts';
-import type { UnixSocket } from './ffi/unix-socket.ts';
+import { UnixSocket } from './ffi/unix-socket.ts';
 import { GuestDevice, type GuestDeviceOptions, type GuestEvent } from './guest-device.ts';
 import { MEMORY_SLOTS } from './memory-table.ts';
 import { encodeMessage, type Message, MessageReader } from './message.ts';
@@ -31,9 +31,11 @@ import {
   writeVringState,
 } from './payload.ts';
 import {
+  BACKEND_REQUEST,
   CONFIG_FLAG_MIGRATION,
   FLAG_NEED_REPLY,
   FLAG_REPLY,
+  PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIG,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   PROTOCOL_F_CRYPTO_SESSION,
@@ -55,6 +57,7 @@ import { badMessage, refused, VhostUserError } from './vhost-user-error.ts';
 export const PROTOCOL_FEATURES =
   PROTOCOL_F_MQ |
   PROTOCOL_F_REPLY_ACK |
+  PROTOCOL_F_BACKEND_REQ |
   PROTOCOL_F_CRYPTO_SESSION |
   PROTOCOL_F_CONFIG |
   PROTOCOL_F_INFLIGHT_SHMFD |
@@ -116,6 +119,8 @@ export class Attachment implements Disposable {
   readonly #orders: Orders;
   readonly #offeredProtocolFeatures: bigint;
   readonly #stopTimeout: number;
+  /** For requests of ours. */
+  #backendSocket: UnixSocket | undefined;
   #messagesWaiting = true;
   /** The front end is gone, whatever it has sent before. */
   #hungUp = false;
@@ -143,7 +148,9 @@ export class Attachment implements Disposable {
     this.#reader = new MessageReader(socket, 'front end');
     const { poll, counters } = host;
     const emit = (event: GuestEvent) => this.#emit(event);
-    this.#guest = new GuestDevice(device, { poll, counters, emit, wake: () => host.wake() }, options);
+    const configChanged = () => this.#announceConfig();
+    const wake = () => host.wake();
+    this.#guest = new GuestDevice(device, { poll, counters, emit, configChanged, wake }, options);
     const possible = PROTOCOL_FEATURES & (options.protocolFeatures ?? PROTOCOL_FEATURES);
     this.#offeredProtocolFeatures = device.cryptoSessions ? possible : possible & ~PROTOCOL_F_CRYPTO_SESSION;
     this.#questions = this.#makeQuestions();
@@ -191,6 +198,7 @@ export class Attachment implements Disposable {
     this.#socketWatch[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.#socket[Symbol.dispose]();
+    this.#backendSocket?.[Symbol.dispose]();
     this.#guest[Symbol.dispose]();
   }
 
@@ -341,6 +349,11 @@ export class Attachment implements Disposable {
         const { index, num } = readVringState(payload);
         guest.setEnabled(index, num !== 0);
       },
+      [REQUEST.SET_BACKEND_REQ_FD]: (message) => {
+        expectDescriptors(message, 1);
+        this.#backendSocket?.[Symbol.dispose]();
+        this.#backendSocket = new UnixSocket(message.takeDescriptor());
+      },
       [REQUEST.SET_CONFIG]: (message) => this.#setConfig(message),
       [REQUEST.CLOSE_CRYPTO_SESSION]: (message) => this.#closeCryptoSession(message),
       [REQUEST.SET_INFLIGHT_FD]: (message) => {
@@ -399,6 +412,16 @@ export class Attachment implements Disposable {
     const reason = `${bytes.length} bytes of configuration at ${offset}: this device has ${config.length}`;
     this.#reportRefusal(message, refused(reason));
     return new Uint8Array(0);
+  }
+
+  /**
+   * To a front end that wants to know of changes. One that does not read them is told no more: it has had word of one
+   * already, and asks for the whole configuration then.
+   */
+  #announceConfig(): void {
+    const wanted = PROTOCOL_F_BACKEND_REQ | PROTOCOL_F_CONFIG;
+    if ((this.#protocolFeatures & wanted) !== wanted) return;
+    this.#backendSocket?.send(encodeMessage(BACKEND_REQUEST.CONFIG_CHANGE_MSG, 0, new Uint8Array(0)));
   }
 
   #setConfig(message: Message): void {

@@ -308,6 +308,45 @@ describe('configuration space', () => {
   });
 });
 
+describe('changes of the configuration space', () => {
+  it('are announced to front ends that want to know', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend);
+    using requests = guest.front.openBackendRequests();
+    guest.start();
+    assert.equal(requests.next(), 'empty');
+    backend.device.config[0] = 77;
+    for (let i = 0; i < 2; i++) backend.device.driver!.configChanged();
+    assert.deepEqual(
+      [requests.next(), requests.next(), requests.next()],
+      ['config-change', 'config-change', 'empty'],
+    );
+    assert.equal(guest.front.getConfig(0, 1)[0], 77);
+    guest[Symbol.dispose]();
+    assert.equal(requests.next(), 'closed');
+    backend.device.driver!.configChanged();
+  });
+
+  it('are announced as long as somebody reads them', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend);
+    using _requests = guest.front.openBackendRequests();
+    guest.start();
+    for (let i = 0; i < 100_000; i++) backend.device.driver!.configChanged();
+    guest.send('still there');
+    assert.deepEqual(guest.receive(), ['still there']);
+  });
+
+  it('are not announced to others', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend, PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK);
+    using requests = guest.front.openBackendRequests();
+    guest.start();
+    backend.device.driver!.configChanged();
+    assert.equal(requests.next(), 'empty');
+  });
+});
+
 describe('crypto sessions', () => {
   it('are created in both of QEMU’s layouts, and closed', async () => {
     await using backend = new TestBackend();

@@ -17,8 +17,8 @@ export interface BackendOptions extends AttachmentOptions {
  * Serves one device on one Unix socket, to one front end after another: others wait in line meanwhile.
  *
  * `run` blocks its thread, waiting for kicks and messages in the kernel and touching no event loop: give it a
- * thread of its own (`serveDevice` does). Only while requests of a device that answers later are under way
- * does it wait in the event loop instead.
+ * thread of its own (`serveDevice` does). Only while requests of a device that answers later are under way, or for a
+ * device that says that it needs that, does it wait in the event loop instead.
  */
 export class VhostUserBackend implements AsyncDisposable {
   readonly counters: Counters;
@@ -67,8 +67,8 @@ export class VhostUserBackend implements AsyncDisposable {
   /** Serves until `stop`. */
   async run(): Promise<void> {
     while (!this.#stopped) {
-      if (this.#isBusy) await this.#waitInEventLoop();
-      this.step(this.#isBusy ? 0 : -1);
+      if (this.#needsLoop) await this.#waitInEventLoop();
+      this.step(this.#needsLoop ? 0 : -1);
     }
   }
 
@@ -100,8 +100,8 @@ export class VhostUserBackend implements AsyncDisposable {
     return timeout < 0 ? left : Math.min(timeout, left);
   }
 
-  get #isBusy(): boolean {
-    return this.#draining.size > 0 || (this.#attachment?.isBusy ?? false);
+  get #needsLoop(): boolean {
+    return this.#device.usesEventLoop || this.#draining.size > 0 || (this.#attachment?.isBusy ?? false);
   }
 
   get #hasWork(): boolean {

@@ -6,9 +6,11 @@ import {
   TransportBase,
   VirtioError,
 } from '@skytale/virtio';
+import type { BackendRequests } from './backend-requests.ts';
 import { type EventLoopWatch, watchInEventLoop } from './ffi/libc.ts';
 import { FrontEnd, FrontMemory, type FrontRing } from './frontend.ts';
 import {
+  PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIG,
   PROTOCOL_F_MQ,
   PROTOCOL_F_REPLY_ACK,
@@ -42,6 +44,8 @@ export class VhostUserTransport extends TransportBase {
   readonly #rings = new Map<number, FrontRing>();
   readonly #watches: EventLoopWatch[] = [];
   readonly #socketWatch: EventLoopWatch;
+  #backendRequests: BackendRequests | undefined;
+  #backendWatch: EventLoopWatch | undefined;
   #status = 0;
   #accepted = 0n;
   #pending = 0;
@@ -56,6 +60,7 @@ export class VhostUserTransport extends TransportBase {
     this.#sharedMemory = memory;
     this.#socketWatch = watchInEventLoop(frontEnd.socket.descriptor.number, () => this.#checkConnection());
     this.#socketWatch.unref();
+    if (this.#has(PROTOCOL_F_BACKEND_REQ)) this.#hearBackend(frontEnd.openBackendRequests());
   }
 
   /**
@@ -68,7 +73,12 @@ export class VhostUserTransport extends TransportBase {
     using stack = new DisposableStack();
     const frontEnd = stack.use(FrontEnd.connect(path));
     const { features, queues } = frontEnd.negotiate(
-      PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK | PROTOCOL_F_CONFIG | PROTOCOL_F_RESET_DEVICE | PROTOCOL_F_STATUS,
+      PROTOCOL_F_MQ |
+        PROTOCOL_F_REPLY_ACK |
+        PROTOCOL_F_BACKEND_REQ |
+        PROTOCOL_F_CONFIG |
+        PROTOCOL_F_RESET_DEVICE |
+        PROTOCOL_F_STATUS,
     );
     const memory = stack.use(new FrontMemory(memorySize, GUEST_BASE));
     frontEnd.setMemory([memory]);
@@ -121,6 +131,7 @@ export class VhostUserTransport extends TransportBase {
   protected async closeDevice(): Promise<void> {
     this.#closeRings();
     this.#socketWatch[Symbol.dispose]();
+    this.#closeBackendRequests();
     this.#frontEnd[Symbol.dispose]();
     this.#sharedMemory[Symbol.dispose]();
   }
@@ -172,6 +183,39 @@ export class VhostUserTransport extends TransportBase {
     const watch = watchInEventLoop(fd, onReadable);
     if (this.#pending === 0) watch.unref();
     this.#watches.push(watch);
+  }
+
+  #hearBackend(requests: BackendRequests): void {
+    this.#backendRequests = requests;
+    this.#backendWatch = watchInEventLoop(requests.descriptor.number, () => this.#takeBackendRequests());
+    this.#backendWatch.unref();
+  }
+
+  #takeBackendRequests(): void {
+    for (;;) {
+      const next = this.#nextBackendRequest();
+      if (next === 'empty') return;
+      if (next === 'closed') {
+        this.#closeBackendRequests();
+        return;
+      }
+      this.configChanged();
+    }
+  }
+
+  #nextBackendRequest(): ReturnType<BackendRequests['next']> {
+    try {
+      return this.#backendRequests?.next() ?? 'closed';
+    } catch {
+      // It asks for what we have not offered: it is not heard any more.
+      return 'closed';
+    }
+  }
+
+  #closeBackendRequests(): void {
+    this.#backendWatch?.[Symbol.dispose]();
+    this.#backendRequests?.[Symbol.dispose]();
+    this.#backendRequests = undefined;
   }
 
   #checkConnection(): void {

@@ -12,6 +12,7 @@ import {
   STATUS_DRIVER_OK,
   STATUS_FEATURES_OK,
   VIRTIO_F_VERSION_1,
+  type VirtioError,
   VirtqueueError,
 } from '@skytale/virtio';
 import type { BackendEvent, Counters } from './backend-events.ts';
@@ -39,6 +40,8 @@ export interface GuestDeviceHost {
   readonly poll: EventPoll;
   readonly counters: Counters;
   emit(event: GuestEvent): void;
+  /** The device says that its configuration space has changed. */
+  configChanged(): void;
   /** Requests or a reset that went on in the event loop are done. */
   wake(): void;
 }
@@ -81,7 +84,7 @@ export class GuestDevice implements Disposable {
     this.#rings = device.queueSizes.map((_, index) => new Vring(index));
     this.#state = new DeviceState(device, this.#memory.guest, {
       usedBuffers: (index) => this.#call(index),
-      configChanged: () => this.#reportBroken(),
+      configChanged: () => this.#onConfigChange(),
       resetDone: () => this.#finishReset(),
       idle: () => this.#onIdle(),
     });
@@ -444,9 +447,14 @@ export class GuestDevice implements Disposable {
     this.#rings[index]!.signalCall();
   }
 
-  #reportBroken(): void {
+  #onConfigChange(): void {
     const reason = this.#state.brokenReason;
-    if (reason === undefined || this.#disposed) return;
+    if (this.#disposed) return;
+    if (reason === undefined) this.#host.configChanged();
+    else this.#reportBroken(reason);
+  }
+
+  #reportBroken(reason: VirtioError): void {
     this.#host.counters.add('broken');
     this.#host.emit({ event: 'broken', code: reason.code, reason: reason.message });
     for (const ring of this.#rings) ring.signalError();

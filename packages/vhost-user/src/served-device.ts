@@ -34,6 +34,7 @@ export class ServedDevice implements VirtioDevice {
   readonly deviceId: number;
   readonly features: bigint;
   readonly queueSizes: readonly number[];
+  readonly usesEventLoop: boolean;
   readonly #counters: Counters;
 
   constructor(inner: ServableDevice, counters: Counters) {
@@ -41,6 +42,7 @@ export class ServedDevice implements VirtioDevice {
     this.deviceId = inner.deviceId;
     this.features = inner.features;
     this.queueSizes = inner.queueSizes;
+    this.usesEventLoop = inner.usesEventLoop ?? false;
     this.#counters = counters;
   }
 

@@ -51,6 +51,11 @@ export interface VirtioDevice {
   readonly queueSizes: readonly number[];
   /** The configuration space as the driver reads it, little-endian. */
   readonly config: Uint8Array;
+  /**
+   * Whether it needs the event loop of its thread also while no request is under way, for timers or sockets of its own.
+   * Transports that have a thread for it let that sleep in the kernel otherwise.
+   */
+  readonly usesEventLoop?: boolean;
 
   /**
    * The driver has accepted `features` (a subset of those offered, transport's included) and set
