@@ -154,6 +154,18 @@ describe('a driver', () => {
     assert.equal(fn.state.brokenReason, undefined);
   });
 
+  it('breaks at a queue of a size that cannot be', () => {
+    for (const size of [0, 3, 16, 65535]) {
+      const fn = new TestFunction(new ReverseDevice());
+      for (const status of [1, 3]) fn.writeCommon(COMMON.status, 1, status);
+      fn.writeFeatures(1n << 32n);
+      fn.writeCommon(COMMON.status, 1, 11);
+      fn.layOutQueue(0, { size, descriptorTable: BASE, availableRing: BASE + 64, usedRing: BASE + 128 });
+      assert.equal(fn.readCommon(COMMON.queueEnable, 2), 0);
+      assert.equal(fn.state.brokenReason?.code, 'VIRTQUEUE_SIZE');
+    }
+  });
+
   it('resets a queue alone, and lays it out anew (2.6.1)', async () => {
     const { device, fn, driver } = await started();
     assert.ok((fn.readFeatures() & VIRTIO_F_RING_RESET) !== 0n);
@@ -458,9 +470,17 @@ describe('a saved function', () => {
     fn.writeBar = () => {};
     const answer = driver.queues[0]!.request(bytes(1, 2), 2);
     fn.writeBar = notify;
-    const state = await save(fn);
+    await fn.suspend();
+    const state = structuredClone(fn.saveState());
+    const memory = fn.region.bytes.slice();
+    fn.resume();
     assert.equal(device.count, 1, 'found when it went on');
     assert.deepEqual(await answer, bytes(2, 1));
     assert.equal(state.device, 0);
+    const restored = new CountingDevice();
+    const other = new TestFunction(restored);
+    other.region.bytes.set(memory);
+    await other.restoreState(state);
+    assert.equal(restored.count, 1, 'and when it was put back');
   });
 });

@@ -124,6 +124,20 @@ describe('rings', () => {
     assert.equal(guest.front.stopRing(0), 6, 'stopping twice');
   });
 
+  it('go on with what was available and never notified of', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend).start();
+    guest.queue.add(
+      [{ address: GUEST_BASE + 0x20000, length: 4 }],
+      [{ address: GUEST_BASE + 0x20080, length: 4 }],
+      0,
+    );
+    assert.equal(guest.front.stopRing(0), 0);
+    guest.ring![Symbol.dispose]();
+    guest.ring = guest.front.startRing(0, layoutOf(0), 0);
+    assert.equal(guest.receive().length, 1);
+  });
+
   it('are stopped only when the requests under way are done, and messages wait for that', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend).start();

@@ -153,7 +153,7 @@ describe('DeviceState', () => {
       [1, {}, 'VIRTIO_QUEUE_INDEX'],
       [-1, {}, 'VIRTIO_QUEUE_INDEX'],
       [0, { size: 16 }, 'VIRTQUEUE_SIZE'],
-      [0, { size: 5 }, 'VIRTQUEUE_SIZE'],
+      ...[0, 3, 5, 65535].map((size) => [0, { size }, 'VIRTQUEUE_SIZE'] as [number, object, string]),
       [0, { usedRing: 2 }, 'VIRTQUEUE_UNALIGNED'],
       [0, { usedRing: 0 }, 'VIRTQUEUE_RING_OUTSIDE_MEMORY'],
     ];
@@ -167,6 +167,14 @@ describe('DeviceState', () => {
     start();
     state.enableQueue(0, layout);
     assert.equal(state.brokenReason?.code, 'VIRTIO_STATUS');
+  });
+
+  it('is not made for a device with queues of sizes that cannot be', () => {
+    for (const size of [0, 3, 65535, 65536, 0.5, -8]) {
+      const memory = new GuestMemory([new RawDriver().region]);
+      const notify = { usedBuffers() {}, configChanged() {} };
+      assert.throws(() => new DeviceState(new ReverseDevice([8, size]), memory, notify), RangeError);
+    }
   });
 
   it('breaks at requests before the queue is enabled, or before DRIVER_OK', () => {

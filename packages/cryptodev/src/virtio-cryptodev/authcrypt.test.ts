@@ -111,6 +111,21 @@ for (const [title, engine] of Object.entries(engines)) {
       }
     });
 
+    it('GCM takes associated data in several descriptors, and no other data', async () => {
+      const driver = await open();
+      const session = await driver.session({ cipher: AES_GCM, key });
+      for (const cuts of [[], [48, 12, 3], [70], [1, 7, 30]]) {
+        driver.cuts = cuts;
+        const sealed = await driver.authcrypt(session, { iv: nonce, auth: bytes(20) });
+        assert.deepEqual([sealed.status, sealed.macLength, sealed.written], [0, 16, 32 + 16]);
+        same(sealed.data, gcm(new Uint8Array(0), bytes(20)));
+        const request = { op: COP_DECRYPT, iv: nonce, auth: bytes(20), data: sealed.data.slice() };
+        assert.deepEqual((await driver.authcrypt(session, request)).status, 0);
+        const wrong = { ...request, auth: flipped(bytes(20), 19) };
+        assert.deepEqual((await driver.authcrypt(session, wrong)).status, errno.EBADMSG);
+      }
+    });
+
     it('ChaCha20-Poly1305', async () => {
       const driver = await open();
       const session = await driver.session({ cipher: CHACHA20_POLY1305, key: bytes(32) });
