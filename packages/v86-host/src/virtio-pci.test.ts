@@ -9,7 +9,7 @@ import {
 } from '@skytale/virtio';
 import fc from 'fast-check';
 import { BASE, COMMON, PciTransport, structuresOf, TestFunction } from './testing/pci-transport.ts';
-import { UnsavableDevice } from './unsavable-device.ts';
+import { unsavable } from './unsavable-device.ts';
 import { V86Error } from './v86-error.ts';
 import type { VirtioPciState } from './virtio-pci.ts';
 
@@ -376,8 +376,8 @@ describe('a saved function', () => {
   });
 
   it('needs a reset if what the device had could not be saved, unless no driver used it', async () => {
-    const unsavable = () => new TestFunction(new UnsavableDevice(new ReverseDevice()));
-    const fn = unsavable();
+    const made = () => new TestFunction(unsavable(new ReverseDevice()));
+    const fn = made();
     const driver = new PciTransport(fn);
     const unused = await save(fn);
     await fn.restoreState(unused);

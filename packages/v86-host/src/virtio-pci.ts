@@ -28,7 +28,6 @@ import {
   pciConfigSpace,
 } from './pci-config-space.ts';
 import { V86Error } from './v86-error.ts';
-import { WatchedDevice } from './watched-device.ts';
 
 /** Bits of the ISR status (4.1.4.5). */
 const ISR_QUEUE = 1;
@@ -52,7 +51,7 @@ export interface VirtioPciOptions {
   /** The level of INTA#: called when it changes. */
   setInterrupt(asserted: boolean): void;
   /** Called with each request before the device sees it. */
-  watchRequest?(request: VirtioRequest): void;
+  readonly watchRequest?: (request: VirtioRequest) => void;
 }
 
 export class VirtioPciFunction {
@@ -67,16 +66,15 @@ export class VirtioPciFunction {
 
   /** @throws {RangeError} if the device is not one that DeviceState or this transport can carry */
   constructor(device: VirtioDevice, memory: GuestMemory, options: VirtioPciOptions) {
-    const { watchRequest } = options;
     this.#device = device;
     this.#setInterrupt = options.setInterrupt;
     this.configSpace = pciConfigSpace(device.deviceId, device.config.length, options.ioBase);
-    const carried = watchRequest === undefined ? device : new WatchedDevice(device, watchRequest);
-    this.state = new DeviceState(carried, memory, {
+    this.state = new DeviceState(device, memory, {
       usedBuffers: () => this.#interrupt(ISR_QUEUE),
       configChanged: () => this.#interrupt(ISR_CONFIG),
       resetDone: () => this.#settleIdle(),
       idle: () => this.#settleIdle(),
+      ...(options.watchRequest && { handing: options.watchRequest }),
     });
     this.#common = new CommonConfig(this.state, () => this.#clearInterrupt());
   }

@@ -46,7 +46,7 @@ import {
   PROTOCOL_F_STATUS,
   REQUEST,
 } from './protocol.ts';
-import type { CryptoSessionHandler, ServedDevice } from './served-device.ts';
+import { type CryptoSessionHandler, cryptoSessionsOf, type ServableDevice } from './servable-device.ts';
 import { badMessage, refused, VhostUserError } from './vhost-user-error.ts';
 
 /**
@@ -109,7 +109,7 @@ type Orders = { readonly [request: number]: (message: Message) => void };
 
 export class Attachment implements Disposable {
   readonly #id: number;
-  readonly #device: ServedDevice;
+  readonly #device: ServableDevice;
   readonly #socket: UnixSocket;
   readonly #host: AttachmentHost;
   readonly #reader: MessageReader;
@@ -136,7 +136,7 @@ export class Attachment implements Disposable {
   /** Takes over the socket. */
   constructor(
     id: number,
-    device: ServedDevice,
+    device: ServableDevice,
     socket: UnixSocket,
     host: AttachmentHost,
     options: AttachmentOptions,
@@ -152,7 +152,9 @@ export class Attachment implements Disposable {
     const wake = () => host.wake();
     this.#guest = new GuestDevice(device, { poll, counters, emit, configChanged, wake }, options);
     const possible = PROTOCOL_FEATURES & (options.protocolFeatures ?? PROTOCOL_FEATURES);
-    this.#offeredProtocolFeatures = device.cryptoSessions ? possible : possible & ~PROTOCOL_F_CRYPTO_SESSION;
+    this.#offeredProtocolFeatures = cryptoSessionsOf(device)
+      ? possible
+      : possible & ~PROTOCOL_F_CRYPTO_SESSION;
     this.#questions = this.#makeQuestions();
     this.#orders = this.#makeOrders();
     this.#stopTimeout = options.stopTimeout ?? STOP_TIMEOUT;
@@ -428,7 +430,7 @@ export class Attachment implements Disposable {
     const { offset, flags, bytes } = readConfigRange(message.payload);
     if (flags === CONFIG_FLAG_MIGRATION) throw refused('this device cannot be migrated');
     if (offset + bytes.length <= this.#device.config.length) {
-      this.#device.writeConfig(offset, bytes);
+      this.#guest.writeConfig(offset, bytes);
       return;
     }
     const reason = refused(
@@ -440,9 +442,9 @@ export class Attachment implements Disposable {
   }
 
   get #cryptoSessions(): CryptoSessionHandler {
-    const { cryptoSessions } = this.#device;
-    if (cryptoSessions === undefined) throw refused('this device has no crypto sessions');
-    return cryptoSessions;
+    const sessions = cryptoSessionsOf(this.#device);
+    if (sessions === undefined) throw refused('this device has no crypto sessions');
+    return sessions;
   }
 
   /** To close what is not open does no harm: QEMU goes on doing so after its guest was reset. */

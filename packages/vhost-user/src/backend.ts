@@ -3,7 +3,7 @@ import { type BackendEvent, Counters } from './backend-events.ts';
 import { EventPoll, type Watch } from './ffi/event-poll.ts';
 import type { FileDescriptor } from './ffi/file-descriptor.ts';
 import { UnixListener } from './ffi/unix-socket.ts';
-import { type ServableDevice, ServedDevice } from './served-device.ts';
+import { checkServable, type ServableDevice } from './servable-device.ts';
 
 export interface BackendOptions extends AttachmentOptions {
   /** Path of the Unix socket to listen on; at most 107 bytes. */
@@ -22,7 +22,7 @@ export interface BackendOptions extends AttachmentOptions {
  */
 export class VhostUserBackend implements AsyncDisposable {
   readonly counters: Counters;
-  readonly #device: ServedDevice;
+  readonly #device: ServableDevice;
   readonly #options: BackendOptions;
   readonly #poll = new EventPoll();
   readonly #listener: UnixListener;
@@ -43,8 +43,8 @@ export class VhostUserBackend implements AsyncDisposable {
   constructor(device: ServableDevice, options: BackendOptions) {
     this.#options = options;
     this.counters = options.counters ?? new Counters();
-    this.#device = new ServedDevice(device, this.counters);
-    this.#device.check();
+    this.#device = device;
+    checkServable(device);
     this.#listener = new UnixListener(options.socket);
     this.#watches = [
       this.#poll.watch(this.#listener.descriptor, 'edge', () => {
@@ -101,7 +101,9 @@ export class VhostUserBackend implements AsyncDisposable {
   }
 
   get #needsLoop(): boolean {
-    return this.#device.usesEventLoop || this.#draining.size > 0 || (this.#attachment?.isBusy ?? false);
+    return (
+      this.#device.usesEventLoop === true || this.#draining.size > 0 || (this.#attachment?.isBusy ?? false)
+    );
   }
 
   get #hasWork(): boolean {

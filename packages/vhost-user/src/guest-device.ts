@@ -13,6 +13,7 @@ import {
   STATUS_FEATURES_OK,
   VIRTIO_F_VERSION_1,
   type VirtioError,
+  type VirtioRequest,
   VirtqueueError,
 } from '@skytale/virtio';
 import type { BackendEvent, Counters } from './backend-events.ts';
@@ -24,7 +25,7 @@ import { InflightMemory } from './inflight-area.ts';
 import { MemoryTable } from './memory-table.ts';
 import type { InflightArea, MemoryRegion, VringAddress } from './payload.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from './protocol.ts';
-import type { ServedDevice } from './served-device.ts';
+import type { ServableDevice } from './servable-device.ts';
 import { refused } from './vhost-user-error.ts';
 import { Vring } from './vring.ts';
 
@@ -56,7 +57,7 @@ export interface GuestDeviceOptions extends MapOptions {
 }
 
 export class GuestDevice implements Disposable {
-  readonly #device: ServedDevice;
+  readonly #device: ServableDevice;
   readonly #host: GuestDeviceHost;
   readonly #options: GuestDeviceOptions;
   readonly #memory: MemoryTable;
@@ -76,7 +77,7 @@ export class GuestDevice implements Disposable {
   #life = 0;
   #disposed = false;
 
-  constructor(device: ServedDevice, host: GuestDeviceHost, options: GuestDeviceOptions) {
+  constructor(device: ServableDevice, host: GuestDeviceHost, options: GuestDeviceOptions) {
     this.#device = device;
     this.#host = host;
     this.#options = options;
@@ -87,6 +88,7 @@ export class GuestDevice implements Disposable {
       configChanged: () => this.#onConfigChange(),
       resetDone: () => this.#finishReset(),
       idle: () => this.#onIdle(),
+      handing: (request) => this.#count(request),
     });
   }
 
@@ -200,6 +202,11 @@ export class GuestDevice implements Disposable {
   /** Where a ring that stopped is to go on in its available ring. */
   baseOf(index: number): number {
     return this.#ring(index).base;
+  }
+
+  /** A part of the configuration space, inside of it. */
+  writeConfig(offset: number, bytes: Uint8Array): void {
+    this.#state.writeConfig(offset, bytes);
   }
 
   replaceMemory(regions: readonly MemoryRegion[], descriptors: readonly FileDescriptor[]): void {
@@ -435,6 +442,13 @@ export class GuestDevice implements Disposable {
     } catch {
       return undefined;
     }
+  }
+
+  #count({ readable, writable }: VirtioRequest): void {
+    const { counters } = this.#host;
+    counters.add('requests');
+    counters.add('readableBytes', readable.byteLength);
+    counters.add('writableBytes', writable.byteLength);
   }
 
   #onKick(ring: Vring): void {

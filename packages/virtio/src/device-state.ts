@@ -27,7 +27,7 @@ import {
   type TakenRequest,
   type VirtqueueOptions,
 } from './split-virtqueue.ts';
-import type { VirtioDevice } from './virtio-device.ts';
+import type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
 import { asVirtioError, VirtioError, VirtqueueError } from './virtio-error.ts';
 
 /** What a transport carries to the driver (VIRTIO 1.3, 2.3). Called in the middle of other calls: do not call back. */
@@ -38,6 +38,8 @@ export interface DeviceNotifications {
   configChanged(): void;
   /** The reset that the driver asked for is complete: `status` is 0 now. */
   resetDone?(): void;
+  /** The device is about to get this request. */
+  handing?(request: VirtioRequest): void;
   /** The last of the requests that were under way has completed, outside of `run`: `isBusy` is false now. */
   idle?(): void;
 }
@@ -414,6 +416,7 @@ export class DeviceState {
   #handle(index: number, queue: SplitVirtqueue, request: TakenRequest): void {
     const { serial } = request;
     const life = this.#life;
+    this.#notify.handing?.(request);
     try {
       const result = this.device.handle(index, request);
       if (result !== undefined) this.#follow(result, life, queue, request, serial);

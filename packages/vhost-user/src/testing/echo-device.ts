@@ -3,7 +3,7 @@
  * that are nothing but ids. Its configuration space is 8 bytes, all writable.
  */
 import type { DriverLink, VirtioDevice, VirtioRequest } from '@skytale/virtio';
-import type { CryptoSessionHandler } from '../served-device.ts';
+import type { CryptoSessionHandler } from '../servable-device.ts';
 
 export class EchoDevice implements VirtioDevice, CryptoSessionHandler {
   readonly deviceId = 42;
