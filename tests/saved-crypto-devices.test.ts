@@ -18,7 +18,7 @@ const iv = new Uint8Array(16);
 const memorySize = 4 * 1024 * 1024;
 
 async function putBack(fn: TestFunction): Promise<void> {
-  await fn.restoreState(structuredClone(fn.saveState()));
+  await fn.restoreState(await fn.save());
 }
 
 describe('virtio-crypto', () => {

@@ -11,7 +11,6 @@ import fc from 'fast-check';
 import { BASE, COMMON, PciTransport, structuresOf, TestFunction } from './testing/pci-transport.ts';
 import { unsavable } from './unsavable-device.ts';
 import { V86Error } from './v86-error.ts';
-import type { VirtioPciState } from './virtio-pci.ts';
 
 /** It answers with the bytes in reverse, at once or when `release` is called. */
 class ReverseDevice implements VirtioDevice {
@@ -336,17 +335,10 @@ describe('a saved function', () => {
     }
   }
 
-  async function save(fn: TestFunction): Promise<VirtioPciState> {
-    await fn.suspend();
-    const state = structuredClone(fn.saveState());
-    fn.resume();
-    return state;
-  }
-
   async function savedAfter(requests: number) {
     const { fn, driver, device } = await started(new CountingDevice());
     for (let i = 0; i < requests; i++) await driver.queues[0]!.request(bytes(1), 1);
-    return { fn, driver, device, memory: fn.region.bytes.slice(), state: await save(fn) };
+    return { fn, driver, device, memory: fn.region.bytes.slice(), state: await fn.save() };
   }
 
   it('goes on where it was, itself and restored into another', async () => {
@@ -358,12 +350,12 @@ describe('a saved function', () => {
     await other.restoreState(state);
     assert.equal(device.count, 100);
     assert.equal(device.activated, (1n << 32n) | (3n << 28n));
-    assert.deepEqual(await save(other), state);
+    assert.deepEqual(await other.save(), state);
     // The driver's own memory of the rings is in the guest: here it is moved to the other function.
     fn.region.bytes.set(memory);
     await fn.restoreState(state);
     await assert.doesNotReject(fn.whenIdle());
-    assert.deepEqual(await save(fn), state);
+    assert.deepEqual(await fn.save(), state);
   });
 
   it('keeps an interrupt that was not taken', async () => {
@@ -379,12 +371,12 @@ describe('a saved function', () => {
     const made = () => new TestFunction(unsavable(new ReverseDevice()));
     const fn = made();
     const driver = new PciTransport(fn);
-    const unused = await save(fn);
+    const unused = await fn.save();
     await fn.restoreState(unused);
     assert.deepEqual([fn.state.brokenReason, fn.level], [undefined, false]);
     await driver.start();
     await driver.queues[0]!.request(bytes(1), 1);
-    await fn.restoreState(await save(fn));
+    await fn.restoreState(await fn.save());
     assert.equal((await driver.broken).code, 'VIRTIO_NEEDS_RESET');
     assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
     await driver.reset();
@@ -398,14 +390,14 @@ describe('a saved function', () => {
     fn.onInterrupt = () => {};
     fn.layOutQueue(0, { size: 8, descriptorTable: 0, availableRing: 0, usedRing: 0 }); // enabled twice
     assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
-    const state = await save(fn);
+    const state = await fn.save();
     const other = new TestFunction(new ReverseDevice());
     await other.restoreState(state);
     assert.equal(other.readCommon(COMMON.status, 1), fn.readCommon(COMMON.status, 1));
     assert.match(other.state.brokenReason!.message, /twice/);
     assert.equal(other.level, true, 'the interrupt that said so was not taken');
     assert.equal(other.readBar(0x40, 1), 2);
-    await other.restoreState(await save(other));
+    await other.restoreState(await other.save());
     assert.equal(other.level, false);
   });
 
