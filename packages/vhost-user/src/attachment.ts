@@ -12,7 +12,7 @@ import type { BackendEvent, Counters } from './backend-events.ts';
 import { EventFd } from './ffi/event-fd.ts';
 import type { EventPoll, Watch } from './ffi/event-poll.ts';
 import type { FileDescriptor } from './ffi/file-descriptor.ts';
-import { UnixSocket } from './ffi/unix-socket.ts';
+import { isSocket, UnixSocket } from './ffi/unix-socket.ts';
 import { GuestDevice, type GuestDeviceOptions, type GuestEvent } from './guest-device.ts';
 import { MEMORY_SLOTS } from './memory-table.ts';
 import { encodeMessage, type Message, MessageReader } from './message.ts';
@@ -353,6 +353,7 @@ export class Attachment implements Disposable {
       },
       [REQUEST.SET_BACKEND_REQ_FD]: (message) => {
         expectDescriptors(message, 1);
+        if (!isSocket(message.descriptors[0]!)) throw badMessage(`${message.name} came without a socket`);
         this.#backendSocket?.[Symbol.dispose]();
         this.#backendSocket = new UnixSocket(message.takeDescriptor());
       },
@@ -423,7 +424,11 @@ export class Attachment implements Disposable {
   #announceConfig(): void {
     const wanted = PROTOCOL_F_BACKEND_REQ | PROTOCOL_F_CONFIG;
     if ((this.#protocolFeatures & wanted) !== wanted) return;
-    this.#backendSocket?.send(encodeMessage(BACKEND_REQUEST.CONFIG_CHANGE_MSG, 0, new Uint8Array(0)));
+    try {
+      this.#backendSocket?.send(encodeMessage(BACKEND_REQUEST.CONFIG_CHANGE_MSG, 0, new Uint8Array(0)));
+    } catch {
+      // A socket of another kind, or gone: the front end's loss, not the device's, which has called us.
+    }
   }
 
   #setConfig(message: Message): void {

@@ -1,5 +1,5 @@
 /** The front end's side of the socket on which a back end has requests of its own. */
-import type { FileDescriptor } from './ffi/file-descriptor.ts';
+import { closeAll, type FileDescriptor } from './ffi/file-descriptor.ts';
 import { pinnedBuffer } from './ffi/libc.ts';
 import { UnixSocket } from './ffi/unix-socket.ts';
 import { HEADER_SIZE } from './message.ts';
@@ -31,7 +31,10 @@ export class BackendRequests implements Disposable {
    */
   next(): 'config-change' | 'empty' | 'closed' {
     while (this.#filled < HEADER_SIZE) {
-      const received = this.#socket.receive(this.#header, this.#filled, HEADER_SIZE - this.#filled, []);
+      const descriptors: FileDescriptor[] = [];
+      const left = HEADER_SIZE - this.#filled;
+      const received = this.#socket.receive(this.#header, this.#filled, left, descriptors);
+      closeAll(descriptors);
       if (typeof received === 'string') return received;
       this.#filled += received;
     }

@@ -44,7 +44,7 @@ export class VhostUserTransport extends TransportBase {
   readonly #rings = new Map<number, FrontRing>();
   readonly #watches: EventLoopWatch[] = [];
   readonly #socketWatch: EventLoopWatch;
-  #backendRequests: BackendRequests | undefined;
+  readonly #backendRequests: BackendRequests | undefined;
   #backendWatch: EventLoopWatch | undefined;
   #status = 0;
   #accepted = 0n;
@@ -53,6 +53,7 @@ export class VhostUserTransport extends TransportBase {
   private constructor(
     frontEnd: FrontEnd,
     memory: FrontMemory,
+    backendRequests: BackendRequests | undefined,
     identity: { deviceId: number; offeredFeatures: bigint; queueSizes: number[] },
   ) {
     super(identity, memory.guestRegion);
@@ -60,7 +61,11 @@ export class VhostUserTransport extends TransportBase {
     this.#sharedMemory = memory;
     this.#socketWatch = watchInEventLoop(frontEnd.socket.descriptor.number, () => this.#checkConnection());
     this.#socketWatch.unref();
-    if (this.#has(PROTOCOL_F_BACKEND_REQ)) this.#hearBackend(frontEnd.openBackendRequests());
+    this.#backendRequests = backendRequests;
+    if (backendRequests === undefined) return;
+    const { number } = backendRequests.descriptor;
+    this.#backendWatch = watchInEventLoop(number, () => this.#takeBackendRequests(backendRequests));
+    this.#backendWatch.unref();
   }
 
   /**
@@ -82,9 +87,12 @@ export class VhostUserTransport extends TransportBase {
     );
     const memory = stack.use(new FrontMemory(memorySize, GUEST_BASE));
     frontEnd.setMemory([memory]);
+    const hears = (frontEnd.protocolFeatures & PROTOCOL_F_BACKEND_REQ) !== 0n;
+    const requests = hears ? stack.use(frontEnd.openBackendRequests()) : undefined;
     const offeredFeatures = features & ~VHOST_USER_F_PROTOCOL_FEATURES;
     const queueSizes = new Array<number>(queues).fill(queueSize);
-    const transport = new VhostUserTransport(frontEnd, memory, { deviceId, offeredFeatures, queueSizes });
+    const identity = { deviceId, offeredFeatures, queueSizes };
+    const transport = new VhostUserTransport(frontEnd, memory, requests, identity);
     stack.move();
     return transport;
   }
@@ -131,7 +139,8 @@ export class VhostUserTransport extends TransportBase {
   protected async closeDevice(): Promise<void> {
     this.#closeRings();
     this.#socketWatch[Symbol.dispose]();
-    this.#closeBackendRequests();
+    this.#backendWatch?.[Symbol.dispose]();
+    this.#backendRequests?.[Symbol.dispose]();
     this.#frontEnd[Symbol.dispose]();
     this.#sharedMemory[Symbol.dispose]();
   }
@@ -185,37 +194,13 @@ export class VhostUserTransport extends TransportBase {
     this.#watches.push(watch);
   }
 
-  #hearBackend(requests: BackendRequests): void {
-    this.#backendRequests = requests;
-    this.#backendWatch = watchInEventLoop(requests.descriptor.number, () => this.#takeBackendRequests());
-    this.#backendWatch.unref();
-  }
-
-  #takeBackendRequests(): void {
+  #takeBackendRequests(requests: BackendRequests): void {
     for (;;) {
-      const next = this.#nextBackendRequest();
-      if (next === 'empty') return;
-      if (next === 'closed') {
-        this.#closeBackendRequests();
-        return;
-      }
+      const next = nextOf(requests);
+      if (next === 'closed') this.#backendWatch?.[Symbol.dispose]();
+      if (next !== 'config-change') return;
       this.configChanged();
     }
-  }
-
-  #nextBackendRequest(): ReturnType<BackendRequests['next']> {
-    try {
-      return this.#backendRequests?.next() ?? 'closed';
-    } catch {
-      // It asks for what we have not offered: it is not heard any more.
-      return 'closed';
-    }
-  }
-
-  #closeBackendRequests(): void {
-    this.#backendWatch?.[Symbol.dispose]();
-    this.#backendRequests?.[Symbol.dispose]();
-    this.#backendRequests = undefined;
   }
 
   #checkConnection(): void {
@@ -244,5 +229,14 @@ export class VhostUserTransport extends TransportBase {
     const death = new VirtioError('VIRTIO_DEVICE_DIED', message, { cause: error });
     this.fail(death);
     return death;
+  }
+}
+
+/** A back end that asks for what we have not offered is not heard any more. */
+function nextOf(requests: BackendRequests): ReturnType<BackendRequests['next']> {
+  try {
+    return requests.next();
+  } catch {
+    return 'closed';
   }
 }

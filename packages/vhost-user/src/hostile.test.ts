@@ -240,6 +240,14 @@ describe('descriptors', () => {
     });
   }
 
+  it('a message that brings a socket brings nothing else', () =>
+    survive((guest, backend) => {
+      using event = EventFd.create();
+      const message = encodeMessage(REQUEST.SET_BACKEND_REQ_FD, 0, new Uint8Array(0));
+      guest.front.socket.send(message, [event.descriptor]);
+      isThrownOut(guest, backend, /SET_BACKEND_REQ_FD came without a socket/);
+    }));
+
   it('a socket comes with no other message', () =>
     survive((guest, backend) => {
       const [ours, theirs] = UnixSocket.pair();

@@ -151,8 +151,11 @@ export class RequestQueue {
     // A request that finds memory but no descriptors gives the memory back, which is a reason to come here.
     if (queue === undefined || this.#waiting.length === 0 || this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#waiting.length > 0 && this.#place(queue, this.#waiting.peek()!)) this.#waiting.shift();
-    this.#isPumping = false;
+    try {
+      while (this.#waiting.length > 0 && this.#place(queue, this.#waiting.peek()!)) this.#waiting.shift();
+    } finally {
+      this.#isPumping = false;
+    }
     if (queue.wantsKick()) this.#host.kick(this.index);
   }
 
