@@ -62,7 +62,7 @@ class Record implements RequestTracker {
   }
 }
 
-function started({ tracker, at = 0 }: { tracker?: RequestTracker; at?: number } = {}) {
+function started({ tracker, at = 0 }: { tracker?: Record | undefined; at?: number } = {}) {
   const device = new KeepingDevice([SIZE]);
   const driver = new RawDriver(SIZE, at);
   for (let head = 0; head < SIZE; head++) {
@@ -77,8 +77,13 @@ function started({ tracker, at = 0 }: { tracker?: RequestTracker; at?: number } 
   state.writeStatus(3);
   state.writeDriverFeatures(1n << 32n);
   state.writeStatus(11);
-  const start = (indices: QueueIndices) =>
-    state.enableQueue(0, driver.layout, { ...indices, ...(tracker && { tracker }) });
+  /** Goes on; with a record, by that: what was taken and not used comes first, then what was not taken. */
+  const start = (indices: QueueIndices) => {
+    const resubmit = tracker && [...tracker.heads];
+    const next = resubmit && { resubmit, availableIndex: (indices.usedIndex + resubmit.length) & 0xffff };
+    if (next) assert.equal(next.availableIndex, indices.availableIndex, 'both say the same');
+    state.enableQueue(0, driver.layout, { ...indices, ...(tracker && { tracker, ...next }) });
+  };
   start({ availableIndex: at, usedIndex: at });
   state.writeStatus(15);
   const offer = (...heads: number[]) => {
@@ -228,8 +233,9 @@ describe('a device that keeps requests', () => {
       fc.record({ do: fc.constant('restart' as const) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.nat(0xffff), (steps, at) => {
-        const { device, driver, state, start, stop } = started({ at });
+      fc.property(fc.array(step, { maxLength: 60 }), fc.nat(0xffff), fc.boolean(), (steps, at, records) => {
+        const tracker = records ? new Record() : undefined;
+        const { device, driver, state, start, stop } = started({ at, tracker });
         let seen = at;
         const free = Array.from({ length: SIZE }, (_, head) => head);
         const reap = () => {
