@@ -113,13 +113,14 @@ class WrongDevice extends VirtioCryptodevDevice implements VirtioDevice {
     const head = Object.values(wrongHeads)[number - firstWrongHead];
     if (head !== undefined) (request as VirtioRequest & OwnHead).head = head;
     const lie = Object.values(creating ? sessionLies : operationLies)[number - 1];
+    if (lie === undefined) return super.handle(queueIndex, request);
     const { readable, writable } = request;
-    return super.handle(
-      queueIndex,
-      lie === undefined
-        ? request
-        : { readable, writable, complete: (written) => request.complete(told(lie, request, written)) },
-    );
+    return super.handle(queueIndex, {
+      readable,
+      writable,
+      complete: (written) => request.complete(told(lie, request, written)),
+      giveBack: (written) => request.giveBack(written),
+    });
   }
 
   /** What is kept lies in memory that the driver wants back. */

@@ -146,6 +146,13 @@ export const settings = {
     parse: integer(1, 64),
     fallback: is('1'),
   }),
+  'trust-vmm-memory': define({
+    help:
+      'take memory of virtual machines that is not sealed, such as memory-backend-file with huge pages: a VMM that ' +
+      'then makes its memory smaller ends this device at once (SIGBUS)',
+    parse: parseSwitch,
+    fallback: is('false'),
+  }),
   metrics: define({
     value: 'HOST:PORT',
     help: 'address for Prometheus to read counters at /metrics; port 0 takes a free one',

@@ -156,7 +156,7 @@ export class DataRequest {
     const request = this.#request!;
     const writable = this.#writable;
     const last = writable.count - 1;
-    writable.memory[last]![writable.offset[last]! + writable.length[last]! - 1] = status;
+    writable.memory[last]!.bytes[writable.offset[last]! + writable.length[last]! - 1] = status;
     this.#request = undefined;
     this.#readable = this.#writable = noSegments;
     request.complete(this.written);
