@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { LogError, type LogErrorCode } from './log-error.ts';
+import type { Damage, OnDamage } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
 import type { WorkerRole } from './sqlite-worker.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
@@ -12,11 +13,13 @@ export interface ThreadRequest {
   readonly args: readonly unknown[];
 }
 
-export interface ThreadAnswer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: { readonly code: LogErrorCode; readonly message: string };
-}
+export type ThreadAnswer =
+  | {
+      readonly id: number;
+      readonly value?: unknown;
+      readonly error?: { readonly code: LogErrorCode; readonly message: string };
+    }
+  | { readonly damage: Damage };
 
 interface Waiting {
   readonly request: ThreadRequest;
@@ -38,6 +41,7 @@ type Methods<T> = { [K in keyof T as T[K] extends (...args: never[]) => unknown 
 export class SqliteThread<T extends SqliteReader | SqliteWriter> {
   readonly #worker: Worker;
   readonly #exited: Promise<unknown>;
+  readonly #onDamage: OnDamage;
   readonly #given = new Map<number, Waiting>();
   readonly #urgent: Waiting[] = [];
   readonly #others: Waiting[] = [];
@@ -45,7 +49,8 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
   #ended: LogError | undefined;
 
   /** @param onEnd told once why nothing more can be asked, unless `close` was called */
-  constructor(role: WorkerRole, onEnd: (reason: LogError) => void) {
+  constructor(role: WorkerRole, onDamage: OnDamage, onEnd: (reason: LogError) => void) {
+    this.#onDamage = onDamage;
     this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: role });
     this.#exited = once(this.#worker, 'exit').catch(() => undefined);
     const end = (cause?: unknown) => {
@@ -107,7 +112,12 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
     }
   }
 
-  #answered({ id, value, error }: ThreadAnswer): void {
+  #answered(answer: ThreadAnswer): void {
+    if ('damage' in answer) {
+      this.#onDamage(answer.damage);
+      return;
+    }
+    const { id, value, error } = answer;
     const waiting = this.#given.get(id);
     this.#given.delete(id);
     this.#give();

@@ -1,6 +1,6 @@
 /** A thread of the SQLite log, the one that reads or the one that writes: one request after the other, each answered. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { SqliteLogOptions } from './sqlite-database.ts';
+import type { Damage, ThreadOptions } from './sqlite-database.ts';
 import { logError } from './sqlite-errors.ts';
 import { SqliteReader } from './sqlite-reader.ts';
 import type { ThreadAnswer, ThreadRequest } from './sqlite-thread.ts';
@@ -8,7 +8,7 @@ import { SqliteWriter } from './sqlite-writer.ts';
 
 export interface WorkerRole {
   readonly role: 'read' | 'write';
-  readonly options: SqliteLogOptions;
+  readonly options: ThreadOptions;
 }
 
 if (parentPort === null) throw new Error('sqlite-worker.ts runs as a worker thread only');
@@ -16,9 +16,13 @@ const port = parentPort;
 const { role, options } = workerData as WorkerRole;
 const tables: { part?: SqliteReader | SqliteWriter } = {};
 
+function onDamage(damage: Damage): void {
+  port.postMessage({ damage } satisfies ThreadAnswer);
+}
+
 function perform({ method, args }: ThreadRequest): unknown {
   if (method === 'open') {
-    tables.part = role === 'read' ? new SqliteReader(options) : new SqliteWriter(options);
+    tables.part = role === 'read' ? new SqliteReader(options, onDamage) : new SqliteWriter(options, onDamage);
     return undefined;
   }
   const part = tables.part as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
@@ -26,7 +30,7 @@ function perform({ method, args }: ThreadRequest): unknown {
 }
 
 port.on('message', (request: ThreadRequest) => {
-  let answer: ThreadAnswer;
+  let answer: Exclude<ThreadAnswer, { damage: Damage }>;
   try {
     answer = { id: request.id, value: perform(request) };
   } catch (error) {

@@ -1,19 +1,22 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { databaseOf, lockDirectory } from './data-directory.ts';
-import type { LogErrorCode } from './log-error.ts';
+import { LogError, type LogErrorCode } from './log-error.ts';
 import type { Appended, RoomCounts } from './message-log.ts';
+import { Batches } from './sqlite-batches.ts';
 import {
+  busyTimeout,
   bytesOf,
   connect,
   hexOf,
   noRoom,
-  readRoom,
+  type OnDamage,
   rows,
-  type SqliteLogOptions,
-  selectRoom,
+  type ThreadOptions,
 } from './sqlite-database.ts';
 import { doing, logError } from './sqlite-errors.ts';
-import { memberValues, type Room, roomValues, sumOfBatch } from './sqlite-rows.ts';
+import { Mender } from './sqlite-mender.ts';
+import { migrate } from './sqlite-migration.ts';
+import { memberValues, type Room, sumOfBatch } from './sqlite-rows.ts';
 import { makeTables, versionOf } from './sqlite-schema.ts';
 
 /** Bytes stored after which the write-ahead log is copied into the database; it may grow a little beyond. */
@@ -23,6 +26,13 @@ const TRANSACTION_BYTES = 20 * 1024;
 /** Rows, and bytes of frames, that one step of deleting takes at most, so that it never holds up an append for long. */
 const STEP_ROWS = 500;
 const STEP_BYTES = 8 * 1024 * 1024;
+/** Batches that one step of pruning looks at to find old ones: each may have to be read. */
+const STEP_SEEN = 50;
+/** How long copying back waits for those who read. */
+const CHECKPOINT_WAIT_MS = 20;
+/** Also a place that a turned bit has made one beyond all that are. */
+const ANY_PLACE = 2n ** 63n - 1n;
+const FROM_THE_OLDEST = [-1n, 0n] as const;
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
 export interface PackedBatch {
@@ -36,6 +46,8 @@ export interface PackedBatch {
   readonly length: number;
 }
 
+type OldBatch = [room: Uint8Array, last: bigint, time: bigint, rowid: bigint];
+
 /** What became of one append of a transaction. */
 export type Outcome =
   | Appended
@@ -43,46 +55,71 @@ export type Outcome =
 
 /**
  * Writing, by the only connection that does. Every method is one transaction, and throws LogError; it has changed
- * nothing then, and may be tried again.
+ * nothing then, and may be tried again. LOG_DAMAGED is about the one room that was asked for, which is mended if it can be.
  */
 export class SqliteWriter {
   readonly #lock: DatabaseSync;
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #batches: Batches;
+  readonly #mender: Mender;
+  readonly #busyTimeoutMs: number;
   /** Rooms that are not deleted. */
-  #rooms: number;
-  /** Bytes in the write-ahead log, roughly. */
+  #rooms = 0;
+  /** Bytes in the write-ahead log, roughly; and how many there are when it is copied next. */
   #uncopied = 0;
+  #copiedAt = CHECKPOINT_BYTES;
+  /** Where in the order of time the next step of pruning goes on. */
+  #pruned: readonly [time: bigint, rowid: bigint] = FROM_THE_OLDEST;
+  /** Rooms whose old batches cannot be deleted, because a page is damaged; tried again when the log is opened. */
+  readonly #unprunable = new Set<string>();
 
-  constructor(options: SqliteLogOptions) {
+  constructor(options: ThreadOptions, onDamage: OnDamage) {
     const { directory, durability, maxBytes } = options;
+    this.#busyTimeoutMs = busyTimeout(options);
     this.#lock = lockDirectory(directory);
     let db: DatabaseSync | undefined;
     try {
       const path = databaseOf(directory);
       db = connect(path, options, false);
-      if (versionOf(db, path) === 0) makeTables(db);
+      this.#db = db;
+      const version = versionOf(db, path);
+      if (version === 0) makeTables(db);
+      else migrate(db, version);
       db.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
+        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${2 * CHECKPOINT_BYTES};
+         PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
       );
       limit(db, maxBytes);
-      this.#db = db;
       this.#statements = prepare(db);
-      this.#rooms = Number(db.prepare('SELECT count(*) AS count FROM room WHERE deleted = 0').get()?.count);
+      this.#batches = new Batches(db);
+      this.#mender = new Mender(db, onDamage);
+      this.#rooms = this.#mendAll();
     } catch (error) {
       db?.close();
       this.#lock.close();
-      throw logError(error, `opening the database in ${directory}`);
+      const { code, message } = logError(error, `opening the database in ${directory}`);
+      throw new LogError(code === 'LOG_DAMAGED' ? 'LOG_CORRUPT' : code, message, { cause: error });
     }
+  }
+
+  #mendAll(): number {
+    const { rooms, wrong } = this.#mender.lookAtAll();
+    try {
+      if (wrong.length > 0) this.#transaction('mending rows', () => this.#mender.mendRows(wrong));
+    } catch (error) {
+      if (!ofOneRoom(error)) throw error;
+    }
+    return rooms;
   }
 
   /** O(log rooms). @returns whether it is there now; it is not where one of that id has yet to be deleted */
   createRoom(room: string, creator: string, now: number): boolean {
     return this.#transaction('creating a room', () => {
       const id = bytesOf(room);
-      const found = this.#room(id);
+      const found = this.#mender.room(id);
       if (found !== undefined) return !found.deleted;
-      this.#putRoom({
+      this.#mender.putRoom({
         id,
         head: 0,
         first: 1,
@@ -110,107 +147,191 @@ export class SqliteWriter {
    * @throws {LogError} if none of them could be stored
    */
   append(batches: readonly PackedBatch[], bytes: Uint8Array): Outcome[] {
-    const outcomes = this.#transaction('storing messages', () =>
-      batches.map((batch) => this.#appendOne(batch, bytes)),
-    );
     this.#uncopied += bytes.length;
-    return outcomes;
+    return this.#forEach('storing messages', batches, (batch) => this.#appendOne(batch, bytes), refusal);
   }
 
   #appendOne({ room, first, last, time, members, at, length }: PackedBatch, bytes: Uint8Array): Outcome {
     const id = bytesOf(room);
     let found: Room | undefined;
     try {
-      found = this.#room(id);
+      found = this.#mender.room(id);
       if (found === undefined || found.deleted) throw noRoom(room);
     } catch (error) {
-      const { code, message } = logError(error, 'reading a room');
-      return { error: { code, message } };
+      if (error instanceof LogError) return refusal(error);
+      throw error;
     }
     if (found.head !== first - 1) return { stored: false, head: found.head };
     const frames = bytes.subarray(at + 32 * members.length, at + length);
-    // Whatever stands behind the head can only be damage.
+    // What stands there already can only be damage: the head is right.
     this.#statements.putBatch.run(id, last, first, time, frames, sumOfBatch(id, first, last, time, frames));
     for (const [index, { member, n }] of members.entries()) {
       const hash = bytes.subarray(at + 32 * index, at + 32 * index + 32);
       this.#statements.putMember.run(...memberValues(id, bytesOf(member), n, hash));
     }
-    this.#putRoom({ ...found, head: last, bytes: found.bytes + frames.length, usedAt: time });
+    this.#mender.putRoom({ ...found, head: last, bytes: found.bytes + frames.length, usedAt: time });
     return { stored: true };
   }
 
-  /** Makes a room one that is to be deleted: nobody sees it any more. @returns whether there was one */
+  /** Mends the row of a room. */
+  mendRoom(room: string): void {
+    this.#transaction('mending a room', () => this.#mender.room(bytesOf(room)));
+  }
+
+  /** Mends the row of a member. @returns whether it is right now; if not, it can only be found among the messages */
+  mendMember(room: string, member: string): boolean {
+    return this.#transaction('mending a member', () => this.#mender.member(room, member));
+  }
+
+  /** Writes the row of a member anew, unless an append has in the meantime. */
+  putMember(room: string, member: string, n: number, hash: Uint8Array): void {
+    this.#transaction('mending a member', () => {
+      if (this.#mender.member(room, member)) return;
+      this.#statements.putMember.run(...memberValues(bytesOf(room), bytesOf(member), n, hash));
+    });
+  }
+
+  /** Makes a room, damaged or not, one that is to be deleted: nobody sees it any more. @returns whether there was one */
   beginDeletion(room: string): boolean {
     return this.#transaction('deleting a room', () => {
       const id = bytesOf(room);
-      const found = this.#room(id);
+      let found: Room | undefined;
+      try {
+        found = this.#mender.room(id);
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        found = { id, head: 0, first: 1, bytes: 0, createdAt: 0, usedAt: 0, deleted: false, creator: '' };
+      }
       if (found === undefined || found.deleted) return false;
-      this.#putRoom({ ...found, deleted: true });
+      this.#mender.putRoom({ ...found, deleted: true });
       this.#rooms -= 1;
       return true;
     });
   }
 
-  /** Deletes a piece of a room that is to be deleted. @returns whether something of it is left */
+  /** Deletes a piece of a room that is to be deleted. O(piece). @returns whether something of it is left */
   deleteStep(room: string): boolean {
     return this.#transaction('deleting a room', () => {
       const id = bytesOf(room);
-      if (!this.#room(id)?.deleted) return false;
-      const { removed } = this.#removeBatches(id, Number.MAX_SAFE_INTEGER, STEP_ROWS);
-      if (removed > 0) return true;
-      if (this.#statements.removeMembers.run(id, STEP_ROWS).changes !== 0) return true;
-      this.#statements.removeRoom.run(id);
-      return false;
+      return this.#mender.room(id)?.deleted === true && this.#deletePiece(id);
     });
   }
 
-  /** Deletes old messages, a bounded number of them. @returns whether there may be more */
-  prune(before: number): boolean {
-    return this.#transaction('deleting old messages', () => {
-      const until = new Map<string, number>();
-      for (const row of this.#statements.older.all(before, STEP_ROWS) as unknown as [Uint8Array, bigint][]) {
-        const room = hexOf(row[0]);
-        until.set(room, Math.max(until.get(room) ?? 0, Number(row[1])));
-      }
-      let left = STEP_ROWS;
-      for (const [room, last] of until) {
-        const id = bytesOf(room);
-        const found = this.#room(id);
-        if (found === undefined) continue;
-        const { removed, bytes, place } = this.#removeBatches(id, last, left);
-        this.#putRoom({ ...found, first: place + 1, bytes: found.bytes - bytes });
-        left -= removed;
-        if (left === 0) return true;
-      }
-      return false;
-    });
-  }
-
-  /** Deletes those of these rooms that are empty. @returns which these are */
-  forget(candidates: readonly string[]): string[] {
-    return this.#transaction('forgetting empty rooms', () =>
-      candidates.filter((room) => {
-        const id = bytesOf(room);
-        const found = this.#room(id);
-        if (found === undefined || found.deleted || found.head > 0) return false;
-        this.#statements.removeRoom.run(id);
-        this.#rooms -= 1;
-        return true;
-      }),
-    );
+  #deletePiece(id: Uint8Array): boolean {
+    if (this.#removeBatches(id, ANY_PLACE, STEP_ROWS).removed > 0) return true;
+    if (this.#statements.removeMembers.run(id, STEP_ROWS).changes !== 0) return true;
+    this.#statements.removeRoom.run(id);
+    return false;
   }
 
   /**
-   * Copies the write-ahead log into the database if it has become long. To be called when nobody waits: it
-   * takes much longer than an append. If it fails nothing is lost; the next call tries again.
+   * Deletes, of each room, everything up to its newest batch that is older than `before`; a bounded number of batches.
+   * That batch must be intact: a turned bit in a time must not delete what is new. O(what is deleted + log batches).
+   * @returns whether there may be more
+   */
+  prune(before: number): boolean {
+    let room: string | undefined;
+    try {
+      return this.#transaction('deleting old messages', () =>
+        this.#pruneStep(before, (which) => {
+          room = which;
+        }),
+      );
+    } catch (error) {
+      // A damaged page: the others' old messages shall be deleted all the same.
+      if (room === undefined || !ofOneRoom(error)) throw error;
+      this.#unprunable.add(room);
+      return true;
+    }
+  }
+
+  #pruneStep(before: number, onRoom: (room: string) => void): boolean {
+    const old = this.#statements.older.all(before, ...this.#pruned, STEP_SEEN) as unknown as OldBatch[];
+    const rooms = new Map<string, number[]>();
+    for (const [id, last] of old) {
+      const room = hexOf(id);
+      if (this.#unprunable.has(room)) continue;
+      rooms.set(room, [...(rooms.get(room) ?? []), Number(last)]);
+    }
+    let left = STEP_ROWS;
+    for (const [room, places] of rooms) {
+      onRoom(room);
+      const { removed, all } = this.#pruneRoom(room, places, before, left);
+      left -= removed;
+      if (!all || left <= 0) return true;
+    }
+    const more = old.length === STEP_SEEN;
+    const [, , time, rowid] = old.at(-1) ?? [];
+    this.#pruned = more && time !== undefined && rowid !== undefined ? [time, rowid] : FROM_THE_OLDEST;
+    return more || this.#finishDeletion(onRoom);
+  }
+
+  /** @param places last ones of batches that seem to be old */
+  #pruneRoom(
+    room: string,
+    places: number[],
+    before: number,
+    count: number,
+  ): { removed: number; all: boolean } {
+    const id = bytesOf(room);
+    const until = places
+      .sort((a, b) => b - a)
+      .find((last) => {
+        const batch = this.#batches.at(id, last);
+        return batch !== undefined && batch.time < before;
+      });
+    const found = until === undefined ? undefined : this.#mender.room(id);
+    if (until === undefined || found === undefined || found.deleted) return { removed: 0, all: true };
+    const { removed, bytes, place } = this.#removeBatches(id, until, count);
+    if (removed > 0) {
+      this.#mender.putRoom({ ...found, first: place + 1, bytes: Math.max(0, found.bytes - bytes) });
+    }
+    return { removed, all: place === until };
+  }
+
+  /** Goes on with a deletion that the end of the process has cut off. */
+  #finishDeletion(onRoom: (room: string) => void): boolean {
+    const ids = this.#statements.deleted.all() as unknown as [Uint8Array][];
+    const room = ids.map(([id]) => hexOf(id)).find((id) => !this.#unprunable.has(id));
+    if (room === undefined) return false;
+    onRoom(room);
+    const id = bytesOf(room);
+    // If it was only said to be deleted, by a turned bit, it is mended now.
+    if (this.#mender.room(id)?.deleted) this.#deletePiece(id);
+    return true;
+  }
+
+  /** Deletes those of these rooms in which nothing was ever stored, created before `before`. @returns which these are */
+  forget(candidates: readonly string[], before: number): string[] {
+    const forget = (room: string) => {
+      const id = bytesOf(room);
+      const found = this.#mender.room(id);
+      if (found === undefined || found.deleted || found.head > 0 || found.createdAt >= before) return false;
+      this.#statements.removeRoom.run(id);
+      this.#rooms -= 1;
+      return true;
+    };
+    const done = this.#forEach('forgetting empty rooms', candidates, forget, () => false);
+    return candidates.filter((_, index) => done[index]);
+  }
+
+  /**
+   * Copies the write-ahead log into the database if it has become long, and has it begin anew. To be called when nobody
+   * waits: it takes much longer than an append. Who reads for long (a backup) may stop it: it is tried again when as much
+   * again has been written, and so is it when the disk is full.
    */
   tidy(): void {
-    if (this.#uncopied < CHECKPOINT_BYTES) return;
+    if (this.#uncopied < this.#copiedAt) return;
     try {
-      const { busy } = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() ?? {};
+      // Our own reader is done in less than that.
+      this.#db.exec(`PRAGMA busy_timeout = ${CHECKPOINT_WAIT_MS}`);
+      const { busy } = this.#db.prepare('PRAGMA wal_checkpoint(RESTART)').get() ?? {};
       if (busy === 0) this.#uncopied = 0;
     } catch {
       // A full disk, most likely: the next append says so to those who want to store something.
+    } finally {
+      this.#copiedAt = this.#uncopied + CHECKPOINT_BYTES;
+      this.#db.exec(`PRAGMA busy_timeout = ${this.#busyTimeoutMs}`);
     }
   }
 
@@ -221,7 +342,7 @@ export class SqliteWriter {
   /** Deletes a room's first batches, up to the place `last`. */
   #removeBatches(
     id: Uint8Array,
-    last: number,
+    last: number | bigint,
     count: number,
   ): { removed: number; bytes: number; place: number } {
     const sum = { removed: 0, bytes: 0, place: 0 };
@@ -237,12 +358,28 @@ export class SqliteWriter {
     return sum;
   }
 
-  #room(id: Uint8Array): Room | undefined {
-    return readRoom(this.#statements.room, id);
-  }
-
-  #putRoom(room: Room): void {
-    this.#statements.putRoom.run(...roomValues(room));
+  /**
+   * Does `work` for each in one transaction. If one of them meets damage, each has one of its own, for there is no telling which
+   * it was, and SQLite does not end a transaction well in which it found a damaged page.
+   */
+  #forEach<T, R>(
+    what: string,
+    items: readonly T[],
+    work: (item: T) => R,
+    onError: (error: unknown) => R,
+  ): R[] {
+    try {
+      return this.#transaction(what, () => items.map(work));
+    } catch (error) {
+      if (!ofOneRoom(error)) throw error;
+      return items.map((item) => {
+        try {
+          return this.#transaction(what, () => work(item));
+        } catch (error) {
+          return onError(error);
+        }
+      });
+    }
   }
 
   #transaction<T>(what: string, work: () => T): T {
@@ -264,6 +401,17 @@ export class SqliteWriter {
   }
 }
 
+/** Whether an error is about the one room that was asked for. */
+function ofOneRoom(error: unknown): boolean {
+  const { code } = logError(error, 'reading a room');
+  return code === 'LOG_DAMAGED' || code === 'LOG_NO_ROOM';
+}
+
+function refusal(error: unknown): Outcome {
+  const { code, message } = logError(error, 'storing messages');
+  return { error: { code, message } };
+}
+
 function limit(db: DatabaseSync, maxBytes: number): void {
   if (maxBytes === 0) return;
   const pageSize = Number(db.prepare('PRAGMA page_size').get()?.page_size);
@@ -272,8 +420,6 @@ function limit(db: DatabaseSync, maxBytes: number): void {
 
 function prepare(db: DatabaseSync) {
   return {
-    room: selectRoom(db),
-    putRoom: db.prepare('INSERT OR REPLACE INTO room VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)'),
     removeRoom: db.prepare('DELETE FROM room WHERE id = ?'),
     countOf: rows(db, 'SELECT count(*) FROM room WHERE creator = ? AND deleted = 0'),
     putMember: db.prepare('INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)'),
@@ -283,7 +429,11 @@ function prepare(db: DatabaseSync) {
     putBatch: db.prepare(
       'INSERT OR REPLACE INTO batch (room, last, first, time, frames, sum) VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    older: rows(db, 'SELECT room, last FROM batch WHERE time < ? ORDER BY time LIMIT ?'),
+    older: rows(
+      db,
+      'SELECT room, last, time, rowid FROM batch WHERE time < ? AND (time, rowid) > (?, ?) ORDER BY time, rowid LIMIT ?',
+    ),
+    deleted: rows(db, 'SELECT id FROM room WHERE deleted <> 0 LIMIT 100'),
     oldest: rows(
       db,
       'SELECT rowid, last, length(frames) FROM batch WHERE room = ? AND last <= ? ORDER BY last LIMIT ?',
