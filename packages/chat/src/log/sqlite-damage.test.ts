@@ -164,7 +164,8 @@ function put(
 }
 
 function flip(db: DatabaseSync, room: string, field: Field): void {
-  const bit = field[3];
+  // Bit 3 of a last place would make one of another batch's, which would be lost with it.
+  const bit = field[1] === 'last' && field[3] % 64 === 3 ? 2 : field[3];
   put(db, room, field, (was) => {
     if (typeof was === 'bigint') return BigInt.asIntN(64, was ^ (1n << BigInt(bit % 64)));
     const bytes = Buffer.from(was);

@@ -261,12 +261,17 @@ describe('SqliteLog on disk', () => {
     const directory = newDirectory();
     const log = await open(directory);
     await log.createRoom(room, '', 0);
-    await log.append(batch(1, 1, {}, 200_000));
+    let seq = 0;
+    const append = async (count: number) => {
+      for (const end = seq + count; seq < end; seq += 1)
+        await log.append(batch(seq + 1, seq + 1, {}, 200_000));
+    };
+    await append(20);
     let reading = true;
-    const readers = Array.from({ length: 4 }, async () => {
-      while (reading) await log.read(room, 0, 1e6);
+    const readers = Array.from({ length: 8 }, async () => {
+      while (reading) await log.read(room, 0, 4e6);
     });
-    for (let seq = 2; seq <= 150; seq += 1) await log.append(batch(seq, seq, {}, 200_000));
+    await append(150);
     assert(statSync(join(directory, 'chat.db-wal')).size < 15_000_000);
     reading = false;
     await Promise.all(readers);
