@@ -56,7 +56,7 @@ export class SqliteReader {
       const none = { n: 0, hash: new Uint8Array(32) };
       const id = bytesOf(room);
       if (this.#room(id) === undefined) return none;
-      const values = this.#statements.member.get(id, bytesOf(member)) as unknown as unknown[] | undefined;
+      const values = this.#statements.member.get(id, bytesOf(member));
       if (values === undefined) return none;
       if (!isIntact(MEMBER, values)) throw damaged(id, `the last message of ${member}`);
       return { n: Number(values[2]), hash: values[3] as Uint8Array };
@@ -209,7 +209,7 @@ export class SqliteReader {
   }
 
   #room(id: Uint8Array): Room | undefined {
-    const values = this.#statements.room.get(id) as unknown as unknown[] | undefined;
+    const values = this.#statements.room.get(id);
     // One that has messages was there: its row is lost.
     if (values === undefined ? this.#statements.any.get(id) !== undefined : !isIntact(ROOM, values)) {
       throw damaged(id, 'the row of the room');

@@ -169,7 +169,7 @@ export class SqliteWriter {
       const hash = bytes.subarray(at + 32 * index, at + 32 * index + 32);
       this.#statements.putMember.run(...memberValues(id, bytesOf(member), n, hash));
     }
-    this.#mender.putRoom({ ...found, head: last, bytes: found.bytes + frames.length, usedAt: time });
+    this.#mender.updateRoom({ ...found, head: last, bytes: found.bytes + frames.length, usedAt: time });
     return { stored: true };
   }
 
@@ -284,7 +284,7 @@ export class SqliteWriter {
     if (until === undefined || found === undefined || found.deleted) return { removed: 0, all: true };
     const { removed, bytes, place } = this.#removeBatches(id, until, count);
     if (removed > 0) {
-      this.#mender.putRoom({ ...found, first: place + 1, bytes: Math.max(0, found.bytes - bytes) });
+      this.#mender.updateRoom({ ...found, first: place + 1, bytes: Math.max(0, found.bytes - bytes) });
     }
     return { removed, all: place === until };
   }
@@ -422,7 +422,9 @@ function prepare(db: DatabaseSync) {
   return {
     removeRoom: db.prepare('DELETE FROM room WHERE id = ?'),
     countOf: rows(db, 'SELECT count(*) FROM room WHERE creator = ? AND deleted = 0'),
-    putMember: db.prepare('INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)'),
+    putMember: db.prepare(
+      'INSERT INTO member VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = excluded.n, hash = excluded.hash, sum = excluded.sum',
+    ),
     removeMembers: db.prepare(
       'DELETE FROM member WHERE room = ?1 AND id IN (SELECT id FROM member WHERE room = ?1 LIMIT ?2)',
     ),
