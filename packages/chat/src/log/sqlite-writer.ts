@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { databaseOf, lockDirectory } from './data-directory.ts';
 import { LogError, type LogErrorCode } from './log-error.ts';
 import type { Appended, RoomCounts } from './message-log.ts';
-import { Batches } from './sqlite-batches.ts';
+import { Batches, BatchStore } from './sqlite-batches.ts';
 import {
   busyTimeout,
   bytesOf,
@@ -16,7 +16,7 @@ import {
 import { doing, logError } from './sqlite-errors.ts';
 import { Mender } from './sqlite-mender.ts';
 import { migrate } from './sqlite-migration.ts';
-import { memberValues, type Room, sumOfBatch } from './sqlite-rows.ts';
+import { memberValues, type Room } from './sqlite-rows.ts';
 import { makeTables, versionOf } from './sqlite-schema.ts';
 
 /** Bytes stored after which the write-ahead log is copied into the database; it may grow a little beyond. */
@@ -32,7 +32,7 @@ const STEP_SEEN = 50;
 const CHECKPOINT_WAIT_MS = 20;
 /** Also a place that a turned bit has made one beyond all that are. */
 const ANY_PLACE = 2n ** 63n - 1n;
-const FROM_THE_OLDEST = [-1n, 0n] as const;
+const FROM_THE_OLDEST = -1n;
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
 export interface PackedBatch {
@@ -46,7 +46,7 @@ export interface PackedBatch {
   readonly length: number;
 }
 
-type OldBatch = [room: Uint8Array, last: bigint, time: bigint, rowid: bigint];
+type BatchInTime = [room: Uint8Array, last: bigint, time: bigint, rowid: bigint];
 
 /** What became of one append of a transaction. */
 export type Outcome =
@@ -62,6 +62,7 @@ export class SqliteWriter {
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #batches: Batches;
+  readonly #store: BatchStore;
   readonly #mender: Mender;
   readonly #busyTimeoutMs: number;
   /** Rooms that are not deleted. */
@@ -70,7 +71,7 @@ export class SqliteWriter {
   #uncopied = 0;
   #copiedAt = CHECKPOINT_BYTES;
   /** Where in the order of time the next step of pruning goes on. */
-  #pruned: readonly [time: bigint, rowid: bigint] = FROM_THE_OLDEST;
+  #pruned = FROM_THE_OLDEST;
   /** Rooms whose old batches cannot be deleted, because a page is damaged; tried again when the log is opened. */
   readonly #unprunable = new Set<string>();
 
@@ -93,6 +94,7 @@ export class SqliteWriter {
       limit(db, maxBytes);
       this.#statements = prepare(db);
       this.#batches = new Batches(db);
+      this.#store = new BatchStore(db);
       this.#mender = new Mender(db, onDamage);
       this.#rooms = this.#mendAll();
     } catch (error) {
@@ -163,8 +165,7 @@ export class SqliteWriter {
     }
     if (found.head !== first - 1) return { stored: false, head: found.head };
     const frames = bytes.subarray(at + 32 * members.length, at + length);
-    // What stands there already can only be damage: the head is right.
-    this.#statements.putBatch.run(id, last, first, time, frames, sumOfBatch(id, first, last, time, frames));
+    this.#store.put(id, { first, last, time, frames });
     for (const [index, { member, n }] of members.entries()) {
       const hash = bytes.subarray(at + 32 * index, at + 32 * index + 32);
       this.#statements.putMember.run(...memberValues(id, bytesOf(member), n, hash));
@@ -246,12 +247,16 @@ export class SqliteWriter {
   }
 
   #pruneStep(before: number, onRoom: (room: string) => void): boolean {
-    const old = this.#statements.older.all(before, ...this.#pruned, STEP_SEEN) as unknown as OldBatch[];
+    const seen = this.#statements.inTime.all(this.#pruned, STEP_SEEN) as unknown as BatchInTime[];
     const rooms = new Map<string, number[]>();
-    for (const [id, last] of old) {
+    let newer = false;
+    for (const [id, last, time] of seen) {
       const room = hexOf(id);
       if (this.#unprunable.has(room)) continue;
-      rooms.set(room, [...(rooms.get(room) ?? []), Number(last)]);
+      if (time < BigInt(before)) rooms.set(room, [...(rooms.get(room) ?? []), Number(last)]);
+      // Those behind it are newer still, unless it is its time that is damaged.
+      else newer = this.#isIntact(id, last, room, onRoom);
+      if (newer) break;
     }
     let left = STEP_ROWS;
     for (const [room, places] of rooms) {
@@ -260,10 +265,14 @@ export class SqliteWriter {
       left -= removed;
       if (!all || left <= 0) return true;
     }
-    const more = old.length === STEP_SEEN;
-    const [, , time, rowid] = old.at(-1) ?? [];
-    this.#pruned = more && time !== undefined && rowid !== undefined ? [time, rowid] : FROM_THE_OLDEST;
+    const more = !newer && seen.length === STEP_SEEN;
+    this.#pruned = more ? seen.at(-1)![3] : FROM_THE_OLDEST;
     return more || this.#finishDeletion(onRoom);
+  }
+
+  #isIntact(id: Uint8Array, last: bigint, room: string, onRoom: (room: string) => void): boolean {
+    onRoom(room);
+    return this.#batches.at(id, Number(last)) !== undefined;
   }
 
   /** @param places last ones of batches that seem to be old */
@@ -428,13 +437,7 @@ function prepare(db: DatabaseSync) {
     removeMembers: db.prepare(
       'DELETE FROM member WHERE room = ?1 AND id IN (SELECT id FROM member WHERE room = ?1 LIMIT ?2)',
     ),
-    putBatch: db.prepare(
-      'INSERT OR REPLACE INTO batch (room, last, first, time, frames, sum) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    older: rows(
-      db,
-      'SELECT room, last, time, rowid FROM batch WHERE time < ? AND (time, rowid) > (?, ?) ORDER BY time, rowid LIMIT ?',
-    ),
+    inTime: rows(db, 'SELECT room, last, time, rowid FROM batch WHERE rowid > ? ORDER BY rowid LIMIT ?'),
     deleted: rows(db, 'SELECT id FROM room WHERE deleted <> 0 LIMIT 100'),
     oldest: rows(
       db,
