@@ -179,7 +179,7 @@ export class Mender {
       createdAt: oldest.time,
       usedAt: newest.time,
       deleted: false,
-      creator: '',
+      creator: new Uint8Array(0),
     };
   }
 

@@ -83,7 +83,7 @@ class FromVersion1 {
     }
     const { first, createdAt, usedAt } = seen;
     const room = { id, head: Number(head), first, bytes: Number(bytes), createdAt, usedAt };
-    putRoom.run(...roomValues({ ...room, deleted: false, creator: '' }));
+    putRoom.run(...roomValues({ ...room, deleted: false, creator: new Uint8Array(0) }));
     for (const [member, { n, hash }] of lasts) {
       putMember.run(...memberValues(id, Buffer.from(member, 'hex'), Number(n), hash));
     }

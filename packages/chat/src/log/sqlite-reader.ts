@@ -86,7 +86,7 @@ export class SqliteReader {
       bytes,
       createdAt,
       usedAt,
-      creator,
+      creator: Buffer.from(creator).toString(),
       members: Number(members),
       damaged: false,
     };
@@ -179,12 +179,12 @@ export class SqliteReader {
   /** In one snapshot: else a room's row and its batches could be of before and after a change. */
   #reading<T>(what: string, work: () => T): T {
     return doing(what, () => {
-      this.#db.exec('BEGIN');
+      this.#statements.begin.run();
       try {
         return work();
       } finally {
         // Not COMMIT, which fails when a page was found damaged.
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        if (this.#db.isTransaction) this.#statements.rollback.run();
       }
     });
   }
@@ -231,6 +231,8 @@ interface ReadPiece {
 
 function prepare(db: DatabaseSync) {
   return {
+    begin: db.prepare('BEGIN'),
+    rollback: db.prepare('ROLLBACK'),
     room: roomById(db),
     rooms: rows(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id > ? AND deleted = 0 ORDER BY id LIMIT ?`),
     empty: rows(

@@ -152,7 +152,8 @@ export interface Room {
   readonly usedAt: number;
   /** It is being deleted: nothing of it is to be seen any more. */
   readonly deleted: boolean;
-  readonly creator: string;
+  /** UTF-8. */
+  readonly creator: Uint8Array;
 }
 
 export const ROOM_COLUMNS =
@@ -160,14 +161,11 @@ export const ROOM_COLUMNS =
 
 export const MEMBER_COLUMNS = 'room, id, n, hash, sum';
 
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
-
-/** The columns of `room`, `sum` last, as they are written; the creator as bytes. */
+/** The columns of `room`, `sum` last, as they are written. */
 export function roomValues(room: Room): Value[] {
   const { head, first, bytes, createdAt, usedAt } = room;
   const deleted = room.deleted ? 1 : 0;
-  return sealed(ROOM, [room.id, head, first, bytes, createdAt, usedAt, deleted, utf8.encode(room.creator)]);
+  return sealed(ROOM, [room.id, head, first, bytes, createdAt, usedAt, deleted, room.creator]);
 }
 
 /** @param values columns that are intact */
@@ -181,7 +179,7 @@ export function roomOf(values: readonly Value[]): Room {
     createdAt: Number(createdAt),
     usedAt: Number(usedAt),
     deleted: Number(deleted) !== 0,
-    creator: text.decode(creator as Uint8Array),
+    creator: creator as Uint8Array,
   };
 }
 

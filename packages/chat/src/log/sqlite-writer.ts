@@ -33,6 +33,7 @@ const CHECKPOINT_WAIT_MS = 20;
 /** Also a place that a turned bit has made one beyond all that are. */
 const ANY_PLACE = 2n ** 63n - 1n;
 const FROM_THE_OLDEST = -1n;
+const nobody = new Uint8Array(0);
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
 export interface PackedBatch {
@@ -129,7 +130,7 @@ export class SqliteWriter {
         createdAt: now,
         usedAt: now,
         deleted: false,
-        creator,
+        creator: Buffer.from(creator),
       });
       this.#rooms += 1;
       return true;
@@ -201,7 +202,7 @@ export class SqliteWriter {
         found = this.#mender.room(id);
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
-        found = { id, head: 0, first: 1, bytes: 0, createdAt: 0, usedAt: 0, deleted: false, creator: '' };
+        found = { id, head: 0, first: 1, bytes: 0, createdAt: 0, usedAt: 0, deleted: false, creator: nobody };
       }
       if (found === undefined || found.deleted) return false;
       this.#mender.putRoom({ ...found, deleted: true });
@@ -394,10 +395,10 @@ export class SqliteWriter {
   #transaction<T>(what: string, work: () => T): T {
     return doing(what, () => {
       const rooms = this.#rooms;
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#statements.begin.run();
       try {
         const result = work();
-        this.#db.exec('COMMIT');
+        this.#statements.commit.run();
         this.#uncopied += TRANSACTION_BYTES;
         return result;
       } catch (error) {
@@ -429,6 +430,8 @@ function limit(db: DatabaseSync, maxBytes: number): void {
 
 function prepare(db: DatabaseSync) {
   return {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
     removeRoom: db.prepare('DELETE FROM room WHERE id = ?'),
     countOf: rows(db, 'SELECT count(*) FROM room WHERE creator = ? AND deleted = 0'),
     putMember: db.prepare(
