@@ -1,7 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { rows } from './sqlite-database.ts';
-import { resultCode, SQLITE_CORRUPT } from './sqlite-errors.ts';
-import { BATCH_COLUMNS, integerOf, type Room, type StoredBatch, storedBatch } from './sqlite-rows.ts';
+import { resultCode, SQLITE_CONSTRAINT, SQLITE_CORRUPT } from './sqlite-errors.ts';
+import {
+  BATCH_COLUMNS,
+  integerOf,
+  type Room,
+  type StoredBatch,
+  storedBatch,
+  sumOfBatch,
+} from './sqlite-rows.ts';
+import { rowidOf } from './sqlite-schema.ts';
 
 /** Consecutive places of a room: a batch, or what is damaged. */
 export type Piece =
@@ -10,6 +18,9 @@ export type Piece =
 
 /** Damaged rows that are stepped over, each read and summed up, to find the next one that is intact. */
 const MAX_STEPPED_OVER = 256;
+
+/** Of finding a rowid that is free. */
+const MAX_TRIES = 30;
 
 /** The batches of rooms, verified one by one as they are read. */
 export class Batches {
@@ -100,6 +111,39 @@ export class Batches {
     } catch (error) {
       if (resultCode(error) !== SQLITE_CORRUPT) throw error;
       return undefined;
+    }
+  }
+}
+
+/** Stores batches. A place that is taken, or a rowid, is never the reason not to. */
+export class BatchStore {
+  readonly #insert: StatementSync;
+  readonly #remove: StatementSync;
+  #lastRowid = 0n;
+
+  constructor(db: DatabaseSync) {
+    this.#insert = db.prepare(
+      'INSERT INTO batch (rowid, room, last, first, time, frames, sum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.#remove = db.prepare('DELETE FROM batch WHERE room = ? AND last = ?');
+  }
+
+  /** Stores a batch at its room's head. What stands there already can only be damage: the head is right. */
+  put(id: Uint8Array, { first, last, time, frames }: StoredBatch): void {
+    const sum = sumOfBatch(id, first, last, time, frames);
+    const rowid = rowidOf(time);
+    const next = this.#lastRowid + 1n;
+    this.#lastRowid = next > rowid && next < rowidOf(time + 1) ? next : rowid;
+    for (let tries = 0; ; tries += 1) {
+      try {
+        this.#insert.run(this.#lastRowid, id, last, first, time, frames, sum);
+        return;
+      } catch (error) {
+        if (resultCode(error) !== SQLITE_CONSTRAINT || tries > MAX_TRIES) throw error;
+        // Another's rowid, of before the log was opened or the clock was set back; or the place.
+        if (tries === 0) this.#remove.run(id, last);
+        else this.#lastRowid += 1n << BigInt(Math.min(tries, 15));
+      }
     }
   }
 }

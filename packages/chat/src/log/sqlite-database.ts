@@ -36,7 +36,6 @@ export interface SqliteLogOptions {
   readonly busyTimeoutMs?: number;
 }
 
-/** How long a statement waits for somebody else's lock, as an administrator's, before it is LOG_BUSY. */
 const BUSY_TIMEOUT_MS = 5000;
 
 export function connect(path: string, options: ThreadOptions, readOnly: boolean): DatabaseSync {
@@ -55,12 +54,38 @@ export function rows(db: DatabaseSync, sql: string): StatementSync {
   return statement;
 }
 
-export function roomById(db: DatabaseSync): StatementSync {
-  return rows(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id = ?`);
+/** A statement for one row. Integers are numbers, which is faster, unless one is too large: that can only be a damaged one. */
+export class OneRow {
+  readonly #numbers: StatementSync;
+  readonly #integers: StatementSync;
+
+  constructor(db: DatabaseSync, sql: string) {
+    this.#numbers = db.prepare(sql);
+    this.#numbers.setReturnArrays(true);
+    this.#integers = rows(db, sql);
+  }
+
+  get(...key: Uint8Array[]): unknown[] | undefined {
+    try {
+      return this.#numbers.get(...key) as unknown as unknown[] | undefined;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE') throw error;
+      return this.getExactly(...key);
+    }
+  }
+
+  /** With BigInt for every integer. */
+  getExactly(...key: Uint8Array[]): unknown[] | undefined {
+    return this.#integers.get(...key) as unknown as unknown[] | undefined;
+  }
 }
 
-export function memberById(db: DatabaseSync): StatementSync {
-  return rows(db, `SELECT ${MEMBER_COLUMNS} FROM member WHERE room = ? AND id = ?`);
+export function roomById(db: DatabaseSync): OneRow {
+  return new OneRow(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id = ?`);
+}
+
+export function memberById(db: DatabaseSync): OneRow {
+  return new OneRow(db, `SELECT ${MEMBER_COLUMNS} FROM member WHERE room = ? AND id = ?`);
 }
 
 export function damaged(room: Uint8Array, what: string): LogError {

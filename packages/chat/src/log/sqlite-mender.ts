@@ -1,6 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Batches } from './sqlite-batches.ts';
-import { bytesOf, damaged, hexOf, memberById, type OnDamage, roomById, rows } from './sqlite-database.ts';
+import {
+  bytesOf,
+  damaged,
+  hexOf,
+  memberById,
+  type OnDamage,
+  type OneRow,
+  roomById,
+  rows,
+} from './sqlite-database.ts';
 import { resultCode, SQLITE_CORRUPT } from './sqlite-errors.ts';
 import {
   corrected,
@@ -31,9 +40,10 @@ export class Mender {
   readonly #db: DatabaseSync;
   readonly #batches: Batches;
   readonly #onDamage: OnDamage;
-  readonly #room: StatementSync;
-  readonly #member: StatementSync;
+  readonly #room: OneRow;
+  readonly #member: OneRow;
   readonly #putRoom: StatementSync;
+  readonly #updateRoom: StatementSync;
   readonly #putMember: StatementSync;
   readonly #removeRoom: StatementSync;
   readonly #removeMember: StatementSync;
@@ -51,6 +61,9 @@ export class Mender {
     const room = 'INTO room VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)';
     const member = 'INTO member VALUES (?, ?, ?, ?, ?)';
     this.#putRoom = db.prepare(`INSERT OR REPLACE ${room}`);
+    this.#updateRoom = db.prepare(
+      'UPDATE room SET head = ?, first = ?, bytes = ?, used_at = ?, sum = ? WHERE id = ?',
+    );
     this.#putMember = db.prepare(`INSERT OR REPLACE ${member}`);
     // One that was written anew under the right id meanwhile is the newer.
     this.#insertRoom = db.prepare(`INSERT OR IGNORE ${room}`);
@@ -66,8 +79,9 @@ export class Mender {
    * @throws {LogError} LOG_DAMAGED if that cannot be done
    */
   room(id: Uint8Array): Room | undefined {
-    const values = this.#room.get(id) as unknown as unknown[] | undefined;
-    if (values !== undefined && isIntact(ROOM, values)) return roomOf(values);
+    const found = this.#room.get(id);
+    if (found !== undefined && isIntact(ROOM, found)) return roomOf(found);
+    const values = found && this.#room.getExactly(id);
     if (values === undefined && this.#oldest.get(id) === undefined) return undefined;
     const right = values && corrected(ROOM, values);
     // Of another id: that one's row is this one, and under this id there never was one.
@@ -83,10 +97,16 @@ export class Mender {
     this.#putRoom.run(...roomValues(room));
   }
 
+  /** The same of one that is there, and has its creator: it does not touch the indices. */
+  updateRoom(room: Room): void {
+    const [id, head, first, bytes, , usedAt, , , sum] = roomValues(room);
+    this.#updateRoom.run(head!, first!, bytes!, usedAt!, sum!, id!);
+  }
+
   /** Mends the row of a member if one bit was turned. @returns whether it is right now */
   member(room: string, member: string): boolean {
     const id = bytesOf(room);
-    const values = this.#member.get(id, bytesOf(member)) as unknown as unknown[] | undefined;
+    const values = this.#member.getExactly(id, bytesOf(member));
     if (values === undefined || isIntact(MEMBER, values)) return true;
     const right = corrected(MEMBER, values);
     this.#tell(id, `the row of a member${right === undefined ? '' : '; it was mended'}`);
@@ -159,7 +179,7 @@ export class Mender {
       createdAt: oldest.time,
       usedAt: newest.time,
       deleted: false,
-      creator: '',
+      creator: new Uint8Array(0),
     };
   }
 

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { messagesOf } from './frame-run.ts';
 import { hexOf, rows, sha256 } from './sqlite-database.ts';
 import { integerOf, memberValues, roomValues, sumOfBatch } from './sqlite-rows.ts';
-import { INDICES, SCHEMA_VERSION, TABLES } from './sqlite-schema.ts';
+import { INDICES, rowidOf, SCHEMA_VERSION, TABLES } from './sqlite-schema.ts';
 
 /**
  * From version 1, which had no checksums: they are made from what is there now. One transaction, so that it is done as
@@ -36,6 +36,8 @@ export function migrate(db: DatabaseSync, version: number): void {
 
 class FromVersion1 {
   readonly #now: number;
+  /** Counts batches, so that those of one time have other rowids. */
+  #rowid = 0n;
   readonly #statements;
 
   constructor(db: DatabaseSync, now: number) {
@@ -45,7 +47,7 @@ class FromVersion1 {
         db,
         'SELECT rowid, last, first, time, frames FROM batch WHERE room = ? AND last > ? ORDER BY last LIMIT 1',
       ),
-      putSum: db.prepare('UPDATE batch SET sum = ? WHERE rowid = ?'),
+      putSum: db.prepare('UPDATE OR IGNORE batch SET sum = ?, rowid = ? WHERE rowid = ?'),
       members: rows(db, 'SELECT id, last_n FROM member_1 WHERE room = ?'),
       putMember: db.prepare('INSERT INTO member VALUES (?, ?, ?, ?, ?)'),
       putRoom: db.prepare('INSERT INTO room VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)'),
@@ -72,13 +74,16 @@ class FromVersion1 {
         // Damaged already: without a checksum it stays that.
         continue;
       }
-      putSum.run(sumOfBatch(id, first, last, time, frames), row[0]);
+      const sum = sumOfBatch(id, first, last, time, frames);
+      // The first rowid of its time that is free.
+      do this.#rowid += 1n;
+      while (putSum.run(sum, rowidOf(time) + BigInt.asUintN(16, this.#rowid), row[0]).changes === 0);
       if (!seen.any) Object.assign(seen, { first, createdAt: time, any: true });
       seen.usedAt = time;
     }
     const { first, createdAt, usedAt } = seen;
     const room = { id, head: Number(head), first, bytes: Number(bytes), createdAt, usedAt };
-    putRoom.run(...roomValues({ ...room, deleted: false, creator: '' }));
+    putRoom.run(...roomValues({ ...room, deleted: false, creator: new Uint8Array(0) }));
     for (const [member, { n, hash }] of lasts) {
       putMember.run(...memberValues(id, Buffer.from(member, 'hex'), Number(n), hash));
     }

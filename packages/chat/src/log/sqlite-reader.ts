@@ -56,7 +56,7 @@ export class SqliteReader {
       const none = { n: 0, hash: new Uint8Array(32) };
       const id = bytesOf(room);
       if (this.#room(id) === undefined) return none;
-      const values = this.#statements.member.get(id, bytesOf(member)) as unknown as unknown[] | undefined;
+      const values = this.#statements.member.get(id, bytesOf(member));
       if (values === undefined) return none;
       if (!isIntact(MEMBER, values)) throw damaged(id, `the last message of ${member}`);
       return { n: Number(values[2]), hash: values[3] as Uint8Array };
@@ -86,7 +86,7 @@ export class SqliteReader {
       bytes,
       createdAt,
       usedAt,
-      creator,
+      creator: Buffer.from(creator).toString(),
       members: Number(members),
       damaged: false,
     };
@@ -179,12 +179,12 @@ export class SqliteReader {
   /** In one snapshot: else a room's row and its batches could be of before and after a change. */
   #reading<T>(what: string, work: () => T): T {
     return doing(what, () => {
-      this.#db.exec('BEGIN');
+      this.#statements.begin.run();
       try {
         return work();
       } finally {
         // Not COMMIT, which fails when a page was found damaged.
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        if (this.#db.isTransaction) this.#statements.rollback.run();
       }
     });
   }
@@ -209,7 +209,7 @@ export class SqliteReader {
   }
 
   #room(id: Uint8Array): Room | undefined {
-    const values = this.#statements.room.get(id) as unknown as unknown[] | undefined;
+    const values = this.#statements.room.get(id);
     // One that has messages was there: its row is lost.
     if (values === undefined ? this.#statements.any.get(id) !== undefined : !isIntact(ROOM, values)) {
       throw damaged(id, 'the row of the room');
@@ -231,6 +231,8 @@ interface ReadPiece {
 
 function prepare(db: DatabaseSync) {
   return {
+    begin: db.prepare('BEGIN'),
+    rollback: db.prepare('ROLLBACK'),
     room: roomById(db),
     rooms: rows(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id > ? AND deleted = 0 ORDER BY id LIMIT ?`),
     empty: rows(

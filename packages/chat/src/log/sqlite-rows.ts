@@ -6,8 +6,8 @@
 import { crc32 } from 'node:zlib';
 import { writeU64 } from '../protocol/frames.ts';
 
-/** As SQLite gives it where integers are read as BigInt. */
-export type Value = bigint | Uint8Array;
+/** A field: an integer as SQLite gives it, or as a number where it is known to be a safe one; bytes. */
+export type Value = bigint | number | Uint8Array;
 
 /** The columns of a table before `sum`: an integer, or bytes; only the last may have any length. */
 export type Shape = readonly ('integer' | number | 'rest')[];
@@ -18,7 +18,7 @@ export const ROOM: Shape = [16, 'integer', 'integer', 'integer', 'integer', 'int
 export const MEMBER: Shape = [16, 32, 'integer', 32];
 
 /** What a row's `sum` must be; `undefined` if its fields are not of their types and lengths. */
-export function sumOf(shape: Shape, values: readonly unknown[]): number | undefined {
+function sumOf(shape: Shape, values: readonly unknown[]): number | undefined {
   const bytes = bytesOf(shape, values);
   return bytes && crc32(bytes);
 }
@@ -26,7 +26,8 @@ export function sumOf(shape: Shape, values: readonly unknown[]): number | undefi
 /** Whether a row is as it was written. @param values its columns, `sum` last */
 export function isIntact(shape: Shape, values: readonly unknown[]): values is Value[] {
   const sum = sumOf(shape, values);
-  return sum !== undefined && BigInt(sum) === values[shape.length];
+  const written = values[shape.length];
+  return sum !== undefined && (sum === written || BigInt(sum) === written);
 }
 
 /**
@@ -55,41 +56,37 @@ function isPowerOfTwo(value: bigint): boolean {
   return value !== 0n && (value & (value - 1n)) === 0n;
 }
 
+/** Longer than any row that is right. */
+const scratch = new Uint8Array(1024);
+const scratchView = new DataView(scratch.buffer);
+
+/** The fields one behind the other, in memory that is used again the next time. */
 function bytesOf(shape: Shape, values: readonly unknown[]): Uint8Array | undefined {
-  let length = 0;
-  for (const [index, column] of shape.entries()) {
-    const value = values[index];
-    if (column === 'integer') {
-      if (typeof value !== 'bigint') return undefined;
-      length += 8;
-    } else {
-      if (!(value instanceof Uint8Array) || (column !== 'rest' && value.length !== column)) return undefined;
-      length += value.length;
-    }
-  }
-  const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
   let at = 0;
-  for (const index of shape.keys()) {
-    const value = values[index] as Value;
-    if (typeof value === 'bigint') {
-      view.setBigInt64(at, value);
+  for (let index = 0; index < shape.length; index += 1) {
+    const value = values[index];
+    const column = shape[index]!;
+    if (column === 'integer') {
+      if (typeof value === 'number') writeU64(scratch, at, value);
+      else if (typeof value === 'bigint') scratchView.setBigInt64(at, value);
+      else return undefined;
       at += 8;
     } else {
-      bytes.set(value, at);
+      if (!(value instanceof Uint8Array) || value.length > scratch.length - at) return undefined;
+      if (column !== 'rest' && value.length !== column) return undefined;
+      scratch.set(value, at);
       at += value.length;
     }
   }
-  return bytes;
+  return scratch.subarray(0, at);
 }
 
 function fieldsOf(shape: Shape, bytes: Uint8Array, sum: number): Value[] {
-  const view = new DataView(bytes.buffer);
   let at = 0;
   const values = shape.map((column) => {
     const start = at;
     at = column === 'rest' ? bytes.length : at + (column === 'integer' ? 8 : column);
-    return column === 'integer' ? view.getBigInt64(start) : bytes.slice(start, at);
+    return column === 'integer' ? scratchView.getBigInt64(start) : bytes.slice(start, at);
   });
   return [...values, BigInt(sum)];
 }
@@ -155,7 +152,8 @@ export interface Room {
   readonly usedAt: number;
   /** It is being deleted: nothing of it is to be seen any more. */
   readonly deleted: boolean;
-  readonly creator: string;
+  /** UTF-8. */
+  readonly creator: Uint8Array;
 }
 
 export const ROOM_COLUMNS =
@@ -163,14 +161,11 @@ export const ROOM_COLUMNS =
 
 export const MEMBER_COLUMNS = 'room, id, n, hash, sum';
 
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
-
-/** The columns of `room`, `sum` last, as they are written; the creator as bytes. */
+/** The columns of `room`, `sum` last, as they are written. */
 export function roomValues(room: Room): Value[] {
   const { head, first, bytes, createdAt, usedAt } = room;
-  const integers = [head, first, bytes, createdAt, usedAt, room.deleted ? 1 : 0];
-  return sealed(ROOM, [room.id, ...integers.map(BigInt), utf8.encode(room.creator)]);
+  const deleted = room.deleted ? 1 : 0;
+  return sealed(ROOM, [room.id, head, first, bytes, createdAt, usedAt, deleted, room.creator]);
 }
 
 /** @param values columns that are intact */
@@ -183,18 +178,19 @@ export function roomOf(values: readonly Value[]): Room {
     bytes: Number(bytes),
     createdAt: Number(createdAt),
     usedAt: Number(usedAt),
-    deleted: deleted !== 0n,
-    creator: text.decode(creator as Uint8Array),
+    deleted: Number(deleted) !== 0,
+    creator: creator as Uint8Array,
   };
 }
 
 /** The columns of `member`, `sum` last, as they are written. */
 export function memberValues(room: Uint8Array, id: Uint8Array, n: number, hash: Uint8Array): Value[] {
-  return sealed(MEMBER, [room, id, BigInt(n), hash]);
+  return sealed(MEMBER, [room, id, n, hash]);
 }
 
 function sealed(shape: Shape, values: Value[]): Value[] {
   const sum = sumOf(shape, values);
   if (sum === undefined) throw new RangeError('a field of a row does not have its length');
-  return [...values, BigInt(sum)];
+  values.push(sum);
+  return values;
 }

@@ -1,25 +1,10 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { LogError, type LogErrorCode } from './log-error.ts';
-import type { Damage, OnDamage } from './sqlite-database.ts';
+import { LogError } from './log-error.ts';
+import type { OnDamage } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
-import type { WorkerRole } from './sqlite-worker.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
-
-/** What a thread is asked: to open its connection, or to call a method of it. */
-export interface ThreadRequest {
-  readonly id: number;
-  readonly method: string;
-  readonly args: readonly unknown[];
-}
-
-export type ThreadAnswer =
-  | {
-      readonly id: number;
-      readonly value?: unknown;
-      readonly error?: { readonly code: LogErrorCode; readonly message: string };
-    }
-  | { readonly damage: Damage };
+import type { ThreadMessage, ThreadRequest, ThreadRole } from './thread-messages.ts';
 
 interface Waiting {
   readonly request: ThreadRequest;
@@ -49,7 +34,7 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
   #ended: LogError | undefined;
 
   /** @param onEnd told once why nothing more can be asked, unless `close` was called */
-  constructor(role: WorkerRole, onDamage: OnDamage, onEnd: (reason: LogError) => void) {
+  constructor(role: ThreadRole, onDamage: OnDamage, onEnd: (reason: LogError) => void) {
     this.#onDamage = onDamage;
     this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: role });
     this.#exited = once(this.#worker, 'exit').catch(() => undefined);
@@ -60,7 +45,7 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
       }
       this.#rejectAll();
     };
-    this.#worker.on('message', (answer: ThreadAnswer) => this.#answered(answer));
+    this.#worker.on('message', (answer: ThreadMessage) => this.#answered(answer));
     this.#worker.on('error', end);
     this.#worker.on('exit', () => end());
   }
@@ -112,7 +97,7 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
     }
   }
 
-  #answered(answer: ThreadAnswer): void {
+  #answered(answer: ThreadMessage): void {
     if ('damage' in answer) {
       this.#onDamage(answer.damage);
       return;

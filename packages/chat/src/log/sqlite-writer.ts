@@ -2,12 +2,11 @@ import type { DatabaseSync } from 'node:sqlite';
 import { databaseOf, lockDirectory } from './data-directory.ts';
 import { LogError, type LogErrorCode } from './log-error.ts';
 import type { Appended, RoomCounts } from './message-log.ts';
-import { Batches } from './sqlite-batches.ts';
+import { BatchStore } from './sqlite-batches.ts';
 import {
   busyTimeout,
   bytesOf,
   connect,
-  hexOf,
   noRoom,
   type OnDamage,
   rows,
@@ -16,23 +15,17 @@ import {
 import { doing, logError } from './sqlite-errors.ts';
 import { Mender } from './sqlite-mender.ts';
 import { migrate } from './sqlite-migration.ts';
-import { memberValues, type Room, sumOfBatch } from './sqlite-rows.ts';
+import { Pruner } from './sqlite-pruner.ts';
+import { memberValues, type Room } from './sqlite-rows.ts';
 import { makeTables, versionOf } from './sqlite-schema.ts';
 
 /** Bytes stored after which the write-ahead log is copied into the database; it may grow a little beyond. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 /** What a transaction writes besides its messages, roughly: a few pages. */
 const TRANSACTION_BYTES = 20 * 1024;
-/** Rows, and bytes of frames, that one step of deleting takes at most, so that it never holds up an append for long. */
-const STEP_ROWS = 500;
-const STEP_BYTES = 8 * 1024 * 1024;
-/** Batches that one step of pruning looks at to find old ones: each may have to be read. */
-const STEP_SEEN = 50;
 /** How long copying back waits for those who read. */
 const CHECKPOINT_WAIT_MS = 20;
-/** Also a place that a turned bit has made one beyond all that are. */
-const ANY_PLACE = 2n ** 63n - 1n;
-const FROM_THE_OLDEST = [-1n, 0n] as const;
+const nobody = new Uint8Array(0);
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
 export interface PackedBatch {
@@ -45,8 +38,6 @@ export interface PackedBatch {
   readonly at: number;
   readonly length: number;
 }
-
-type OldBatch = [room: Uint8Array, last: bigint, time: bigint, rowid: bigint];
 
 /** What became of one append of a transaction. */
 export type Outcome =
@@ -61,18 +52,15 @@ export class SqliteWriter {
   readonly #lock: DatabaseSync;
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
-  readonly #batches: Batches;
+  readonly #store: BatchStore;
   readonly #mender: Mender;
+  readonly #pruner: Pruner;
   readonly #busyTimeoutMs: number;
   /** Rooms that are not deleted. */
   #rooms = 0;
   /** Bytes in the write-ahead log, roughly; and how many there are when it is copied next. */
   #uncopied = 0;
   #copiedAt = CHECKPOINT_BYTES;
-  /** Where in the order of time the next step of pruning goes on. */
-  #pruned: readonly [time: bigint, rowid: bigint] = FROM_THE_OLDEST;
-  /** Rooms whose old batches cannot be deleted, because a page is damaged; tried again when the log is opened. */
-  readonly #unprunable = new Set<string>();
 
   constructor(options: ThreadOptions, onDamage: OnDamage) {
     const { directory, durability, maxBytes } = options;
@@ -92,8 +80,11 @@ export class SqliteWriter {
       );
       limit(db, maxBytes);
       this.#statements = prepare(db);
-      this.#batches = new Batches(db);
+      this.#store = new BatchStore(db);
       this.#mender = new Mender(db, onDamage);
+      this.#pruner = new Pruner(db, this.#mender, (bytes) => {
+        this.#uncopied += bytes;
+      });
       this.#rooms = this.#mendAll();
     } catch (error) {
       db?.close();
@@ -127,7 +118,7 @@ export class SqliteWriter {
         createdAt: now,
         usedAt: now,
         deleted: false,
-        creator,
+        creator: Buffer.from(creator),
       });
       this.#rooms += 1;
       return true;
@@ -163,13 +154,12 @@ export class SqliteWriter {
     }
     if (found.head !== first - 1) return { stored: false, head: found.head };
     const frames = bytes.subarray(at + 32 * members.length, at + length);
-    // What stands there already can only be damage: the head is right.
-    this.#statements.putBatch.run(id, last, first, time, frames, sumOfBatch(id, first, last, time, frames));
+    this.#store.put(id, { first, last, time, frames });
     for (const [index, { member, n }] of members.entries()) {
       const hash = bytes.subarray(at + 32 * index, at + 32 * index + 32);
       this.#statements.putMember.run(...memberValues(id, bytesOf(member), n, hash));
     }
-    this.#mender.putRoom({ ...found, head: last, bytes: found.bytes + frames.length, usedAt: time });
+    this.#mender.updateRoom({ ...found, head: last, bytes: found.bytes + frames.length, usedAt: time });
     return { stored: true };
   }
 
@@ -200,7 +190,7 @@ export class SqliteWriter {
         found = this.#mender.room(id);
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
-        found = { id, head: 0, first: 1, bytes: 0, createdAt: 0, usedAt: 0, deleted: false, creator: '' };
+        found = { id, head: 0, first: 1, bytes: 0, createdAt: 0, usedAt: 0, deleted: false, creator: nobody };
       }
       if (found === undefined || found.deleted) return false;
       this.#mender.putRoom({ ...found, deleted: true });
@@ -213,92 +203,18 @@ export class SqliteWriter {
   deleteStep(room: string): boolean {
     return this.#transaction('deleting a room', () => {
       const id = bytesOf(room);
-      return this.#mender.room(id)?.deleted === true && this.#deletePiece(id);
+      return this.#mender.room(id)?.deleted === true && this.#pruner.deletePiece(id);
     });
   }
 
-  #deletePiece(id: Uint8Array): boolean {
-    if (this.#removeBatches(id, ANY_PLACE, STEP_ROWS).removed > 0) return true;
-    if (this.#statements.removeMembers.run(id, STEP_ROWS).changes !== 0) return true;
-    this.#statements.removeRoom.run(id);
-    return false;
-  }
-
-  /**
-   * Deletes, of each room, everything up to its newest batch that is older than `before`; a bounded number of batches.
-   * That batch must be intact: a turned bit in a time must not delete what is new. O(what is deleted + log batches).
-   * @returns whether there may be more
-   */
+  /** One step of deleting what is older than `before`. @returns whether there may be more */
   prune(before: number): boolean {
-    let room: string | undefined;
     try {
-      return this.#transaction('deleting old messages', () =>
-        this.#pruneStep(before, (which) => {
-          room = which;
-        }),
-      );
+      return this.#transaction('deleting old messages', () => this.#pruner.step(before));
     } catch (error) {
-      // A damaged page: the others' old messages shall be deleted all the same.
-      if (room === undefined || !ofOneRoom(error)) throw error;
-      this.#unprunable.add(room);
+      if (!ofOneRoom(error) || !this.#pruner.giveUp()) throw error;
       return true;
     }
-  }
-
-  #pruneStep(before: number, onRoom: (room: string) => void): boolean {
-    const old = this.#statements.older.all(before, ...this.#pruned, STEP_SEEN) as unknown as OldBatch[];
-    const rooms = new Map<string, number[]>();
-    for (const [id, last] of old) {
-      const room = hexOf(id);
-      if (this.#unprunable.has(room)) continue;
-      rooms.set(room, [...(rooms.get(room) ?? []), Number(last)]);
-    }
-    let left = STEP_ROWS;
-    for (const [room, places] of rooms) {
-      onRoom(room);
-      const { removed, all } = this.#pruneRoom(room, places, before, left);
-      left -= removed;
-      if (!all || left <= 0) return true;
-    }
-    const more = old.length === STEP_SEEN;
-    const [, , time, rowid] = old.at(-1) ?? [];
-    this.#pruned = more && time !== undefined && rowid !== undefined ? [time, rowid] : FROM_THE_OLDEST;
-    return more || this.#finishDeletion(onRoom);
-  }
-
-  /** @param places last ones of batches that seem to be old */
-  #pruneRoom(
-    room: string,
-    places: number[],
-    before: number,
-    count: number,
-  ): { removed: number; all: boolean } {
-    const id = bytesOf(room);
-    const until = places
-      .sort((a, b) => b - a)
-      .find((last) => {
-        const batch = this.#batches.at(id, last);
-        return batch !== undefined && batch.time < before;
-      });
-    const found = until === undefined ? undefined : this.#mender.room(id);
-    if (until === undefined || found === undefined || found.deleted) return { removed: 0, all: true };
-    const { removed, bytes, place } = this.#removeBatches(id, until, count);
-    if (removed > 0) {
-      this.#mender.putRoom({ ...found, first: place + 1, bytes: Math.max(0, found.bytes - bytes) });
-    }
-    return { removed, all: place === until };
-  }
-
-  /** Goes on with a deletion that the end of the process has cut off. */
-  #finishDeletion(onRoom: (room: string) => void): boolean {
-    const ids = this.#statements.deleted.all() as unknown as [Uint8Array][];
-    const room = ids.map(([id]) => hexOf(id)).find((id) => !this.#unprunable.has(id));
-    if (room === undefined) return false;
-    onRoom(room);
-    const id = bytesOf(room);
-    // If it was only said to be deleted, by a turned bit, it is mended now.
-    if (this.#mender.room(id)?.deleted) this.#deletePiece(id);
-    return true;
   }
 
   /** Deletes those of these rooms in which nothing was ever stored, created before `before`. @returns which these are */
@@ -339,25 +255,6 @@ export class SqliteWriter {
     for (const db of [this.#db, this.#lock]) if (db.isOpen) db.close();
   }
 
-  /** Deletes a room's first batches, up to the place `last`. */
-  #removeBatches(
-    id: Uint8Array,
-    last: number | bigint,
-    count: number,
-  ): { removed: number; bytes: number; place: number } {
-    const sum = { removed: 0, bytes: 0, place: 0 };
-    for (const row of this.#statements.oldest.all(id, last, count) as unknown as bigint[][]) {
-      const [rowid, place, size] = row as [bigint, bigint, bigint];
-      if (sum.removed > 0 && sum.bytes + Number(size) > STEP_BYTES) break;
-      this.#statements.removeBatch.run(rowid);
-      sum.removed += 1;
-      sum.bytes += Number(size);
-      sum.place = Number(place);
-    }
-    this.#uncopied += sum.bytes;
-    return sum;
-  }
-
   /**
    * Does `work` for each in one transaction. If one of them meets damage, each has one of its own, for there is no telling which
    * it was, and SQLite does not end a transaction well in which it found a damaged page.
@@ -385,10 +282,10 @@ export class SqliteWriter {
   #transaction<T>(what: string, work: () => T): T {
     return doing(what, () => {
       const rooms = this.#rooms;
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#statements.begin.run();
       try {
         const result = work();
-        this.#db.exec('COMMIT');
+        this.#statements.commit.run();
         this.#uncopied += TRANSACTION_BYTES;
         return result;
       } catch (error) {
@@ -420,24 +317,12 @@ function limit(db: DatabaseSync, maxBytes: number): void {
 
 function prepare(db: DatabaseSync) {
   return {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
     removeRoom: db.prepare('DELETE FROM room WHERE id = ?'),
     countOf: rows(db, 'SELECT count(*) FROM room WHERE creator = ? AND deleted = 0'),
-    putMember: db.prepare('INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)'),
-    removeMembers: db.prepare(
-      'DELETE FROM member WHERE room = ?1 AND id IN (SELECT id FROM member WHERE room = ?1 LIMIT ?2)',
+    putMember: db.prepare(
+      'INSERT INTO member VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = excluded.n, hash = excluded.hash, sum = excluded.sum',
     ),
-    putBatch: db.prepare(
-      'INSERT OR REPLACE INTO batch (room, last, first, time, frames, sum) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    older: rows(
-      db,
-      'SELECT room, last, time, rowid FROM batch WHERE time < ? AND (time, rowid) > (?, ?) ORDER BY time, rowid LIMIT ?',
-    ),
-    deleted: rows(db, 'SELECT id FROM room WHERE deleted <> 0 LIMIT 100'),
-    oldest: rows(
-      db,
-      'SELECT rowid, last, length(frames) FROM batch WHERE room = ? AND last <= ? ORDER BY last LIMIT ?',
-    ),
-    removeBatch: db.prepare('DELETE FROM batch WHERE rowid = ?'),
   };
 }
