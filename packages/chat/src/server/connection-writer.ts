@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { Counters } from './counters.ts';
 
-/** What may wait to be taken by one client before nothing more is given to it, and what is written at once, in bytes. */
+/** What may wait to be taken by one client before nothing more is given to it, in bytes; and what is written to one that is slow. */
 export const HIGH_WATER = 64 * 1024;
+/** What is written at once to a client whose connection has taken the last write without waiting. */
+const FAST_PIECE = 256 * 1024;
 /** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
 const JOIN_BYTES = 16 * 1024;
 
@@ -31,13 +33,13 @@ export class WriteTurn {
  * The one writer of a client's connection.
  *
  * 1. Everything that is sent to a client MUST go through its writer, in the order in which it is to arrive.
- * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to the high-water mark: frames
- *    are small and system calls are dear.
+ * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to 256 KiB: frames are small
+ *    and system calls are dear.
  * 3. Buffers given to `send` MUST NOT be changed afterwards: they are shared between clients, not copied.
  * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's `drained`
  *    is called: a client that does not read then costs at most the high-water mark and one more buffer.
- * 5. One write is under way at a time, of the high-water mark at most, and its completion is seen: so a client that takes
- *    what it is given slowly can be told from one that takes nothing.
+ * 5. One write is under way at a time, and its completion is seen; to a slow client it is of the high-water mark at most. So one
+ *    that takes what it is given slowly, 64 KiB in each write time-out, can be told from one that takes nothing.
  * 6. After `end` nothing is sent.
  */
 export class ConnectionWriter {
@@ -53,6 +55,8 @@ export class ConnectionWriter {
   #writing = 0;
   /** Whether somebody was told that it is congested, and is to be told when it no longer is. */
   #wasCongested = false;
+  /** Whether the last write had to wait. Nothing is known of a new connection. */
+  #slow = true;
   #ended = false;
   #stuckSince: number | undefined;
   #freed = false;
@@ -73,17 +77,20 @@ export class ConnectionWriter {
 
   /**
    * Looks, every second or so, how the connection takes what is written.
-   * @returns since when it has taken nothing of it; `taken` if it has since the last look, where it had not before;
-   *   `undefined` if there is nothing to say
+   * @param timeoutMs time for each high-water mark of it
+   * @returns `stuck`: it has taken nothing for too long; `waiting`: it has not yet taken what was there at the last look; `taken`:
+   *   it has; `undefined`: there was nothing
    */
-  look(now: number): number | 'taken' | undefined {
+  look(now: number, timeoutMs: number): 'stuck' | 'waiting' | 'taken' | undefined {
     if (this.#freed) {
       this.#freed = false;
       this.#stuckSince = undefined;
       return 'taken';
     }
-    if (this.#writing > 0) this.#stuckSince ??= now;
-    return this.#stuckSince;
+    if (this.#writing === 0) return undefined;
+    this.#stuckSince ??= now;
+    const allowed = timeoutMs * Math.ceil(this.#writing / HIGH_WATER);
+    return now - this.#stuckSince >= allowed ? 'stuck' : 'waiting';
   }
 
   send(bytes: Uint8Array): void {
@@ -123,6 +130,7 @@ export class ConnectionWriter {
     for (let index = 0; index < last; index += 1) stream.write(buffers[index]!);
     stream.write(buffers[last]!, this.#written);
     if (last > 0) stream.uncork();
+    this.#slow = stream.writableLength > 0;
   }
 
   /** One closure for all writes of the connection. */
@@ -136,14 +144,15 @@ export class ConnectionWriter {
     this.#owner.drained();
   };
 
-  /** Takes a piece from the queue: at most the high-water mark, in as few buffers as is cheap. */
+  /** Takes from the queue what is to be written at once, in as few buffers as is cheap. */
   #take(): Uint8Array[] {
+    const most = this.#slow ? HIGH_WATER : FAST_PIECE;
     const piece: Uint8Array[] = [];
     let bytes = 0;
     let used = 0;
-    while (bytes < HIGH_WATER && used < this.#queue.length) {
+    while (bytes < most && used < this.#queue.length) {
       const buffer = this.#queue[used]!;
-      const end = Math.min(buffer.length, this.#at + HIGH_WATER - bytes);
+      const end = Math.min(buffer.length, this.#at + most - bytes);
       piece.push(this.#at === 0 && end === buffer.length ? buffer : buffer.subarray(this.#at, end));
       bytes += end - this.#at;
       this.#at = end === buffer.length ? 0 : end;
