@@ -36,10 +36,10 @@ export class WriteTurn {
  * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to 256 KiB: frames are small
  *    and system calls are dear.
  * 3. Buffers given to `send` MUST NOT be changed afterwards: they are shared between clients, not copied.
- * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's `drained`
- *    is called: a client that does not read then costs at most the high-water mark and one more buffer.
- * 5. One write is under way at a time, and its completion is seen; to a slow client it is of the high-water mark at most. So one
- *    that takes what it is given slowly, 64 KiB in each write time-out, can be told from one that takes nothing.
+ * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's
+ *    `drained` is called: a client that does not read then costs at most the high-water mark and one more buffer.
+ * 5. The stream is given more only when it has taken what it had, and to a slow client no more than the high-water mark at
+ *    once. So one that takes what it is given slowly, 64 KiB in each write time-out, can be told from one that takes nothing.
  * 6. After `end` nothing is sent.
  */
 export class ConnectionWriter {
@@ -51,26 +51,27 @@ export class ConnectionWriter {
   #queue: Uint8Array[] = [];
   #at = 0;
   #queuedBytes = 0;
-  /** Bytes of the write that is under way. */
-  #writing = 0;
   /** Whether somebody was told that it is congested, and is to be told when it no longer is. */
   #wasCongested = false;
   /** Whether the last write had to wait. Nothing is known of a new connection. */
   #slow = true;
   #ended = false;
+  /** Bytes that were written so far, how many of them were taken at the last look, and since when no more. */
+  #written = 0;
+  #taken = 0;
   #stuckSince: number | undefined;
-  #freed = false;
 
   constructor(stream: Duplex, counters: Counters, turn: WriteTurn, owner: WriterOwner) {
     this.#stream = stream;
     this.#counters = counters;
     this.#turn = turn;
     this.#owner = owner;
+    stream.on('drain', () => this.flush());
   }
 
   /** Whether the connection has not yet taken what it was given. */
   get congested(): boolean {
-    if (this.#queuedBytes + this.#writing < HIGH_WATER) return false;
+    if (this.#queuedBytes + this.#stream.writableLength < HIGH_WATER) return false;
     this.#wasCongested = true;
     return true;
   }
@@ -79,24 +80,25 @@ export class ConnectionWriter {
    * Looks, every second or so, how the connection takes what is written.
    * @param timeoutMs time for each high-water mark of it
    * @returns `stuck`: it has taken nothing for too long; `waiting`: it has not yet taken what was there at the last look; `taken`:
-   *   it has; `undefined`: there was nothing
+   *   it has taken something, where it had not before; `undefined`: there is nothing to take
    */
   look(now: number, timeoutMs: number): 'stuck' | 'waiting' | 'taken' | undefined {
-    if (this.#freed) {
-      this.#freed = false;
-      this.#stuckSince = undefined;
-      return 'taken';
-    }
-    if (this.#writing === 0) return undefined;
+    const waiting = this.#stream.writableLength;
+    const taken = this.#written - waiting;
+    const since = this.#stuckSince;
+    const progress = waiting === 0 || taken > this.#taken;
+    this.#taken = taken;
+    if (progress) this.#stuckSince = undefined;
+    if (progress && since !== undefined) return 'taken';
+    if (waiting === 0) return undefined;
     this.#stuckSince ??= now;
-    const allowed = timeoutMs * Math.ceil(this.#writing / HIGH_WATER);
+    const allowed = timeoutMs * Math.ceil(waiting / HIGH_WATER);
     return now - this.#stuckSince >= allowed ? 'stuck' : 'waiting';
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#ended || this.#stream.destroyed) return;
-    if (this.#queue.length === 0 && this.#writing === 0) this.#turn.add(this);
-    this.#queue.push(bytes);
+    if (this.#ended) return;
+    if (this.#queue.push(bytes) === 1) this.#turn.add(this);
     this.#queuedBytes += bytes.length;
   }
 
@@ -104,45 +106,30 @@ export class ConnectionWriter {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#write();
+    this.flush();
   }
 
-  /** Writes what was sent in this turn. Its turn calls it. */
+  /** Writes what was sent, as far as the stream has taken what was written before. */
   flush(): void {
-    this.#write();
-  }
-
-  #write(): void {
-    if (this.#writing > 0) return;
-    if (this.#stream.destroyed) {
-      this.#forget();
-    } else if (this.#queuedBytes === 0) {
-      if (this.#ended && !this.#stream.writableEnded) this.#stream.end();
-    } else {
-      this.#writePiece(this.#take());
-    }
-  }
-
-  #writePiece(buffers: readonly Uint8Array[]): void {
     const stream = this.#stream;
-    const last = buffers.length - 1;
-    if (last > 0) stream.cork();
-    for (let index = 0; index < last; index += 1) stream.write(buffers[index]!);
-    stream.write(buffers[last]!, this.#written);
-    if (last > 0) stream.uncork();
-    this.#slow = stream.writableLength > 0;
-  }
-
-  /** One closure for all writes of the connection. */
-  readonly #written = (error?: Error | null): void => {
-    this.#writing = 0;
-    this.#freed = this.#stuckSince !== undefined;
-    if (error) this.#forget();
-    else this.#write();
+    if (stream.destroyed) {
+      this.#forget();
+      return;
+    }
+    while (this.#queuedBytes > 0 && !waits(stream)) this.#write(this.#take());
+    if (this.#ended && this.#queuedBytes === 0 && !stream.writableEnded) stream.end();
     if (!this.#wasCongested || this.congested) return;
     this.#wasCongested = false;
     this.#owner.drained();
-  };
+  }
+
+  #write(buffers: readonly Uint8Array[]): void {
+    const stream = this.#stream;
+    if (buffers.length > 1) stream.cork();
+    for (const buffer of buffers) stream.write(buffer);
+    if (buffers.length > 1) stream.uncork();
+    this.#slow = stream.writableLength > 0;
+  }
 
   /** Takes from the queue what is to be written at once, in as few buffers as is cheap. */
   #take(): Uint8Array[] {
@@ -161,7 +148,7 @@ export class ConnectionWriter {
     if (used === this.#queue.length) this.#queue = [];
     else this.#queue.splice(0, used);
     this.#queuedBytes -= bytes;
-    this.#writing = bytes;
+    this.#written += bytes;
     this.#counters.bytesOut += bytes;
     return piece.length > 1 && bytes <= JOIN_BYTES ? [joined(piece, bytes)] : piece;
   }
@@ -172,6 +159,11 @@ export class ConnectionWriter {
     this.#queue = [];
     this.#queuedBytes = 0;
   }
+}
+
+/** Whether a stream will say `drain`: it has not yet taken what it was given, and does not want more. */
+function waits(stream: Duplex): boolean {
+  return stream.writableNeedDrain && stream.writableLength > 0;
 }
 
 function joined(buffers: readonly Uint8Array[], length: number): Uint8Array {
