@@ -109,9 +109,10 @@ export interface MessageLog {
   /** The last message that is stored of a member. */
   lastOf(room: string, member: string): Promise<LastMessage>;
   /**
-   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED or LOG_INVALID for this
-   * batch alone; with another code the whole transaction failed. Appends of several rooms that are called while one transaction runs share the next one.
-   * A writer has one append of a room under way.
+   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED or LOG_INVALID for
+   * this batch alone; with another code the whole transaction failed, and unless the error is `final` it may be tried
+   * again. Appends of several rooms that are called while one transaction runs share the next one. A writer has one
+   * append of a room under way.
    */
   append(batch: Batch): Promise<Appended>;
   /**

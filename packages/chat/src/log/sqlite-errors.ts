@@ -9,6 +9,7 @@ export const SQLITE_READONLY = 8;
 export const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
 export const SQLITE_CANTOPEN = 14;
+export const SQLITE_CONSTRAINT = 19;
 export const SQLITE_NOTADB = 26;
 
 /** SQLite's primary result code; `undefined` if the error is not SQLite's. */

@@ -1,4 +1,5 @@
 import { checkBatch, checkNewRoom } from './batch.ts';
+import { DamageReport } from './damage-report.ts';
 import { LogError } from './log-error.ts';
 import type {
   Appended,
@@ -11,7 +12,7 @@ import type {
   RoomSummary,
   Watcher,
 } from './message-log.ts';
-import { noRoom, type SqliteLogOptions } from './sqlite-database.ts';
+import { type Damage, noRoom, type SqliteLogOptions } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 import type { PackedBatch, SqliteWriter } from './sqlite-writer.ts';
@@ -33,16 +34,20 @@ const FORGET_STEP = 500;
 export class SqliteLog implements MessageLog {
   readonly #writer: SqliteThread<SqliteWriter>;
   readonly #reader: SqliteThread<SqliteReader>;
-  readonly #watchers = new Watchers((room, after) => this.#reader.call('next', [room, after]));
+  readonly #watchers = new Watchers((room, after) =>
+    this.#mending(room, () => this.#reader.call('next', [room, after])),
+  );
   /** Appends for the next transaction. */
   #appends: WaitingAppend[] = [];
   #appending = false;
   #ended: LogError | undefined;
 
-  private constructor(options: SqliteLogOptions) {
+  private constructor({ onDamage = () => undefined, ...options }: SqliteLogOptions) {
+    const told = new DamageReport(onDamage);
+    const tell = (damage: Damage) => told.tell(damage);
     const onEnd = (reason: LogError) => this.#end(reason);
-    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, onEnd);
-    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, onEnd);
+    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, tell, onEnd);
+    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, tell, onEnd);
   }
 
   /**
@@ -69,7 +74,7 @@ export class SqliteLog implements MessageLog {
   }
 
   async roomState(room: string): Promise<RoomState | undefined> {
-    return await this.#reader.call('roomState', [room]);
+    return await this.#mending(room, () => this.#reader.call('roomState', [room]));
   }
 
   async roomCounts(creator: string): Promise<RoomCounts> {
@@ -77,7 +82,12 @@ export class SqliteLog implements MessageLog {
   }
 
   async rooms(after: string, count: number): Promise<readonly RoomSummary[]> {
-    return await this.#reader.call('rooms', [after, count], { urgent: false });
+    const list = () => this.#reader.call('rooms', [after, count], { urgent: false });
+    const rooms = await list();
+    const damaged = rooms.filter((room) => room.damaged);
+    if (damaged.length === 0) return rooms;
+    for (const { room } of damaged) await this.#writer.call('mendRoom', [room]).catch(ignoreDamage);
+    return await list();
   }
 
   async deleteRoom(room: string): Promise<boolean> {
@@ -88,7 +98,8 @@ export class SqliteLog implements MessageLog {
   }
 
   async lastOf(room: string, member: string): Promise<LastMessage> {
-    return await this.#reader.call('lastOf', [room, member]);
+    const ask = () => this.#reader.call('lastOf', [room, member]);
+    return await this.#mending(room, ask, () => this.#mendMember(room, member));
   }
 
   async append(batch: Batch): Promise<Appended> {
@@ -106,7 +117,9 @@ export class SqliteLog implements MessageLog {
   }
 
   async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
-    return await this.#reader.call('read', [room, after, maxBytes], { urgent: false });
+    return await this.#mending(room, () =>
+      this.#reader.call('read', [room, after, maxBytes], { urgent: false }),
+    );
   }
 
   watch(room: string, from: number, watcher: Watcher): Disposable {
@@ -122,7 +135,7 @@ export class SqliteLog implements MessageLog {
     for (let after: readonly [number, string] = [-1, '']; ; ) {
       const page = await this.#reader.call('emptyRooms', [before, after, FORGET_STEP], { urgent: false });
       const unwatched = page.map(([, room]) => room).filter((room) => !this.#watchers.has(room));
-      const forgotten = unwatched.length === 0 ? [] : await this.#writer.call('forget', [unwatched]);
+      const forgotten = unwatched.length === 0 ? [] : await this.#writer.call('forget', [unwatched, before]);
       for (const room of forgotten) this.#watchers.fail(room, noRoom(room));
       if (page.length < FORGET_STEP) return false;
       if (forgotten.length > 0) return true;
@@ -145,6 +158,28 @@ export class SqliteLog implements MessageLog {
   /** Ends the threads at once, whatever they are doing, as a crash would. For tests. */
   async kill(): Promise<void> {
     await Promise.all([this.#writer.kill(), this.#reader.kill()]);
+  }
+
+  /** Asks again, once, what found damage, when what can be mended was. */
+  async #mending<T>(room: string, ask: () => Promise<T>, more?: () => Promise<void>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      ignoreDamage(error);
+      await this.#writer.call('mendRoom', [room]);
+      await more?.();
+      return await ask();
+    }
+  }
+
+  /** Finds a member's last message among the messages, if its row has more than one bit turned. O(bytes of the room). */
+  async #mendMember(room: string, member: string): Promise<void> {
+    if (await this.#writer.call('mendMember', [room, member])) return;
+    let found: LastMessage | number | undefined = Number.MAX_SAFE_INTEGER;
+    while (typeof found === 'number') {
+      found = await this.#reader.call('lastBefore', [room, member, found], { urgent: false });
+    }
+    if (found !== undefined) await this.#writer.call('putMember', [room, member, found.n, found.hash]);
   }
 
   /** Stores what waits, in one transaction after the other, until nothing does. */
@@ -195,4 +230,8 @@ function pack(batches: readonly Batch[]): { batches: PackedBatch[]; bytes: Uint8
     return { room, first, last, time, members: numbers, at, length: end - at };
   });
   return { batches: packed, bytes };
+}
+
+function ignoreDamage(error: unknown): void {
+  if ((error as LogError).code !== 'LOG_DAMAGED') throw error;
 }

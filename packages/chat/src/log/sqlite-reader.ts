@@ -1,51 +1,50 @@
-import { createHash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { cutBatch } from './batch.ts';
 import { databaseOf } from './data-directory.ts';
 import { messagesOf } from './frame-run.ts';
 import type { Batch, LastMessage, LogChunk, RoomState, RoomSummary } from './message-log.ts';
+import { Batches } from './sqlite-batches.ts';
 import {
   bytesOf,
   connect,
   damaged,
   hexOf,
+  memberById,
   noRoom,
-  readRoom,
+  type OnDamage,
+  roomById,
   rows,
-  type SqliteLogOptions,
-  selectRoom,
+  sha256,
+  type ThreadOptions,
 } from './sqlite-database.ts';
 import { doing } from './sqlite-errors.ts';
-import {
-  isIntact,
-  MEMBER,
-  placeOf,
-  ROOM,
-  ROOM_COLUMNS,
-  type Room,
-  roomOf,
-  sumOfBatch,
-} from './sqlite-rows.ts';
+import { isIntact, MEMBER, ROOM, ROOM_COLUMNS, type Room, roomOf, type Value } from './sqlite-rows.ts';
 
-/** A batch that is intact. */
-type StoredBatch = Omit<Batch, 'room' | 'members'>;
+/** Bytes that one step of looking for a member's last message reads at most, or one batch. */
+const SEARCH_BYTES = 4 * 1024 * 1024;
 
 /**
- * Reading, by a connection of its own that can do nothing else. Every method throws LogError. No read
- * transaction outlives a call, so the write-ahead log can be copied back between any two.
+ * Reading, by a connection of its own that can do nothing else. Every method throws LogError; LOG_DAMAGED where the
+ * writer may be able to mend what it is about. No read transaction outlives a call, so the write-ahead log can be copied
+ * back between any two.
  */
 export class SqliteReader {
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #batches: Batches;
+  readonly #onDamage: OnDamage;
 
-  constructor(options: SqliteLogOptions) {
-    this.#db = doing('opening the database', () => connect(databaseOf(options.directory), options, true));
-    this.#statements = doing('opening the database', () => prepare(this.#db));
+  constructor(options: ThreadOptions, onDamage: OnDamage) {
+    const db = doing('opening the database', () => connect(databaseOf(options.directory), options, true));
+    this.#db = db;
+    this.#statements = doing('opening the database', () => prepare(db));
+    this.#batches = new Batches(db);
+    this.#onDamage = onDamage;
   }
 
   /** O(log rooms). */
   roomState(room: string): RoomState | undefined {
-    return doing('reading a room', () => {
+    return this.#reading('reading a room', () => {
       const found = this.#room(bytesOf(room));
       return found && { head: found.head, first: found.first, bytes: found.bytes };
     });
@@ -53,11 +52,11 @@ export class SqliteReader {
 
   /** O(log members). */
   lastOf(room: string, member: string): LastMessage {
-    return doing('reading a member', () => {
+    return this.#reading('reading a member', () => {
       const none = { n: 0, hash: new Uint8Array(32) };
       const id = bytesOf(room);
       if (this.#room(id) === undefined) return none;
-      const values = this.#statements.member.get(id, bytesOf(member)) as unknown as unknown[] | undefined;
+      const values = this.#statements.member.get(id, bytesOf(member));
       if (values === undefined) return none;
       if (!isIntact(MEMBER, values)) throw damaged(id, `the last message of ${member}`);
       return { n: Number(values[2]), hash: values[3] as Uint8Array };
@@ -66,11 +65,9 @@ export class SqliteReader {
 
   /** O(count log rooms + members of these rooms). */
   rooms(after: string, count: number): RoomSummary[] {
-    return doing('listing rooms', () => {
+    return this.#reading('listing rooms', () => {
       const found = this.#statements.rooms.all(bytesOf(after), count) as unknown as unknown[][];
-      return found
-        .filter((values) => !(isIntact(ROOM, values) && roomOf(values).deleted))
-        .map((values) => this.#summary(values));
+      return found.map((values) => this.#summary(values));
     });
   }
 
@@ -89,7 +86,7 @@ export class SqliteReader {
       bytes,
       createdAt,
       usedAt,
-      creator,
+      creator: Buffer.from(creator).toString(),
       members: Number(members),
       damaged: false,
     };
@@ -101,7 +98,7 @@ export class SqliteReader {
     after: readonly [createdAt: number, room: string],
     count: number,
   ): [number, string][] {
-    return doing('looking for empty rooms', () => {
+    return this.#reading('looking for empty rooms', () => {
       const found = this.#statements.empty.all(before, after[0], bytesOf(after[1]), count) as unknown as [
         bigint,
         Uint8Array,
@@ -112,23 +109,24 @@ export class SqliteReader {
 
   /** O(log batches + bytes). */
   read(room: string, after: number, maxBytes: number): LogChunk | undefined {
-    return doing('reading messages', () => {
+    return this.#reading('reading messages', () => {
       const id = bytesOf(room);
-      const found = this.#room(id);
-      if (found === undefined) return undefined;
       const parts: Uint8Array[] = [];
       let bytes = 0;
       let first = 0;
       let last = 0;
-      for (const batch of this.#batches(id, found, after)) {
-        if (parts.length > 0 && bytes + batch.frames.length > maxBytes) break;
-        const part = cutBatch(batch, after, maxBytes);
-        if (part === undefined) throw damaged(id, 'a batch');
-        if (parts.length === 0) first = part.first;
-        parts.push(part.frames);
-        bytes += part.frames.length;
-        last = part.last;
-        if (last < batch.last || bytes >= maxBytes) break;
+      for (const piece of this.#pieces(id, after, maxBytes)) {
+        if (piece.frames === undefined) {
+          if (parts.length > 0) break;
+          this.#onDamage({ room, first: piece.first, last: piece.last, what: 'messages' });
+          return { first: piece.first, last: piece.last, frames: new Uint8Array(0), damaged: true };
+        }
+        if (parts.length > 0 && bytes + piece.frames.length > maxBytes) break;
+        if (parts.length === 0) first = piece.first;
+        parts.push(piece.frames);
+        bytes += piece.frames.length;
+        last = piece.last;
+        if (piece.cut || bytes >= maxBytes) break;
       }
       return parts.length === 0 ? undefined : { first, last, frames: inOne(parts, bytes), damaged: false };
     });
@@ -136,16 +134,41 @@ export class SqliteReader {
 
   /** The batch behind the place `after`, cut if that is inside of it. */
   next(room: string, after: number): Batch | undefined {
-    return doing('reading messages', () => {
+    return this.#reading('reading messages', () => {
       const id = bytesOf(room);
-      const found = this.#room(id);
-      if (found === undefined) throw noRoom(room);
-      for (const batch of this.#batches(id, found, after)) {
-        const part = cutBatch(batch, after, Number.POSITIVE_INFINITY);
-        if (part === undefined) throw damaged(id, 'a batch');
-        return { room, time: batch.time, members: membersOf(part.frames), ...part };
+      if (this.#room(id) === undefined) throw noRoom(room);
+      for (const { first, last, time, frames } of this.#pieces(id, after, Number.POSITIVE_INFINITY)) {
+        if (frames === undefined) {
+          this.#onDamage({ room, first, last, what: 'messages' });
+          throw damaged(id, `what stands from ${first} to ${last}`);
+        }
+        return { room, first, last, time, frames, members: membersOf(frames) };
       }
       return undefined;
+    });
+  }
+
+  /**
+   * Looks for a member's last message in what is before the place `before`, some megabytes of it.
+   * @returns the message; or the place before which to look on; or `undefined` if it cannot be known
+   */
+  lastBefore(room: string, member: string, before: number): LastMessage | number | undefined {
+    return this.#reading('looking for a message', () => {
+      const id = bytesOf(room);
+      const found = this.#room(id);
+      if (found === undefined) return undefined;
+      let next = Math.min(before, found.head + 1);
+      let bytes = 0;
+      for (const batch of this.#batches.backwards(id, next)) {
+        if (batch?.last !== next - 1) return undefined;
+        const last = membersOf(batch.frames).find((other) => other.member === member)?.last;
+        if (last !== undefined) return last;
+        next = batch.first;
+        bytes += batch.frames.length;
+        if (bytes >= SEARCH_BYTES) break;
+      }
+      if (next > found.first) return bytes >= SEARCH_BYTES ? next : undefined;
+      return next === 1 ? { n: 0, hash: new Uint8Array(32) } : undefined;
     });
   }
 
@@ -153,37 +176,72 @@ export class SqliteReader {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  *#batches(id: Uint8Array, { head }: Room, after: number): Generator<StoredBatch> {
-    if (after >= head) return;
-    for (const row of this.#statements.batches.iterate(id, after) as Iterable<unknown>) {
-      const [first, last, time] = (row as unknown[]).slice(0, 3).map(placeOf) as [number, number, number];
-      const [frames, sum] = (row as unknown[]).slice(3) as [Uint8Array, bigint];
-      if (BigInt(sumOfBatch(id, first, last, time, frames)) !== sum)
-        throw damaged(id, `the batch ${first} to ${last}`);
-      yield { first, last, time, frames };
+  /** In one snapshot: else a room's row and its batches could be of before and after a change. */
+  #reading<T>(what: string, work: () => T): T {
+    return doing(what, () => {
+      this.#statements.begin.run();
+      try {
+        return work();
+      } finally {
+        // Not COMMIT, which fails when a page was found damaged.
+        if (this.#db.isTransaction) this.#statements.rollback.run();
+      }
+    });
+  }
+
+  /** What is stored behind the place `after`, cut where that is inside of a batch, and where the first is longer than `maxBytes`. */
+  *#pieces(id: Uint8Array, after: number, maxBytes: number): Generator<ReadPiece> {
+    const room = this.#room(id);
+    if (room === undefined) return;
+    let most = maxBytes;
+    for (const piece of this.#batches.pieces(id, room, after)) {
+      const part = piece.damaged ? undefined : cutBatch(piece.batch, after, most);
+      if (piece.damaged) {
+        yield { first: piece.first, last: piece.last, time: 0, frames: undefined, cut: false };
+      } else if (part === undefined) {
+        const { first, last } = piece.batch;
+        yield { first: Math.max(first, after + 1), last, time: 0, frames: undefined, cut: false };
+      } else {
+        yield { ...part, time: piece.batch.time, cut: part.last < piece.batch.last };
+      }
+      most = Number.POSITIVE_INFINITY;
     }
   }
 
   #room(id: Uint8Array): Room | undefined {
-    const room = readRoom(this.#statements.room, id);
+    const values = this.#statements.room.get(id);
+    // One that has messages was there: its row is lost.
+    if (values === undefined ? this.#statements.any.get(id) !== undefined : !isIntact(ROOM, values)) {
+      throw damaged(id, 'the row of the room');
+    }
+    const room = values && roomOf(values as Value[]);
     return room?.deleted ? undefined : room;
   }
 }
 
+/** Consecutive places that were read; without frames if they are damaged. */
+interface ReadPiece {
+  readonly first: number;
+  readonly last: number;
+  readonly time: number;
+  readonly frames: Uint8Array | undefined;
+  /** More of the same batch is left. */
+  readonly cut: boolean;
+}
+
 function prepare(db: DatabaseSync) {
   return {
-    room: selectRoom(db),
-    rooms: rows(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id > ? ORDER BY id LIMIT ?`),
+    begin: db.prepare('BEGIN'),
+    rollback: db.prepare('ROLLBACK'),
+    room: roomById(db),
+    rooms: rows(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id > ? AND deleted = 0 ORDER BY id LIMIT ?`),
     empty: rows(
       db,
       'SELECT created_at, id FROM room WHERE head = 0 AND created_at < ? AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?',
     ),
-    member: rows(db, 'SELECT room, id, n, hash, sum FROM member WHERE room = ? AND id = ?'),
+    member: memberById(db),
+    any: rows(db, 'SELECT 1 FROM batch WHERE room = ? LIMIT 1'),
     members: rows(db, 'SELECT count(*) FROM member WHERE room = ?'),
-    batches: rows(
-      db,
-      'SELECT first, last, time, frames, sum FROM batch WHERE room = ? AND last > ? ORDER BY last',
-    ),
   };
 }
 
@@ -192,10 +250,6 @@ function membersOf(frames: Uint8Array): Batch['members'] {
   const last = new Map<string, { n: number; envelope: Uint8Array }>();
   for (const { member, n, envelope } of messagesOf(frames)) last.set(hexOf(member), { n, envelope });
   return [...last].map(([member, { n, envelope }]) => ({ member, last: { n, hash: sha256(envelope) } }));
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest());
 }
 
 /** The parts in memory of their own, so that it can be handed to another thread: copied unless it is one part that has all of its memory. */

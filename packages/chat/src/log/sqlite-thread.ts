@@ -1,22 +1,10 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { LogError, type LogErrorCode } from './log-error.ts';
+import { LogError } from './log-error.ts';
+import type { OnDamage } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
-import type { WorkerRole } from './sqlite-worker.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
-
-/** What a thread is asked: to open its connection, or to call a method of it. */
-export interface ThreadRequest {
-  readonly id: number;
-  readonly method: string;
-  readonly args: readonly unknown[];
-}
-
-export interface ThreadAnswer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: { readonly code: LogErrorCode; readonly message: string };
-}
+import type { ThreadMessage, ThreadRequest, ThreadRole } from './thread-messages.ts';
 
 interface Waiting {
   readonly request: ThreadRequest;
@@ -38,6 +26,7 @@ type Methods<T> = { [K in keyof T as T[K] extends (...args: never[]) => unknown 
 export class SqliteThread<T extends SqliteReader | SqliteWriter> {
   readonly #worker: Worker;
   readonly #exited: Promise<unknown>;
+  readonly #onDamage: OnDamage;
   readonly #given = new Map<number, Waiting>();
   readonly #urgent: Waiting[] = [];
   readonly #others: Waiting[] = [];
@@ -45,7 +34,8 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
   #ended: LogError | undefined;
 
   /** @param onEnd told once why nothing more can be asked, unless `close` was called */
-  constructor(role: WorkerRole, onEnd: (reason: LogError) => void) {
+  constructor(role: ThreadRole, onDamage: OnDamage, onEnd: (reason: LogError) => void) {
+    this.#onDamage = onDamage;
     this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: role });
     this.#exited = once(this.#worker, 'exit').catch(() => undefined);
     const end = (cause?: unknown) => {
@@ -55,7 +45,7 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
       }
       this.#rejectAll();
     };
-    this.#worker.on('message', (answer: ThreadAnswer) => this.#answered(answer));
+    this.#worker.on('message', (answer: ThreadMessage) => this.#answered(answer));
     this.#worker.on('error', end);
     this.#worker.on('exit', () => end());
   }
@@ -107,7 +97,12 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
     }
   }
 
-  #answered({ id, value, error }: ThreadAnswer): void {
+  #answered(answer: ThreadMessage): void {
+    if ('damage' in answer) {
+      this.#onDamage(answer.damage);
+      return;
+    }
+    const { id, value, error } = answer;
     const waiting = this.#given.get(id);
     this.#given.delete(id);
     this.#give();

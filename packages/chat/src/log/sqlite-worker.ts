@@ -1,24 +1,23 @@
 /** A thread of the SQLite log, the one that reads or the one that writes: one request after the other, each answered. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { SqliteLogOptions } from './sqlite-database.ts';
+import type { Damage } from './sqlite-database.ts';
 import { logError } from './sqlite-errors.ts';
 import { SqliteReader } from './sqlite-reader.ts';
-import type { ThreadAnswer, ThreadRequest } from './sqlite-thread.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
-
-export interface WorkerRole {
-  readonly role: 'read' | 'write';
-  readonly options: SqliteLogOptions;
-}
+import type { ThreadAnswer, ThreadMessage, ThreadRequest, ThreadRole } from './thread-messages.ts';
 
 if (parentPort === null) throw new Error('sqlite-worker.ts runs as a worker thread only');
 const port = parentPort;
-const { role, options } = workerData as WorkerRole;
+const { role, options } = workerData as ThreadRole;
 const tables: { part?: SqliteReader | SqliteWriter } = {};
+
+function onDamage(damage: Damage): void {
+  port.postMessage({ damage } satisfies ThreadMessage);
+}
 
 function perform({ method, args }: ThreadRequest): unknown {
   if (method === 'open') {
-    tables.part = role === 'read' ? new SqliteReader(options) : new SqliteWriter(options);
+    tables.part = role === 'read' ? new SqliteReader(options, onDamage) : new SqliteWriter(options, onDamage);
     return undefined;
   }
   const part = tables.part as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
