@@ -158,27 +158,24 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   /** Looks whether it kept the time-outs. Called every second or so, with whole milliseconds of `clock.monotonic()`. */
   tick(now: number): void {
-    const { closeTimeoutMs, helloTimeoutMs } = this.#host.settings;
+    const { closeTimeoutMs, helloTimeoutMs, writeTimeoutMs } = this.#host.settings;
     if (this.#state === 'ending') {
       if (now - this.#endingAt >= closeTimeoutMs) this.#stream.destroy();
       return;
     }
-    const stuckSince = this.writer.look(now);
+    const writing = this.writer.look(now, writeTimeoutMs);
     // Where it is us who do not listen, or it that takes what it did not, its silence says nothing.
-    if (stuckSince === 'taken') this.#silence.heard(now);
-    else if (stuckSince === undefined && this.#deaf) this.#silence.excused(now);
-    if (this.#state === 'busy' && this.#silence.age(now) >= helloTimeoutMs) {
+    if (writing === 'taken') this.#silence.heard(now);
+    else if (writing === undefined && this.#deaf) this.#silence.excused(now);
+    if (writing === 'stuck') {
+      this.#abandon();
+    } else if (this.#state === 'busy' && this.#silence.age(now) >= helloTimeoutMs) {
       this.#end('SERVER_FAILURE', `The server could not answer within ${helloTimeoutMs} ms.`);
-      return;
+    } else {
+      const verdict = this.#silence.judge(now, this.#state === 'joined', writing === 'waiting');
+      if (verdict.act === 'ping') this.#send({ type: 'ping', token: now });
+      else if (verdict.act === 'end') this.#end('IDLE', verdict.text);
     }
-    const verdict = this.#silence.judge(
-      now,
-      this.#state === 'joined',
-      stuckSince === 'taken' ? undefined : stuckSince,
-    );
-    if (verdict.act === 'ping') this.#send({ type: 'ping', token: now });
-    else if (verdict.act === 'end') this.#end('IDLE', verdict.text);
-    else if (verdict.act === 'abandon') this.#abandon();
   }
 
   // What comes in

@@ -97,12 +97,14 @@ describe('a connection’s writer', () => {
     writer.send(Buffer.alloc(256 * 1024));
     assert.equal(writer.congested, true);
     await turn();
-    assert.equal(writer.look(1000), 1000);
-    assert.equal(writer.look(50_000), 1000, 'nothing was taken');
+    assert.equal(writer.look(1000, 60_000), 'waiting');
+    assert.equal(writer.look(60_999, 60_000), 'waiting');
+    assert.equal(writer.look(61_000, 60_000), 'stuck');
     stream.take();
     await turn();
-    assert.equal(writer.look(60_000), 'taken');
-    assert.equal(writer.look(61_000), 61_000);
+    assert.equal(writer.look(62_000, 60_000), 'taken');
+    assert.equal(writer.look(63_000, 60_000), 'waiting');
+    assert.equal(writer.look(122_000, 60_000), 'waiting');
     assert.equal(drains(), 0);
     for (let piece = 0; piece < 3; piece += 1) {
       stream.take();
@@ -110,8 +112,27 @@ describe('a connection’s writer', () => {
     }
     assert.equal(drains(), 1);
     assert.equal(writer.congested, false);
-    assert.equal(writer.look(62_000), 'taken');
-    assert.equal(writer.look(200_000), undefined);
+    assert.equal(writer.look(130_000, 60_000), 'taken');
+    assert.equal(writer.look(200_000, 60_000), undefined);
+  });
+
+  test('writes much at once to a client that is fast, and gives it time for all of that', async () => {
+    const { stream, writer } = setup();
+    writer.send(Buffer.alloc(1000));
+    await turn();
+    stream.slow = true;
+    writer.send(Buffer.alloc(200_000));
+    await turn();
+    assert.equal(stream.writes, 2);
+    assert.equal(writer.look(0, 60_000), 'waiting');
+    assert.equal(writer.look(239_000, 60_000), 'waiting');
+    assert.equal(writer.look(240_000, 60_000), 'stuck');
+    stream.take();
+    writer.send(Buffer.alloc(200_000));
+    await turn();
+    stream.take();
+    await turn();
+    assert.equal(stream.writes, 4, 'a slow one is given less at once');
   });
 
   test('forgets what nobody will take', async () => {
@@ -120,9 +141,11 @@ describe('a connection’s writer', () => {
     stream.on('error', () => undefined);
     writer.send(Buffer.alloc(500_000));
     await turn();
+    assert.equal(stream.writes, 1);
     stream.destroy();
     await turn();
     writer.send(Buffer.alloc(500_000));
-    assert.equal(writer.congested, false);
+    await turn();
+    assert.equal(stream.writes, 1);
   });
 });

@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { Counters } from './counters.ts';
 
-/** What may wait to be taken by one client before nothing more is given to it, and what is written at once, in bytes. */
+/** What may wait to be taken by one client before nothing more is given to it, in bytes; and what is written to one that is slow. */
 export const HIGH_WATER = 64 * 1024;
+/** What is written at once to a client whose connection has taken the last write without waiting. */
+const FAST_PIECE = 256 * 1024;
 /** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
 const JOIN_BYTES = 16 * 1024;
 
@@ -31,13 +33,13 @@ export class WriteTurn {
  * The one writer of a client's connection.
  *
  * 1. Everything that is sent to a client MUST go through its writer, in the order in which it is to arrive.
- * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to the high-water mark: frames
- *    are small and system calls are dear.
+ * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to 256 KiB: frames are small
+ *    and system calls are dear.
  * 3. Buffers given to `send` MUST NOT be changed afterwards: they are shared between clients, not copied.
- * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's `drained`
- *    is called: a client that does not read then costs at most the high-water mark and one more buffer.
- * 5. One write is under way at a time, of the high-water mark at most, and its completion is seen: so a client that takes
- *    what it is given slowly can be told from one that takes nothing.
+ * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's
+ *    `drained` is called: a client that does not read then costs at most the high-water mark and one more buffer.
+ * 5. The stream is given more only when it has taken what it had, and to a slow client no more than the high-water mark at
+ *    once. So one that takes what it is given slowly, 64 KiB in each write time-out, can be told from one that takes nothing.
  * 6. After `end` nothing is sent.
  */
 export class ConnectionWriter {
@@ -49,47 +51,54 @@ export class ConnectionWriter {
   #queue: Uint8Array[] = [];
   #at = 0;
   #queuedBytes = 0;
-  /** Bytes of the write that is under way. */
-  #writing = 0;
   /** Whether somebody was told that it is congested, and is to be told when it no longer is. */
   #wasCongested = false;
+  /** Whether the last write had to wait. Nothing is known of a new connection. */
+  #slow = true;
   #ended = false;
+  /** Bytes that were written so far, how many of them were taken at the last look, and since when no more. */
+  #written = 0;
+  #taken = 0;
   #stuckSince: number | undefined;
-  #freed = false;
 
   constructor(stream: Duplex, counters: Counters, turn: WriteTurn, owner: WriterOwner) {
     this.#stream = stream;
     this.#counters = counters;
     this.#turn = turn;
     this.#owner = owner;
+    stream.on('drain', () => this.flush());
   }
 
   /** Whether the connection has not yet taken what it was given. */
   get congested(): boolean {
-    if (this.#queuedBytes + this.#writing < HIGH_WATER) return false;
+    if (this.#queuedBytes + this.#stream.writableLength < HIGH_WATER) return false;
     this.#wasCongested = true;
     return true;
   }
 
   /**
    * Looks, every second or so, how the connection takes what is written.
-   * @returns since when it has taken nothing of it; `taken` if it has since the last look, where it had not before;
-   *   `undefined` if there is nothing to say
+   * @param timeoutMs time for each high-water mark of it
+   * @returns `stuck`: it has taken nothing for too long; `waiting`: it has not yet taken what was there at the last look; `taken`:
+   *   it has taken something, where it had not before; `undefined`: there is nothing to take
    */
-  look(now: number): number | 'taken' | undefined {
-    if (this.#freed) {
-      this.#freed = false;
-      this.#stuckSince = undefined;
-      return 'taken';
-    }
-    if (this.#writing > 0) this.#stuckSince ??= now;
-    return this.#stuckSince;
+  look(now: number, timeoutMs: number): 'stuck' | 'waiting' | 'taken' | undefined {
+    const waiting = this.#stream.writableLength;
+    const taken = this.#written - waiting;
+    const since = this.#stuckSince;
+    const progress = waiting === 0 || taken > this.#taken;
+    this.#taken = taken;
+    if (progress) this.#stuckSince = undefined;
+    if (progress && since !== undefined) return 'taken';
+    if (waiting === 0) return undefined;
+    this.#stuckSince ??= now;
+    const allowed = timeoutMs * Math.ceil(waiting / HIGH_WATER);
+    return now - this.#stuckSince >= allowed ? 'stuck' : 'waiting';
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#ended || this.#stream.destroyed) return;
-    if (this.#queue.length === 0 && this.#writing === 0) this.#turn.add(this);
-    this.#queue.push(bytes);
+    if (this.#ended) return;
+    if (this.#queue.push(bytes) === 1) this.#turn.add(this);
     this.#queuedBytes += bytes.length;
   }
 
@@ -97,53 +106,40 @@ export class ConnectionWriter {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#write();
+    this.flush();
   }
 
-  /** Writes what was sent in this turn. Its turn calls it. */
+  /** Writes what was sent, as far as the stream has taken what was written before. */
   flush(): void {
-    this.#write();
-  }
-
-  #write(): void {
-    if (this.#writing > 0) return;
-    if (this.#stream.destroyed) {
-      this.#forget();
-    } else if (this.#queuedBytes === 0) {
-      if (this.#ended && !this.#stream.writableEnded) this.#stream.end();
-    } else {
-      this.#writePiece(this.#take());
-    }
-  }
-
-  #writePiece(buffers: readonly Uint8Array[]): void {
     const stream = this.#stream;
-    const last = buffers.length - 1;
-    if (last > 0) stream.cork();
-    for (let index = 0; index < last; index += 1) stream.write(buffers[index]!);
-    stream.write(buffers[last]!, this.#written);
-    if (last > 0) stream.uncork();
-  }
-
-  /** One closure for all writes of the connection. */
-  readonly #written = (error?: Error | null): void => {
-    this.#writing = 0;
-    this.#freed = this.#stuckSince !== undefined;
-    if (error) this.#forget();
-    else this.#write();
+    if (stream.destroyed) {
+      this.#forget();
+      return;
+    }
+    while (this.#queuedBytes > 0 && !waits(stream)) this.#write(this.#take());
+    if (this.#ended && this.#queuedBytes === 0 && !stream.writableEnded) stream.end();
     if (!this.#wasCongested || this.congested) return;
     this.#wasCongested = false;
     this.#owner.drained();
-  };
+  }
 
-  /** Takes a piece from the queue: at most the high-water mark, in as few buffers as is cheap. */
+  #write(buffers: readonly Uint8Array[]): void {
+    const stream = this.#stream;
+    if (buffers.length > 1) stream.cork();
+    for (const buffer of buffers) stream.write(buffer);
+    if (buffers.length > 1) stream.uncork();
+    this.#slow = stream.writableLength > 0;
+  }
+
+  /** Takes from the queue what is to be written at once, in as few buffers as is cheap. */
   #take(): Uint8Array[] {
+    const most = this.#slow ? HIGH_WATER : FAST_PIECE;
     const piece: Uint8Array[] = [];
     let bytes = 0;
     let used = 0;
-    while (bytes < HIGH_WATER && used < this.#queue.length) {
+    while (bytes < most && used < this.#queue.length) {
       const buffer = this.#queue[used]!;
-      const end = Math.min(buffer.length, this.#at + HIGH_WATER - bytes);
+      const end = Math.min(buffer.length, this.#at + most - bytes);
       piece.push(this.#at === 0 && end === buffer.length ? buffer : buffer.subarray(this.#at, end));
       bytes += end - this.#at;
       this.#at = end === buffer.length ? 0 : end;
@@ -152,7 +148,7 @@ export class ConnectionWriter {
     if (used === this.#queue.length) this.#queue = [];
     else this.#queue.splice(0, used);
     this.#queuedBytes -= bytes;
-    this.#writing = bytes;
+    this.#written += bytes;
     this.#counters.bytesOut += bytes;
     return piece.length > 1 && bytes <= JOIN_BYTES ? [joined(piece, bytes)] : piece;
   }
@@ -163,6 +159,11 @@ export class ConnectionWriter {
     this.#queue = [];
     this.#queuedBytes = 0;
   }
+}
+
+/** Whether a stream will say `drain`: it has not yet taken what it was given, and does not want more. */
+function waits(stream: Duplex): boolean {
+  return stream.writableNeedDrain && stream.writableLength > 0;
 }
 
 function joined(buffers: readonly Uint8Array[], length: number): Uint8Array {

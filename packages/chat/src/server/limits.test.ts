@@ -99,9 +99,18 @@ describe('time-outs', () => {
       await Promise.all([good.next('ack'), other.next('deliver')]);
     }
     assert.equal(server.counters.connections, 3);
-    await wait(clock, 62_000);
+    // A minute for each 64 KiB that were written at once.
+    for (let minute = 0; minute < 4; minute += 1) {
+      await wait(clock, 60_000);
+      for (const client of [good, other]) {
+        client.send({ type: 'ping', token: minute });
+        await client.next('pong');
+      }
+    }
+    await wait(clock, 2000);
     await until(() => server.counters.connections < 3);
-    await Promise.all([good.nextOfAny(), other.nextOfAny()]);
+    good.publish(text('m'));
+    await Promise.all([good.next('ack'), other.next('deliver')]);
   });
 
   /** A client on a stream without a system's buffers, that takes nothing unless its stream is read by hand. */
@@ -132,7 +141,7 @@ describe('time-outs', () => {
     void next.then(() => {
       read = true;
     });
-    // Something in every 40 seconds, of 60 that it has.
+    // Something in every 40 seconds; it has 60 for each 64 KiB.
     for (let count = 0; !read; count += 1) {
       assert(count < 100 && !slow.stream.destroyed, 'it was closed');
       await wait(clock, 40_000);

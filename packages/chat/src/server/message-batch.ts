@@ -6,6 +6,7 @@ import {
   FrameType,
   HASH_BYTES,
   LENGTH_BYTES,
+  readU32,
   writeU32,
   writeU64,
 } from '../protocol/frames.ts';
@@ -126,7 +127,8 @@ export class MessageBatch<S extends Sender> {
   /** Where each message's frame begins, and who sent it. */
   readonly #offsets: readonly number[];
   readonly #senders: readonly S[];
-  readonly #hashes: Uint8Array[];
+  /** SHA-256 of the envelopes of those who want it, as Latin-1: a string takes no memory outside the heap. */
+  readonly #hashes: (string | undefined)[] = [];
   /** The places in the batch of each sender's messages, ascending. */
   readonly #own = new Map<S, number[]>();
 
@@ -144,14 +146,14 @@ export class MessageBatch<S extends Sender> {
     this.frames = frames;
     this.#senders = senders;
     this.#offsets = offsets;
-    this.#hashes = [];
     for (let index = 0; index < senders.length; index += 1) {
       const offset = offsets[index]!;
       writeU64(frames, offset + SEQ_AT, first + index);
       writeU64(frames, offset + TIME_AT, time);
-      this.#hashes.push(hash('sha256', frames.subarray(offset + DELIVER_BYTES, this.#end(index)), 'buffer'));
-      const own = this.#own.get(senders[index]!);
-      if (own === undefined) this.#own.set(senders[index]!, [index]);
+      const sender = senders[index]!;
+      this.#hashes.push(sender.wantsHashes ? this.#hash(index) : undefined);
+      const own = this.#own.get(sender);
+      if (own === undefined) this.#own.set(sender, [index]);
       else own.push(index);
     }
   }
@@ -164,7 +166,7 @@ export class MessageBatch<S extends Sender> {
   /** The last message of one that has some. */
   lastOf(sender: S): LastMessage {
     const index = this.#own.get(sender)!.at(-1)!;
-    return { n: this.#n(index), hash: this.#hashes[index]! };
+    return { n: this.#n(index), hash: Buffer.from(this.#hashes[index] ?? this.#hash(index), 'latin1') };
   }
 
   /** What the log is to store. */
@@ -209,48 +211,77 @@ export class MessageBatch<S extends Sender> {
       to.send(start === 0 ? this.frames : this.frames.subarray(this.#offsets[start]!));
       return;
     }
-    const parts = this.#withAcks(client, own, start);
-    if (own.length > MAX_VIEWS) to.send(Buffer.concat(parts));
-    else for (const part of parts) to.send(part);
+    if (own.length > MAX_VIEWS) to.send(this.#copyFor(client, own, start));
+    else this.#sendViews(client, own, start, to);
   }
 
-  #withAcks(client: S, own: readonly number[], start: number): Uint8Array[] {
-    const parts: Uint8Array[] = [];
-    /** Begin of the run of others' frames that has no part yet. */
+  #sendViews(client: S, own: readonly number[], start: number, to: Outlet): void {
+    /** Begin of the run of others' frames that is not yet sent. */
     let run = this.#offsets[start]!;
     for (const index of own) {
       if (index < start) continue;
       const offset = this.#offsets[index]!;
-      if (offset > run) parts.push(this.frames.subarray(run, offset));
-      parts.push(this.#ack(index, client.wantsHashes));
+      if (offset > run) to.send(this.frames.subarray(run, offset));
+      const ack = Buffer.allocUnsafe(ackBytes(client));
+      this.#writeAck(ack, 0, index);
+      to.send(ack);
       run = this.#end(index);
     }
-    if (run < this.frames.length) parts.push(this.frames.subarray(run));
-    return parts;
+    if (run < this.frames.length) to.send(this.frames.subarray(run));
   }
 
-  /** The ACK of the message that is the batch's number `index`. */
-  #ack(index: number, withHash: boolean): Uint8Array {
+  #copyFor(client: S, own: readonly number[], start: number): Uint8Array {
+    const { frames } = this;
+    const bytes = ackBytes(client);
+    let length = frames.length - this.#offsets[start]!;
+    for (const index of own) {
+      if (index >= start) length += bytes - (this.#end(index) - this.#offsets[index]!);
+    }
+    const copy = Buffer.allocUnsafe(length);
+    let at = 0;
+    let run = this.#offsets[start]!;
+    for (const index of own) {
+      if (index < start) continue;
+      const offset = this.#offsets[index]!;
+      copy.set(frames.subarray(run, offset), at);
+      at += offset - run;
+      this.#writeAck(copy, at, index);
+      at += bytes;
+      run = this.#end(index);
+    }
+    copy.set(frames.subarray(run), at);
+    return copy;
+  }
+
+  /** Writes the ACK of the message that is the batch's number `index`. */
+  #writeAck(target: Buffer, at: number, index: number): void {
     const { frames } = this;
     const offset = this.#offsets[index]!;
-    const ack = new Uint8Array(withHash ? ACK_BYTES + HASH_BYTES : ACK_BYTES);
-    ack.set(withHash ? ackWithHash : ackWithout);
-    ack.set(frames.subarray(offset + N_AT, offset + N_AT + 8), SEQ_AT);
+    const hashed = this.#hashes[index];
+    target.set(hashed === undefined ? ackWithout : ackWithHash, at);
+    for (let byte = 0; byte < 8; byte += 1) target[at + SEQ_AT + byte] = frames[offset + N_AT + byte]!;
     // seq and time stand side by side in both
-    ack.set(frames.subarray(offset + SEQ_AT, offset + SEQ_AT + 16), SEQ_AT + 8);
-    if (withHash) ack.set(this.#hashes[index]!, ACK_BYTES);
-    return ack;
+    for (let byte = 0; byte < 16; byte += 1) target[at + SEQ_AT + 8 + byte] = frames[offset + SEQ_AT + byte]!;
+    if (hashed !== undefined) target.write(hashed, at + ACK_BYTES, HASH_BYTES, 'latin1');
+  }
+
+  #hash(index: number): string {
+    const envelope = this.frames.subarray(this.#offsets[index]! + DELIVER_BYTES, this.#end(index));
+    return hash('sha256', envelope, 'latin1');
   }
 
   #n(index: number): number {
     const at = this.#offsets[index]! + N_AT;
-    const view = new DataView(this.frames.buffer, this.frames.byteOffset + at, 8);
-    return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+    return readU32(this.frames, at) * 0x1_0000_0000 + readU32(this.frames, at + 4);
   }
 
   #end(index: number): number {
     return this.#offsets[index + 1] ?? this.frames.length;
   }
+}
+
+function ackBytes({ wantsHashes }: Sender): number {
+  return wantsHashes ? ACK_BYTES + HASH_BYTES : ACK_BYTES;
 }
 
 // Length and type, which all ACKs have in common.

@@ -1,9 +1,7 @@
 import type { ServerSettings } from './settings.ts';
 
 /** What to do about a client that has been silent. */
-export type Verdict =
-  | { readonly act: 'nothing' | 'ping' | 'abandon' }
-  | { readonly act: 'end'; readonly text: string };
+export type Verdict = { readonly act: 'nothing' | 'ping' } | { readonly act: 'end'; readonly text: string };
 
 const nothing: Verdict = { act: 'nothing' };
 
@@ -50,13 +48,13 @@ export class Silence {
     else this.#frameBegunAt ??= this.#heardAt;
   }
 
-  /** @param stuckSince since when the connection has taken nothing of what was written */
-  judge(now: number, joined: boolean, stuckSince: number | undefined): Verdict {
-    const { helloTimeoutMs, idleTimeoutMs, writeTimeoutMs } = this.#settings;
+  /** @param writing whether the connection has yet to take what was written: it is not asked for more then */
+  judge(now: number, joined: boolean, writing: boolean): Verdict {
+    const { helloTimeoutMs, idleTimeoutMs } = this.#settings;
     if (!joined && this.age(now) >= helloTimeoutMs) {
       return { act: 'end', text: `Nobody joined within ${helloTimeoutMs} ms.` };
     }
-    if (stuckSince !== undefined) return now - stuckSince >= writeTimeoutMs ? { act: 'abandon' } : nothing;
+    if (writing) return nothing;
     if (this.#frameBegunAt !== undefined && now - this.#frameBegunAt >= helloTimeoutMs) {
       return { act: 'end', text: `A frame was begun and not finished within ${helloTimeoutMs} ms.` };
     }
