@@ -333,6 +333,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
 
   async #close(): Promise<void> {
     await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
+    this.#setState({ phase: 'closed' });
     await this.#inTime(this.#store.close());
     await this.#inTime(this.#closeKeys());
     this.#identity[Symbol.dispose]();

@@ -133,6 +133,8 @@ export class Outbox {
   /** What the cipher is to keep. */
   #cipherState: Uint8Array | undefined;
   #waiting: Waiting[] = [];
+  /** Those that are being stored. */
+  #storing: readonly Waiting[] = [];
   #flushes: Flush[] = [];
   #working: Promise<void> | undefined;
   #end: ChatError | undefined;
@@ -389,7 +391,7 @@ export class Outbox {
   /** Rejects what waits and what comes; resolves when nothing is being sealed any more. */
   async end(reason: ChatError): Promise<void> {
     this.#end ??= reason;
-    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+    for (const { reject } of [...this.#storing, ...this.#waiting.splice(0)]) reject(reason);
     for (const { reject } of this.#flushes.splice(0)) reject(reason);
     await this.#working;
   }
@@ -525,7 +527,7 @@ export class Outbox {
     return this.#waiting.slice(0, count);
   }
 
-  /** New drafts stay in line until they are stored, so that `flush` and `size` count them. */
+  /** New drafts stay in line until all is ready to be stored, so that `flush` and `size` count them. */
   async #workOn(batch: readonly Waiting[]): Promise<void> {
     const { records, store, turns, onSealed } = this.#options;
     const changes: StateChange[] = [];
@@ -542,8 +544,9 @@ export class Outbox {
     const events = sealing.flatMap((work) => work(changes));
     if (this.#cipherState !== undefined) changes.push({ kind: 'cipher', state: this.#cipherState });
     this.#cipherState = undefined;
-    this.#waiting.splice(0, batch.length);
+    this.#storing = this.#waiting.splice(0, batch.length);
     if (changes.length > 0) await store.commit(changes, 'strict');
+    this.#storing = [];
     for (const { entry, resolve } of batch) {
       this.#durableDraft = Math.max(this.#durableDraft, entry.draft);
       resolve(entry.draft);

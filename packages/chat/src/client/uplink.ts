@@ -261,8 +261,9 @@ export class Uplink {
     this.#connection?.close();
     this.#connection = undefined;
     this.#online = false;
-    inbox.drop();
+    // What came before the end counts: else one that ends again and again would never bring anything.
     await inbox.settled();
+    inbox.drop();
   }
 }
 
