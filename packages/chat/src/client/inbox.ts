@@ -118,9 +118,13 @@ export class Inbox {
       await this.#readTurn();
     } catch (error) {
       onFatal(error instanceof ChatError ? error : cryptoFailure(error));
-      return;
-    } finally {
-      await reader.finish().catch(onFatal);
+    }
+    try {
+      await reader.finish();
+    } catch (error) {
+      // What a listener of the user throws is the user's.
+      if (!(error instanceof ChatError)) throw error;
+      onFatal(error);
     }
     if (2 * this.#queue.length <= MAX_QUEUED && 2 * this.#queuedBytes <= MAX_QUEUED_BYTES) onPressure(false);
   }

@@ -9,6 +9,7 @@ import {
   textBytes,
 } from '../encryption/content.ts';
 import type { ChainPosition } from '../encryption/envelope.ts';
+import { MessageError } from '../encryption/message-error.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { SetAside } from './client-events.ts';
@@ -263,17 +264,6 @@ export class Outbox {
   }
 
   /**
-   * Whether a message of one's own under this number, which has its place already, can be looked up no more: it was settled too long
-   * ago, or by a version that kept no ids.
-   */
-  isBeyondMemory(n: number): boolean {
-    const kept = this.#kept.get(n);
-    if (kept !== undefined) return kept.id === undefined;
-    const [oldest] = this.#kept.keys();
-    return n <= this.#settled && (oldest === undefined || n < oldest);
-  }
-
-  /**
    * Own messages up to `n` have their places at the server.
    * @returns the drafts that are acknowledged by that, in order
    */
@@ -407,8 +397,13 @@ export class Outbox {
   async #opened(sealed: Sealed | undefined): Promise<Content | undefined> {
     if (sealed === undefined) return undefined;
     const { cipher } = this.#options;
-    const { content } = await cipher.open(cipher.member, sealed.n, sealed.envelope);
-    return content.kind === 'unknown' ? undefined : content;
+    try {
+      const { content } = await cipher.open(cipher.member, sealed.n, sealed.envelope);
+      return content.kind === 'unknown' ? undefined : content;
+    } catch (error) {
+      if (error instanceof MessageError) return undefined;
+      throw cryptoFailure(error);
+    }
   }
 
   #restore(entry: Entry): void {
