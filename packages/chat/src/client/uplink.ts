@@ -142,7 +142,9 @@ export class Uplink {
     const { environment, tuning } = this.#options;
     const { clock } = environment;
     if (drain !== undefined) {
-      const retryIn = Math.round(environment.fraction() * (drain.spread ?? tuning.drainSpread));
+      // Whoever is on the way can name any: no longer than one waits for a server that is not there.
+      const spread = Math.min(drain.spread ?? tuning.drainSpread, tuning.retryLongest);
+      const retryIn = Math.round(environment.fraction() * spread);
       return { reason, retryIn };
     }
     const pause = reason.code === 'CHAT_PROTOCOL_VIOLATION' ? this.#distrust.take(clock.monotonic()) : 0;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseServerAddress } from '../encryption/server-address.ts';
 import type { ConnectionState } from './client-events.ts';
+import { defaultTuning } from './client-tuning.ts';
 import { MemoryDisk } from './memory-store.ts';
 import { joinedFrame, openArena, sayAll, serve, version2 } from './testing/arena.ts';
 import { type Deliver, once, RoomFixture } from './testing/room-fixture.ts';
@@ -194,11 +195,14 @@ describe('connecting', () => {
   for (const [what, spread, expected] of [
     ['says', 600, 300],
     ['says, at once,', 0, 0],
+    ['says, or half a minute,', 2 ** 32 - 1, 15_000],
     ['does not say', undefined, 1000],
   ] as const) {
     it(`again to a server that went down happens at a random time within what it ${what}`, async () => {
       await using all = await openArena();
-      const carol = await all.room.clientIn({ fraction: () => 0.5 }, all.server.address, { name: 'carol' });
+      const tuning = { retryLongest: defaultTuning.retryLongest };
+      const options = { name: 'carol', tuning };
+      const carol = await all.room.clientIn({ fraction: () => 0.5 }, all.server.address, options);
       carol.client.start();
       const connection = await serve(all, [], {}, spread === undefined ? {} : version2);
       await once(carol.client, 'caughtUp');
