@@ -13,7 +13,10 @@ export const SIGNATURE_BYTES = 64;
 /** Of a SHA-256. */
 export const HASH_BYTES = 32;
 
-/** Results are in memory of their own, that the caller may wipe and transfer. Arguments must not change before the promise ends. */
+/**
+ * Results are in memory of their own, which the caller may wipe and transfer. Arguments have been read when the call returns: the caller
+ * may wipe them at once.
+ */
 export interface ChatCrypto {
   /** For keys: nobody can guess it. */
   randomBytes(length: number): Bytes;
@@ -27,6 +30,7 @@ export interface ChatCrypto {
   /**
    * An Ed25519 key pair (RFC 8032).
    * @param seed 32 bytes, the private key; not kept, the caller wipes its own
+   * @throws {RangeError} if it has another length
    */
   signingKey(seed: Uint8Array): Promise<SigningKey>;
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { toHex } from '../bytes.ts';
 import { encodeFrame, type Frame } from '../protocol/frames.ts';
 import { type Arena, flip, openArena, sayAll, serve, serveAlways } from './testing/arena.ts';
 import { type Deliver, once, RoomFixture } from './testing/room-fixture.ts';
@@ -305,6 +306,23 @@ describe('a client whose own messages a server handles', () => {
     connection.send(ack(3, 3));
     await connection.closed;
     assert.deepEqual(bob.codes, ['REPLAY', 'REPLAY', 'PROTOCOL_VIOLATION']);
+  });
+
+  it('seals with another key on each connection', async () => {
+    await using all = await openArena();
+    const { bob } = all;
+    bob.client.start();
+    const epochs = new Set<string>();
+    for (let n = 1; n <= 3; n += 1) {
+      const connection = await serve(all, [], { head: n - 1, lastN: n - 1 });
+      void bob.client.send(`message ${n}`);
+      const { envelope } = await connection.next('publish');
+      epochs.add(toHex(envelope.subarray(2, 18)));
+      connection.send({ type: 'ack', n, seq: n, time: 0 });
+      await bob.client.flush();
+      connection.hangUp();
+    }
+    assert.equal(epochs.size, 3);
   });
 
   it('sends again, in order and unchanged, what was not stored', async () => {

@@ -39,8 +39,7 @@ export class RoomKeys implements Disposable {
       crypto.hkdf(secret, noSalt, MESSAGES_LABEL, 32),
       crypto.hkdf(secret, noSalt, VERIFY_LABEL, 32),
     ]);
-    const accessKey = await crypto.signingKey(accessSeed);
-    accessSeed.fill(0);
+    const accessKey = await crypto.signingKey(accessSeed).finally(() => accessSeed.fill(0));
     const hash = await crypto.sha256(roomIdPreimage(accessKey.publicKey));
     return new RoomKeys(crypto, hash.slice(0, ROOM_ID_BYTES), accessKey, messageRoot, verifyKey);
   }

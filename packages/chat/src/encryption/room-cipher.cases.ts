@@ -64,6 +64,53 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
       ]);
     });
 
+    it('goes on with other keys once renewed, and still opens what was sealed before', async () => {
+      await using room = await enter();
+      const { alice, bob } = room;
+      const draft: Content = { ...content('hello'), id: new Uint8Array(16).fill(5) };
+      const { envelope: before } = await alice.seal(5, draft, seen);
+      await alice.renew(new Uint8Array(32).fill(1));
+      // The same draft again, under another number and under the same.
+      const again: Content = { ...draft, instead: [5] };
+      const { envelope: after } = await alice.seal(5, draft, seen);
+      const { envelope: later } = await alice.seal(6, again, seen);
+      assert.ok(!equalBytes(before, after));
+      for (const reader of [alice, bob]) {
+        assert.deepEqual((await reader.open(alice.member, 5, before)).content, draft);
+        assert.deepEqual((await reader.open(alice.member, 5, after)).content, draft);
+        assert.deepEqual((await reader.open(alice.member, 6, later)).content, again);
+      }
+      await assert.rejects(alice.seal(6, content('again'), seen), RangeError);
+    });
+
+    it('keeps nothing of an envelope that it was lent', async () => {
+      await using room = await enter();
+      const { alice, bob } = room;
+      const draft: Content = { ...content('hello'), id: new Uint8Array(16).fill(5) };
+      const { envelope } = await alice.seal(1, draft, seen);
+      const network = new Uint8Array(64 * 1024);
+      network.set(envelope, 100);
+      const opened = await bob.open(alice.member, 1, network.subarray(100, 100 + envelope.length));
+      network.fill(0);
+      assert.deepEqual(opened.content, draft);
+      assert.deepEqual(opened.seen, seen);
+      for (const kept of [opened.seen.hash, opened.content.id!])
+        assert.equal(kept.buffer.byteLength, kept.length);
+    });
+
+    it('does nothing once it is closed', async () => {
+      await using room = await enter();
+      const { alice, bob } = room;
+      const { envelope } = await alice.seal(1, content('hello'), seen);
+      const last = alice.seal(2, content('hello'), seen);
+      await alice.close();
+      await last;
+      await alice.close();
+      await assert.rejects(alice.seal(3, content('hello'), seen), { code: 'CRYPTO_CLOSED' });
+      await assert.rejects(alice.open(alice.member, 1, envelope), { code: 'CRYPTO_CLOSED' });
+      assert.deepEqual((await bob.open(alice.member, 1, envelope)).content, content('hello'));
+    });
+
     it('seals the same text differently each time', async () => {
       await using room = await enter();
       const { alice } = room;

@@ -1,4 +1,5 @@
-import { type AeadSession, type CryptoDevice, CryptoError } from '@skytale/cryptodev';
+import type { AeadSession, CryptoDevice } from '@skytale/cryptodev';
+import { CryptoError } from '@skytale/cryptodev/crypto-error';
 import { toHex } from '../bytes.ts';
 import { TAG_BYTES } from './envelope.ts';
 import type { RoomKeys } from './key-schedule.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type AeadSession, type CryptoDevice, openEngineDevice } from '@skytale/cryptodev';
-import { concat } from '../bytes.ts';
+import { concat, toHex } from '../bytes.ts';
 import { SIGNATURE_BYTES } from '../crypto.ts';
 import { nodeCrypto } from '../node-crypto.ts';
 import { bind, HEADER_BYTES } from './envelope.ts';
@@ -56,6 +56,79 @@ describe('a shared key cipher', () => {
     assert.notDeepEqual(first.subarray(HEADER_BYTES, 300), second.subarray(HEADER_BYTES, 300));
   });
 
+  it('parts from its copy in a machine that was saved and resumed twice, by the challenge of its connection', async () => {
+    await using device = await openEngineDevice('node');
+    const identity = await newIdentity();
+    /** Both copies draw the same: their random numbers were saved too. */
+    const copy = async () => {
+      let drawn = 0;
+      const saved = {
+        ...crypto,
+        randomBytes(length: number) {
+          drawn += 1;
+          return new Uint8Array(length).fill(drawn);
+        },
+      };
+      const keys = await RoomKeys.derive(saved, new Uint8Array(32));
+      return new SharedKeyCipher(keys, identity, device);
+    };
+    await using one = await copy();
+    await using other = await copy();
+    const epochs = async () => {
+      const sealed = await Promise.all([one.seal(1, content, seen), other.seal(1, content, seen)]);
+      return sealed.map(({ envelope }) => envelope.slice(2, 18));
+    };
+    const before = await epochs();
+    assert.deepEqual(before[0], before[1], 'the copies are no copies');
+    await Promise.all([one.renew(new Uint8Array(32).fill(1)), other.renew(new Uint8Array(32).fill(2))]);
+    const after = await epochs();
+    assert.notDeepEqual(after[0], after[1]);
+    assert.notDeepEqual(after[0], before[0]);
+  });
+
+  it('draws another epoch on each connection, whatever challenge a server makes up', async () => {
+    await using device = await openEngineDevice('node');
+    await using alice = new SharedKeyCipher(await keysOf('room'), await newIdentity(), device);
+    const epochs = new Set<string>();
+    for (const challenge of [1, 1, 0].map((byte) => new Uint8Array(32).fill(byte))) {
+      await alice.renew(challenge);
+      const { envelope } = await alice.seal(1, content, seen);
+      epochs.add(toHex(envelope.subarray(2, 18)));
+    }
+    assert.equal(epochs.size, 3);
+  });
+
+  it('says that a later version is needed where the sender did sign one, and nowhere else', async () => {
+    await using device = await openEngineDevice('node');
+    const alice = await newIdentity();
+    const keys = await keysOf('room');
+    await using bob = new SharedKeyCipher(keys, await newIdentity(), device);
+    for (const body of [Uint8Array.of(2), new Uint8Array(100).fill(3), new Uint8Array(100_000).fill(255)]) {
+      const signature = await alice.key.sign(bind(keys.roomId, alice.key.publicKey, 1, body));
+      const envelope = concat(body, signature);
+      const open = (n: number, bytes: Uint8Array) => bob.open(alice.key.publicKey, n, bytes);
+      await assert.rejects(open(1, envelope), { code: 'UNSUPPORTED_VERSION', message: /version \d+.*newer/ });
+      await assert.rejects(open(2, envelope), { code: 'FORGED' });
+      await assert.rejects(open(1, envelope.with(-1, envelope.at(-1)! ^ 1)), { code: 'FORGED' });
+      await assert.rejects(open(1, envelope.with(0, 200)), { code: 'FORGED' });
+    }
+  });
+
+  it('opens several at once', async () => {
+    await using device = await openEngineDevice('node');
+    await using alice = new SharedKeyCipher(await keysOf('room'), await newIdentity(), device);
+    await using bob = new SharedKeyCipher(await keysOf('room'), await newIdentity(), device);
+    const numbers = Array.from({ length: 50 }, (_, index) => index + 1);
+    const sealed = await Promise.all(numbers.map((n) => alice.seal(n, { ...content, at: n }, seen)));
+    const opened = await Promise.all(
+      sealed.map(({ envelope }, index) => bob.open(alice.member, index + 1, envelope)),
+    );
+    assert.deepEqual(
+      opened.map((message) => message.content.at),
+      numbers,
+    );
+  });
+
   it('tells a signature that is right from a seal that is not', async () => {
     await using device = await openEngineDevice('node');
     const outsider = await newIdentity();
@@ -96,6 +169,30 @@ describe('the sessions of senders', () => {
     }) as unknown as CryptoDevice['createSession'];
     return counting;
   }
+
+  it('of one’s own are closed when the epoch is over, and made again only to read', async () => {
+    const device = await countingDevice();
+    await using cipher = new SharedKeyCipher(await keysOf('room'), await newIdentity(), device);
+    const sealed = [];
+    for (let n = 1; n <= 3; n += 1) {
+      sealed.push((await cipher.seal(n, content, seen)).envelope);
+      assert.equal(device.open, 1);
+      await cipher.renew(new Uint8Array(32).fill(n));
+      assert.equal(device.open, 0);
+    }
+    await cipher.open(cipher.member, 2, sealed[1]!);
+    assert.equal(device.open, 1);
+  });
+
+  it('are not made any more when the cipher is closed', async () => {
+    const device = await countingDevice();
+    const sessions = new SenderSessions(device, await keysOf('room'), 4);
+    const first = use(sessions, 1);
+    await sessions[Symbol.asyncDispose]();
+    await first;
+    await assert.rejects(use(sessions, 1), { code: 'CRYPTO_CLOSED' });
+    assert.equal(device.open, 0);
+  });
 
   const epoch = (index: number) => Buffer.from(`epoch ${index}`.padEnd(16));
   const use = (sessions: SenderSessions, index: number) =>

@@ -1,4 +1,5 @@
-import { type CryptoDevice, CryptoError } from '@skytale/cryptodev';
+import type { CryptoDevice } from '@skytale/cryptodev';
+import { CryptoError } from '@skytale/cryptodev/crypto-error';
 import { type Bytes, concat, copyOf, u64, utf8 } from '../bytes.ts';
 import { type Content, decodeContent, encodeContent } from './content.ts';
 import {

@@ -63,7 +63,7 @@ type SenderState = Sender & {
  *
  * 1. What changes it (`take`, `takeOwn`, `learn`, `leaveOut`, `expire`) MUST NOT be called before an earlier call has ended: messages
  *    are taken one after the other. A call that overlaps throws, and changes nothing.
- * 2. A place that was taken MUST be stored, with the senders that changed, before anything is shown or sent because of it.
+ * 2. A place and the senders that changed MUST be stored together, or neither.
  * 3. Until `take` or `takeOwn` ends, and if it fails, all is as it was before.
  *
  * Taking a message costs a few hashes, whatever the number of senders, except for looking for a shared name when a name is new. A
