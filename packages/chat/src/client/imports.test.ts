@@ -8,8 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 const client = dirname(fileURLToPath(import.meta.url));
 const source = dirname(client);
-/** What the core may take from elsewhere: none of it needs Node. */
-const portable = ['@skytale/cryptodev', 'cborg', 'valibot'];
+/** Packages that run anywhere. */
+const portable = ['cborg', 'valibot'];
+/** Modules of other packages of this repository, which are walked like the core's own. */
+const neighbours: Record<string, string> = {
+  '@skytale/cryptodev/crypto-error': join(source, '../../cryptodev/src/crypto-error.ts'),
+};
 const statement = /^(?:import|export)\s+(type\s)?(?:[^;'"]*?\sfrom\s)?['"]([^'"]+)['"]/gm;
 const dynamic = /\bimport\(\s*['"]([^'"]+)['"]/g;
 /** What only Node has, and what is to be handed in. */
@@ -27,7 +31,7 @@ function importsOf(file: string): Import[] {
   found.push(...Array.from(text.matchAll(dynamic), ([, name]) => ({ name: name!, isType: false })));
   return found.map(({ name, isType }) => ({
     from: file,
-    to: name.startsWith('.') ? join(dirname(file), name) : name,
+    to: name.startsWith('.') ? join(dirname(file), name) : (neighbours[name] ?? name),
     isType,
   }));
 }

@@ -54,7 +54,7 @@ export type Joined = Pick<Extract<Frame, { type: 'joined' }>, 'head' | 'first' |
 type Loss = { readonly what: string; readonly stored: number };
 
 /** What somebody on the way can cause, and not the sender alone. */
-const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
+const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED'];
 
 /**
  * Reads a room in its order: has each frame judged by who knows about it, and makes of it what the user is told.
