@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const client = dirname(fileURLToPath(import.meta.url));
 const source = dirname(client);
 /** Packages that run anywhere. */
-const portable = ['cborg', 'valibot'];
+const portable = ['cborg', 'unhomoglyph', 'valibot'];
 /** Modules of other packages of this repository, which are walked like the core's own. */
 const neighbours: Record<string, string> = {
   '@skytale/cryptodev/crypto-error': join(source, '../../cryptodev/src/crypto-error.ts'),
