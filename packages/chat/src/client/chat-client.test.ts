@@ -245,6 +245,43 @@ describe('a client that is started again', () => {
     assert.deepEqual(third.texts, []);
   });
 
+  it('shows what was not confirmed behind what was, and without a server if nothing else is asked for', async () => {
+    await using town = await Town.open();
+    const alice = await town.room.client(town.address, { name: 'alice' });
+    alice.client.start();
+    for (const text of ['one', 'two', 'three']) await alice.client.send(text);
+    await alice.client.flush();
+    const first = await town.room.client(town.address, { name: 'bob', autoConfirm: false });
+    first.client.start();
+    await first.until(() => first.texts.length === 3);
+    await first.client.confirm(1);
+    await first.client.close();
+
+    const nowhere = parseServerAddress('127.0.0.1:1');
+    const offline = await town.room.client(nowhere, { name: 'bob', autoConfirm: false });
+    offline.client.start();
+    await offline.until(() => offline.texts.length === 2);
+    assert.deepEqual(
+      offline.messages.map(({ text, from, again, member }) => [text, from, again, member]),
+      ['two', 'three'].map((text) => [text, 'alice', true, alice.client.member]),
+    );
+    await offline.client.close();
+
+    const marks = async (options: { recent?: number; since?: number }) => {
+      const back = await town.room.client(town.address, { name: 'bob', autoConfirm: false, ...options });
+      back.client.start();
+      await once(back.client, 'caughtUp');
+      await back.client.close();
+      assert.deepEqual(back.codes, []);
+      return back.messages.map(
+        ({ text, old, again }) => `${text}${old ? ' old' : ''}${again ? ' again' : ''}`,
+      );
+    };
+    assert.deepEqual(await marks({ recent: 5 }), ['one old', 'two again', 'three again']);
+    assert.deepEqual(await marks({ since: 0 }), ['one', 'two again', 'three again']);
+    assert.deepEqual(await marks({ since: 2 }), ['three again']);
+  });
+
   it('shows from where it is told, and what it wrote itself', async () => {
     await using town = await Town.open();
     const alice = await town.room.client(town.address, { name: 'alice' });

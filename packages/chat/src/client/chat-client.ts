@@ -198,10 +198,11 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
 
   /** Who is in the room now, by what the server says; without oneself. In a large room not all are named. */
   get present(): Presence[] {
-    const names = this.knownMembers;
-    return Array.from(this.#reader.present)
+    const { present, transcript } = this.#reader;
+    const nameOf = (member: MemberId) => transcript.sender(fromHex(member, PUBLIC_KEY_BYTES)!)?.name;
+    return Array.from(present)
       .filter((member) => member !== this.member)
-      .map((member) => ({ member, name: names.get(member), present: true }));
+      .map((member) => ({ member, name: nameOf(member), present: true }));
   }
 
   /** How many are in the room now, by what the server says, oneself included. */
@@ -335,6 +336,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
 
   async #close(): Promise<void> {
     await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
+    this.#setState({ phase: 'closed' });
     await this.#inTime(this.#store.close());
     await this.#inTime(this.#closeKeys());
     this.#identity[Symbol.dispose]();

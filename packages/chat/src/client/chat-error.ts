@@ -1,3 +1,5 @@
+import { formatServerAddress, type ServerAddress } from '../encryption/server-address.ts';
+
 /** Why a chat client cannot do what it was asked to. The codes are stable: programs may rely on them. */
 export type ChatErrorCode =
   /** Longer than the limit that the message names; nothing was sent. */
@@ -57,6 +59,16 @@ export class ChatError extends Error {
 }
 
 export function cryptoFailure(error: unknown): ChatError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new ChatError('CHAT_CRYPTO_FAILED', `The crypto device failed: ${reason}.`, { cause: error });
+  return new ChatError('CHAT_CRYPTO_FAILED', `The crypto device failed: ${wordsOf(error)}.`, {
+    cause: error,
+  });
+}
+
+export function unreachable(server: ServerAddress, cause: unknown, reason = wordsOf(cause)): ChatError {
+  const text = `The server ${formatServerAddress(server)} cannot be reached: ${reason}.`;
+  return new ChatError('CHAT_UNREACHABLE', text, { cause });
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@ import { FrameDecoder } from '../protocol/frame-decoder.ts';
 import { encodeFrame, type Frame, HIGHEST_VERSION, PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts';
 import type { ByteStream } from './byte-stream.ts';
-import { ChatError } from './chat-error.ts';
+import { ChatError, unreachable } from './chat-error.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { refusal } from './refusal.ts';
 
@@ -315,16 +315,25 @@ export class Connection {
   }
 }
 
-/** @throws {ChatError} CHAT_UNREACHABLE */
+/** Ends in time, whatever the dialing does. @throws {ChatError} CHAT_UNREACHABLE */
 async function dialInTime(options: ConnectionOptions): Promise<ByteStream> {
   const { server, environment, connectTimeout, signal } = options;
   const controller = new AbortController();
-  const abort = () => controller.abort(signal.reason);
+  const ended = Promise.withResolvers<never>();
+  const giveUp = (reason: Error) => {
+    controller.abort(reason);
+    ended.reject(reason);
+  };
+  const abort = () => giveUp(new Error('it was given up'));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
-  using _ = environment.clock.after(connectTimeout, () => controller.abort(new Error('it does not answer')));
+  using _ = environment.clock.after(connectTimeout, () => giveUp(new Error('it does not answer')));
+  const dialing = environment.dial(server, controller.signal);
   try {
-    return await environment.dial(server, controller.signal);
+    return await Promise.race([dialing, ended.promise]);
+  } catch (error) {
+    dialing.then((stream) => stream.close()).catch(() => {});
+    throw error instanceof ChatError ? error : unreachable(server, error);
   } finally {
     signal.removeEventListener('abort', abort);
   }

@@ -46,7 +46,7 @@ export type InboxOptions = {
  * Frames between connection and reader.
  *
  * 1. They MUST be opened and read one after the other, in the order in which they came.
- * 2. After `drop`, nothing that was taken before MUST be begun. What was being read is read to its end; `settled` says when.
+ * 2. After `drop`, nothing that was taken before MUST be begun. What is being read is read to its end.
  * 3. What is ready at once is one turn: it is stored together, up to `MAX_TURN` frames.
  */
 export class Inbox {
@@ -78,19 +78,16 @@ export class Inbox {
 
   /** Reads what waits, if it can be read now. */
   schedule(): void {
-    if (this.#ended || this.#draining !== undefined || this.#queue.length === 0) return;
-    this.#scheduled ??= this.#options.clock.soon(() => {
-      this.#scheduled = undefined;
-      this.#draining = this.#drain().finally(() => {
-        this.#draining = undefined;
-        if (!this.#options.reader.blocked) this.schedule();
-      });
-    });
+    if (this.#draining !== undefined || !this.#isReady) return;
+    this.#scheduled ??= this.#options.clock.soon(() => this.#begin());
   }
 
-  /** Resolves when nothing is being read: what `drop` did not forget has had its effect. */
+  /** Resolves when all that can be read has been read, and has had its effect. */
   async settled(): Promise<void> {
-    await this.#draining;
+    do {
+      if (this.#draining === undefined && this.#isReady) this.#begin();
+      await this.#draining;
+    } while (this.#isReady);
   }
 
   /** Resolves when nothing is read any more. */
@@ -98,7 +95,21 @@ export class Inbox {
     this.#ended = true;
     this.drop();
     this.#scheduled?.[Symbol.dispose]();
-    await this.settled();
+    await this.#draining;
+  }
+
+  get #isReady(): boolean {
+    return !this.#ended && this.#queue.length > 0 && !this.#options.reader.blocked;
+  }
+
+  #begin(): void {
+    this.#scheduled?.[Symbol.dispose]();
+    this.#scheduled = undefined;
+    if (this.#draining !== undefined) return;
+    this.#draining = this.#drain().finally(() => {
+      this.#draining = undefined;
+      this.schedule();
+    });
   }
 
   async #drain(): Promise<void> {
@@ -107,9 +118,13 @@ export class Inbox {
       await this.#readTurn();
     } catch (error) {
       onFatal(error instanceof ChatError ? error : cryptoFailure(error));
-      return;
-    } finally {
-      await reader.finish().catch(onFatal);
+    }
+    try {
+      await reader.finish();
+    } catch (error) {
+      // What a listener of the user throws is the user's.
+      if (!(error instanceof ChatError)) throw error;
+      onFatal(error);
     }
     if (2 * this.#queue.length <= MAX_QUEUED && 2 * this.#queuedBytes <= MAX_QUEUED_BYTES) onPressure(false);
   }

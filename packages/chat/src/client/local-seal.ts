@@ -1,4 +1,5 @@
-import { type AeadSession, type CryptoDevice, CryptoError } from '@skytale/cryptodev';
+import type { AeadSession, CryptoDevice } from '@skytale/cryptodev';
+import { CryptoError } from '@skytale/cryptodev/crypto-error';
 import { concat, u64, utf8 } from '../bytes.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import { ChatError } from './chat-error.ts';

@@ -9,6 +9,7 @@ import {
   textBytes,
 } from '../encryption/content.ts';
 import type { ChainPosition } from '../encryption/envelope.ts';
+import { MessageError } from '../encryption/message-error.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { SetAside } from './client-events.ts';
@@ -133,6 +134,8 @@ export class Outbox {
   /** What the cipher is to keep. */
   #cipherState: Uint8Array | undefined;
   #waiting: Waiting[] = [];
+  /** Those that are being stored. */
+  #storing: readonly Waiting[] = [];
   #flushes: Flush[] = [];
   #working: Promise<void> | undefined;
   #end: ChatError | undefined;
@@ -261,17 +264,6 @@ export class Outbox {
   }
 
   /**
-   * Whether a message of one's own under this number, which has its place already, can be looked up no more: it was settled too long
-   * ago, or by a version that kept no ids.
-   */
-  isBeyondMemory(n: number): boolean {
-    const kept = this.#kept.get(n);
-    if (kept !== undefined) return kept.id === undefined;
-    const [oldest] = this.#kept.keys();
-    return n <= this.#settled && (oldest === undefined || n < oldest);
-  }
-
-  /**
    * Own messages up to `n` have their places at the server.
    * @returns the drafts that are acknowledged by that, in order
    */
@@ -389,7 +381,7 @@ export class Outbox {
   /** Rejects what waits and what comes; resolves when nothing is being sealed any more. */
   async end(reason: ChatError): Promise<void> {
     this.#end ??= reason;
-    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+    for (const { reject } of [...this.#storing, ...this.#waiting.splice(0)]) reject(reason);
     for (const { reject } of this.#flushes.splice(0)) reject(reason);
     await this.#working;
   }
@@ -405,8 +397,13 @@ export class Outbox {
   async #opened(sealed: Sealed | undefined): Promise<Content | undefined> {
     if (sealed === undefined) return undefined;
     const { cipher } = this.#options;
-    const { content } = await cipher.open(cipher.member, sealed.n, sealed.envelope);
-    return content.kind === 'unknown' ? undefined : content;
+    try {
+      const { content } = await cipher.open(cipher.member, sealed.n, sealed.envelope);
+      return content.kind === 'unknown' ? undefined : content;
+    } catch (error) {
+      if (error instanceof MessageError) return undefined;
+      throw cryptoFailure(error);
+    }
   }
 
   #restore(entry: Entry): void {
@@ -525,7 +522,7 @@ export class Outbox {
     return this.#waiting.slice(0, count);
   }
 
-  /** New drafts stay in line until they are stored, so that `flush` and `size` count them. */
+  /** New drafts stay in line until all is ready to be stored, so that `flush` and `size` count them. */
   async #workOn(batch: readonly Waiting[]): Promise<void> {
     const { records, store, turns, onSealed } = this.#options;
     const changes: StateChange[] = [];
@@ -542,8 +539,9 @@ export class Outbox {
     const events = sealing.flatMap((work) => work(changes));
     if (this.#cipherState !== undefined) changes.push({ kind: 'cipher', state: this.#cipherState });
     this.#cipherState = undefined;
-    this.#waiting.splice(0, batch.length);
+    this.#storing = this.#waiting.splice(0, batch.length);
     if (changes.length > 0) await store.commit(changes, 'strict');
+    this.#storing = [];
     for (const { entry, resolve } of batch) {
       this.#durableDraft = Math.max(this.#durableDraft, entry.draft);
       resolve(entry.draft);

@@ -87,8 +87,9 @@ export class OwnMessages {
     if (outbox.draftSealedAs(n, envelope) !== undefined) return 'mine';
     if (outcome instanceof MessageError && !isSigned(outcome)) return 'injected';
     const content = outcome instanceof MessageError ? undefined : outcome.content;
-    if (outbox.draftWithId(content?.id) !== undefined) return n <= outbox.settled ? 'settled' : 'mine';
-    if (outbox.isBeyondMemory(n)) return 'settled';
+    // A server stores one message under a number: what comes under one that has its place is an old one, or a lie.
+    if (n <= outbox.settled) return 'settled';
+    if (outbox.draftWithId(content?.id) !== undefined) return 'mine';
     throw this.#outdated();
   }
 

@@ -38,7 +38,7 @@ export class PresenceList {
 
   /** The server says how many there are, because it does not name them all. */
   counted(members: number): void {
-    this.#counted = members;
+    this.#counted = members > this.#present.size ? members : 0;
   }
 
   /**

@@ -4,7 +4,7 @@ import type { ReceivedContent, TextContent } from '../encryption/content.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
 import type { Delivery, Sender, Transcript } from '../encryption/transcript.ts';
 import type { Frame } from '../protocol/frames.ts';
-import { ChatError } from './chat-error.ts';
+import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ChatMessage, MemberId, Warning } from './client-events.ts';
 import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
 import type { Outbox } from './outbox.ts';
@@ -13,7 +13,7 @@ import { PresenceList } from './presence-list.ts';
 import { Questions } from './questions.ts';
 import { ReadingPlace } from './reading-place.ts';
 import { RecentHistory } from './recent-history.ts';
-import type { SavedState, StateStore } from './state-store.ts';
+import type { SavedState, StateChange, StateStore } from './state-store.ts';
 import type { TextRecords } from './text-records.ts';
 import { type ClientEvent, newsOf, Turn } from './turn.ts';
 import { Unconfirmed } from './unconfirmed.ts';
@@ -54,7 +54,7 @@ export type Joined = Pick<Extract<Frame, { type: 'joined' }>, 'head' | 'first' |
 type Loss = { readonly what: string; readonly stored: number };
 
 /** What somebody on the way can cause, and not the sender alone. */
-const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
+const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED'];
 
 /**
  * Reads a room in its order: has each frame judged by who knows about it, and makes of it what the user is told.
@@ -103,10 +103,9 @@ export class RoomReader implements InboxReader {
     // Those that are read once more anyway come in their order.
     this.#handedOver = since === undefined ? handedOver : [];
     const [first] = this.#handedOver;
-    this.#recent = new RecentHistory(
-      first === undefined ? this.#place.seq : first.seq - 1,
-      since === undefined ? recent : 0,
-    );
+    const { seq } = this.#place;
+    const end = first === undefined ? seq : first.seq - 1;
+    this.#recent = new RecentHistory(end, since === undefined ? recent : 0, seq);
     this.#furthest = this.#place.seq;
   }
 
@@ -193,12 +192,14 @@ export class RoomReader implements InboxReader {
     await this.#questions.leave(unread.filter((frame) => frame.type === 'deliver'));
   }
 
-  /** Stores what was read, and then tells the user. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  /**
+   * Stores what was read, and then tells the user.
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_CRYPTO_FAILED; and what a listener throws
+   */
   async finish(): Promise<void> {
-    const { store, autoConfirm, outbox, emit, onAcknowledged, onProgress } = this.#options;
+    const { autoConfirm, outbox, emit, onAcknowledged, onProgress } = this.#options;
     const { events, changes } = this.#turn.take();
-    const all = [...changes, ...(await this.#takeChanges())];
-    if (all.length > 0) await store.commit(all, 'strict');
+    await this.#store(changes);
     this.#place.stored();
     outbox.resume();
     const told: ClientEvent[] = [];
@@ -230,8 +231,17 @@ export class RoomReader implements InboxReader {
     this.#ended = true;
   }
 
+  async #store(changes: readonly StateChange[]): Promise<void> {
+    try {
+      const all = [...changes, ...(await this.#takeChanges())];
+      if (all.length > 0) await this.#options.store.commit(all, 'strict');
+    } catch (error) {
+      throw error instanceof ChatError ? error : cryptoFailure(error);
+    }
+  }
+
   /** What of the room and of one's own messages is to be stored: all that is known, or nothing. */
-  async #takeChanges() {
+  async #takeChanges(): Promise<StateChange[]> {
     const { outbox, records } = this.#options;
     if (!this.#place.isStoring) return [];
     const changes = this.#place.takeChanges();
@@ -365,6 +375,7 @@ export class RoomReader implements InboxReader {
     const { seq, member } = delivery;
     const own = this.#own.is(member);
     if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
+    if (this.#recent.skips(seq)) return true;
     if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
     this.#recent.end();
     this.#handOverAgain();

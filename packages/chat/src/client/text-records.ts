@@ -31,10 +31,7 @@ export class TextRecords {
     const content = decodeContent(plaintext);
     plaintext.fill(0);
     if (content.kind !== 'unknown') return content;
-    throw new ChatError(
-      'CHAT_STATE_NEWER',
-      'A draft was written by a newer version of skytale. Update skytale.',
-    );
+    throw newer(`Draft ${draft}`);
   }
 
   async ofMessage({ seq, from, member, text, at, own }: ChatMessage): Promise<Uint8Array> {
@@ -44,8 +41,10 @@ export class TextRecords {
   /** @returns the message, as one that may have been shown before. @throws {ChatError} CHAT_STATE_CORRUPT */
   async message(seq: number, record: Uint8Array): Promise<ChatMessage> {
     const plaintext = await this.#seal.open('message', seq, record);
-    const { at, ...message } = v.parse(keptMessage, decode(plaintext));
+    const parsed = v.safeParse(keptMessage, decode(plaintext));
     plaintext.fill(0);
+    if (!parsed.success) throw newer(`Message ${seq}`);
+    const { at, ...message } = parsed.output;
     return { ...message, seq, at: new Date(at), again: true, old: false };
   }
 
@@ -56,4 +55,10 @@ export class TextRecords {
       plaintext.fill(0);
     }
   }
+}
+
+/** The seal is right, so it is one's own; but the form is not. */
+function newer(what: string): ChatError {
+  const text = `${what} in the state directory was written by a newer version of skytale. Update skytale.`;
+  return new ChatError('CHAT_STATE_NEWER', text);
 }

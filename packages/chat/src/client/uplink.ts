@@ -213,10 +213,11 @@ export class Uplink {
     const { reader, outbox, publisher } = this.#options;
     const { promise, resolve } = Promise.withResolvers<ChatError>();
     await reader.begin(joined);
-    const most = maxEnvelope(connection.maxFrame);
-    await outbox.connect({ challenge: connection.challenge, most, lastN: joined.lastN });
+    // From here on it may be given up.
     this.#connection = connection;
     this.#held = false;
+    const most = maxEnvelope(connection.maxFrame);
+    await outbox.connect({ challenge: connection.challenge, most, lastN: joined.lastN });
     if (this.#vain === 0) this.#tellOnline();
     connection.listen({ frame: (frame) => this.#receive(connection, frame), ended: resolve });
     publisher.begin(connection, joined.lastN);
@@ -263,8 +264,9 @@ export class Uplink {
     this.#connection?.close();
     this.#connection = undefined;
     this.#online = false;
-    inbox.drop();
+    // What came before the end counts: else one that ends again and again would never bring anything.
     await inbox.settled();
+    inbox.drop();
   }
 }
 

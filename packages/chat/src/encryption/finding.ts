@@ -22,8 +22,6 @@ export type FindingCode =
   | 'UNSUPPORTED_VERSION'
   /** Authentic, and against the rules that hold for every content, whatever its kind; dropped. */
   | 'MALFORMED_CONTENT'
-  /** The server hands out one's own message in another form than it was sent. */
-  | 'OWN_MESSAGE_ALTERED'
   /** The sender of a message was shown another history than this client. The message itself is authentic. */
   | 'HISTORY_DIFFERS'
   /** The room's numbering has a hole: the server left messages out. */

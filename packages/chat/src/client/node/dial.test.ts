@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, createServer as createTcp, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,15 +16,22 @@ import { dial } from './dial.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'skytale-dial-'));
 const identity = { key: '', cert: '' };
+/** Of another server, which is trusted too. */
+const otherIdentity = { key: '', cert: '' };
 
 before(() => {
+  Object.assign(identity, newIdentity('DNS:localhost,IP:127.0.0.1'));
+  Object.assign(otherIdentity, newIdentity('DNS:elsewhere.example'));
+});
+
+function newIdentity(alternatives: string) {
   const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
   const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost';
-  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
+  const names = `subjectAltName=${alternatives}`;
   const files = ['-addext', names, '-keyout', key, '-out', cert];
   execFileSync('openssl', [...request.split(' '), ...files], { stdio: 'ignore' });
-  Object.assign(identity, { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') });
-});
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
 after(() => rmSync(directory, { recursive: true }));
 
 const never = new AbortController().signal;
@@ -66,6 +74,45 @@ describe('dialing', () => {
       code: 'CHAT_UNREACHABLE',
       message: /self-signed certificate/,
     });
+  });
+
+  it('tells a TLS server the name that it wants, and checks the certificate against it', async () => {
+    const names: (string | false | null | undefined)[] = [];
+    const tls = createTls(identity, (socket) => {
+      names.push(socket.servername);
+      socket.end('hello');
+    });
+    tls.on('tlsClientError', () => {});
+    await using server = await listening(tls);
+    const reach = async (host: string, transport: 'tls' | 'wss' = 'tls') => {
+      const address = { ...parseServerAddress(`${host}:${server.port}`), transport };
+      const stream = await dial(address, identity.cert, never);
+      await firstOf(stream);
+      stream.close();
+    };
+    await reach('localhost');
+    // An address is none: it cannot be told.
+    await reach('127.0.0.1');
+    assert.deepEqual(names, ['localhost', false]);
+    const other = createTls(otherIdentity, (socket) => socket.end('hello'));
+    other.on('tlsClientError', () => {});
+    await using elsewhere = await listening(other);
+    const address = parseServerAddress(`localhost:${elsewhere.port}`, 'tls');
+    await assert.rejects(dial(address, otherIdentity.cert, never), {
+      code: 'CHAT_UNREACHABLE',
+      message: /localhost.*not in the cert|altnames/i,
+    });
+  });
+
+  it('takes of a WebSocket no message in thousands of pieces', async () => {
+    const http = createHttp();
+    new WebSocketServer({ server: http }).on('connection', (socket) => {
+      socket.on('error', () => {});
+      for (let piece = 0; piece < 5000; piece += 1) socket.send(Buffer.from([0]), { fin: false });
+    });
+    await using server = await listening(http);
+    const stream = await dial(parseServerAddress(`ws://127.0.0.1:${server.port}`), undefined, never);
+    await assert.rejects(firstOf(stream), { message: /Too many message fragments/ });
   });
 
   it('reaches a server by WebSocket over TLS, at its usual path', async () => {

@@ -6,7 +6,7 @@ import { createWebSocketStream, WebSocket } from 'ws';
 import { formatServerAddress, isWebSocket, type ServerAddress } from '../../encryption/server-address.ts';
 import { MAX_MAX_FRAME } from '../../protocol/frames.ts';
 import type { ByteStream } from '../byte-stream.ts';
-import { ChatError } from '../chat-error.ts';
+import { unreachable } from '../chat-error.ts';
 import { DuplexByteStream } from './duplex-byte-stream.ts';
 
 /**
@@ -38,7 +38,7 @@ export async function dial(
     return stream;
   } catch (error) {
     stream.close();
-    throw unreachable(address, error);
+    throw unreachable(address, error, describe(error));
   }
 }
 
@@ -93,14 +93,6 @@ async function unlessAborted(opened: Promise<void>, signal: AbortSignal): Promis
     signal.removeEventListener('abort', abort);
     opened.catch(() => {});
   }
-}
-
-function unreachable(address: ServerAddress, error: unknown): ChatError {
-  const name = formatServerAddress(address);
-  const reason = describe(error);
-  return new ChatError('CHAT_UNREACHABLE', `The server ${name} cannot be reached: ${reason}.`, {
-    cause: error,
-  });
 }
 
 /** Of a name with several addresses Node reports one error for each. */

@@ -1,11 +1,13 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { equalBytes } from '../../bytes.ts';
 import { HASH_BYTES, PUBLIC_KEY_BYTES, SEED_BYTES } from '../../crypto.ts';
 import { DRAFT_ID_BYTES } from '../../encryption/content.ts';
-import { holdFile, makePrivateFile } from '../../private-file.ts';
+import { makePrivateFile } from '../../private-file.ts';
 import { ChatError } from '../chat-error.ts';
 import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from '../state-store.ts';
+import { holdFile } from './held-file.ts';
 
 /** "SKYC", in the database's header: it is one of ours. */
 const APPLICATION_ID = 0x534b5943;
@@ -70,6 +72,7 @@ export class SqliteStore implements StateStore {
     using undo = new DisposableStack();
     try {
       makePrivateFile(path);
+      chmodSync(path, 0o600);
       const hold = holdFile(path);
       if (hold === undefined) return undefined;
       undo.use(hold);

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { firstVersion } from '../testing/first-version.ts';
 import { draft, sealed, seedOf, storeCases } from '../testing/state-store.cases.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { defaultStateDirectory, openState } from './state-directory.ts';
@@ -117,19 +118,6 @@ describe('a state directory', () => {
 });
 
 describe('a state of the first version', () => {
-  /** As the first version made it. */
-  const schema = `
-    CREATE TABLE member (
-      room BLOB NOT NULL, seed BLOB NOT NULL,
-      seq INTEGER NOT NULL, hash BLOB, complete INTEGER NOT NULL, handed_over INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE sender (
-      member BLOB PRIMARY KEY, n INTEGER NOT NULL, name TEXT NOT NULL, may_jump INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE outbox (n INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
-    PRAGMA application_id = ${0x534b5943};
-    PRAGMA user_version = 1;`;
-
   it('is brought up to date, with all that is in it', async () => {
     const { path } = closed();
     const old = `${path}.old`;
@@ -139,7 +127,7 @@ describe('a state of the first version', () => {
     const alice = new Uint8Array(32).fill(9);
     {
       const database = new DatabaseSync(old);
-      database.exec(`PRAGMA journal_mode = WAL; ${schema}`);
+      database.exec(firstVersion);
       database.prepare('INSERT INTO member VALUES (?, ?, 8, ?, 0, 10)').run(room, seed, alice);
       const sender = database.prepare('INSERT INTO sender VALUES (?, ?, ?, ?)');
       sender.run(own, 2, 'bob', 0);
@@ -179,7 +167,7 @@ describe('a state of the first version', () => {
     const { path } = closed();
     rmSync(path);
     const database = new DatabaseSync(path);
-    database.exec(`${schema}`);
+    database.exec(firstVersion);
     database.close();
     assert.throws(() => open(), { code: 'CHAT_STATE_CORRUPT' });
   });
