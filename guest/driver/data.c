@@ -279,6 +279,12 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 	return error;
 }
 
+/* Whether the device writes into the program's own pages, at any time until it has answered */
+bool vcd_data_exposed(const struct vcd_request *req)
+{
+	return !req->copied && req->destination.count;
+}
+
 /* To the pages that were pinned, if any were: their program may not be the one that asks now. */
 static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 {

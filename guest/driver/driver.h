@@ -210,6 +210,7 @@ struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue);
 bool vcd_withdraw(struct vcd_request *req);
 unsigned long vcd_timeout(void);
+int vcd_wait_answer(struct vcd_request *req);
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue);
 
 /* request.c */
@@ -225,6 +226,7 @@ int vcd_request_call(struct vcd_request *req, struct vcd_queue *queue,
 /* data.c */
 size_t vcd_data_linear_len(const struct vcd_data *data);
 int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data);
+bool vcd_data_exposed(const struct vcd_request *req);
 int vcd_data_copy_out(struct vcd_request *req, u32 len);
 void vcd_data_release(struct vcd_request *req);
 

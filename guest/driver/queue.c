@@ -258,20 +258,34 @@ static void vcd_poll(struct vcd_request *req)
 	} while (more && !completion_done(&req->answered));
 }
 
+/*
+ * Waits for the answer without an end, for until it is there the device may write into the
+ * program's memory, which must not change once the program has been told of an error: -EINTR if the
+ * process is being killed, for then nobody is told. The guest may fall asleep meanwhile.
+ */
+int vcd_wait_answer(struct vcd_request *req)
+{
+	if (wait_for_completion_state(&req->answered, TASK_KILLABLE | TASK_FREEZABLE))
+		return -EINTR;
+	return req->error;
+}
+
 static int vcd_wait(struct vcd_request *req)
 {
 	long left = wait_for_completion_killable_timeout(&req->answered, vcd_timeout());
 
 	if (left > 0)
 		return req->error;
-	vcd_withdraw(req);
+	if (!vcd_withdraw(req) && !left && vcd_data_exposed(req))
+		return vcd_wait_answer(req);
 	return left ? -EINTR : -ETIMEDOUT;
 }
 
 /*
  * Hands a request to the device and waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process
- * is being killed, -ENODEV, -EIO. Other signals wait until the operation is done: it cannot be
- * taken back, and must not be done twice.
+ * is being killed, -ENODEV, -EIO. After any of them the device writes no more into the memory of a
+ * program that is still there. Other signals wait until the operation is done: it cannot be taken
+ * back, and must not be done twice.
  */
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
 {

@@ -15,6 +15,7 @@
  *   rocrypt F S OP FLAGS SRC DST MAC IV       CIOCCRYPT with a struct that cannot be written to
  *   srtp F S OP FLAGS POS LEN PACKET TAG TAGLEN IV   of SRTP type: "RESULT PACKET TAG IV"
  *   srtpto F S OP FLAGS POS LEN PACKET TAG TAGLEN IV   the same with another destination
+ *   again                                     what stands now where the last CIOCCRYPT or CIOCASYNCCRYPT wrote: "DST"
  *   async F S OP FLAGS SRC DST MAC IV         CIOCASYNCCRYPT
  *   fetch F                                   CIOCASYNCFETCH: "RESULT JOB DST MAC IV"
  *   await F                                   poll until there is something to fetch, then fetch
@@ -243,6 +244,8 @@ static void do_session(void)
 	printf("%d", result);
 }
 
+static struct crypt_op last;
+
 static struct crypt_op crypt_arguments(void)
 {
 	struct crypt_op op = { .ses = session(), .op = number(), .flags = number() };
@@ -253,6 +256,7 @@ static struct crypt_op crypt_arguments(void)
 	op.dst = destination(source, source.length);
 	op.mac = target(HASH_MAX_LEN);
 	op.iv = bytes(0).at;
+	last = op;
 	return op;
 }
 
@@ -511,6 +515,8 @@ static void step(const char *command)
 		do_srtp(false);
 	else if (!strcmp(command, "srtpto"))
 		do_srtp(true);
+	else if (!strcmp(command, "again"))
+		print(last.dst, last.len);
 	else if (!strcmp(command, "async"))
 		do_async();
 	else if (!strcmp(command, "fetch"))

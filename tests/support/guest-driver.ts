@@ -126,6 +126,35 @@ export async function launchCryptodevGuest(
   return { qemu, guest, served, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+/** A guest that was booted with the driver, and the QEMU that it is in */
+export type CryptodevGuest = Awaited<ReturnType<typeof launchCryptodevGuest>>;
+
+/** Sets a parameter of the driver's in a guest. */
+export const setParameter = (guest: Guest, name: string, value: number) =>
+  guest.check(`echo ${value} >/sys/module/virtio_cryptodev/parameters/${name}`);
+
+/** Waits in the guest. */
+export const until = (guest: Guest, condition: string) =>
+  guest.check(`until ${condition}; do sleep 0.05; done`);
+
+/** Another device in a guest with a slot for it, /dev/cryptodev1, for as long as this is in scope */
+export async function plugAnother(
+  { qemu, guest }: CryptodevGuest,
+  options: VirtioCryptodevOptions = {},
+  module?: URL,
+): Promise<AsyncDisposable> {
+  const another = await serveCryptodev(qemu, 'another', options, module);
+  await guest.plug(another.device);
+  await until(guest, 'test -e /dev/cryptodev1');
+  return {
+    async [Symbol.asyncDispose]() {
+      await guest.unplug(another.device);
+      await until(guest, '! test -e /dev/cryptodev1');
+      await another[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /** Why guests with the driver and these kernels cannot be had on this machine, or undefined. */
 export async function obstacle(kernels: readonly KernelName[] = ['6.1']): Promise<string | undefined> {
   try {

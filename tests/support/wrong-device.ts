@@ -77,7 +77,9 @@ export const wrongHeads: Readonly<Record<string, number>> = {
 export const firstWrongHead = 0xe0;
 /** The device fails: DEVICE_NEEDS_RESET. */
 export const failure = 0xfd;
-/** Keeps all requests that somebody waits for from now on, until a file is closed. */
+/** Carries out what is kept, and keeps no more. */
+export const releaseAll = 0xfc;
+/** Keeps all requests that somebody waits for from now on, until `releaseAll` or a file is closed. */
 export const keepAll = 0xfe;
 /** Keeps the next request that somebody waits for, whatever it is, until one comes after that. */
 export const keepNext = 0xff;
@@ -100,6 +102,7 @@ class WrongDevice extends VirtioCryptodevDevice implements VirtioDevice {
     const number = creating
       ? header.readUInt16LE(requestAt.macKeyLength)
       : header.readUInt16LE(requestAt.flags) >> 8;
+    if (number === releaseAll) this.#carryOutKept();
     if (number === failure) throw new Error('the device was to fail');
     if (this.#keep !== undefined) {
       if (this.#keep === 'next') this.#keep = undefined;
