@@ -1,8 +1,25 @@
 /** Whose memory a device writes to, and until when; how much memory a program can have of the guest's driver. */
 import assert from 'node:assert/strict';
+import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { converse } from './support/agent.ts';
-import { AES_CBC, EBUSY, encrypt, fnv, keyHex, pseudoRandom } from './support/dev-crypto-steps.ts';
+import {
+  AES_CBC,
+  CTR,
+  EBUSY,
+  ECB,
+  encrypt,
+  fnv,
+  hex,
+  iv,
+  ivHex,
+  key,
+  keyHex,
+  NO_ZC,
+  playSteps,
+  pseudoRandom,
+  WRITE_IV,
+} from './support/dev-crypto-steps.ts';
 import {
   type CryptodevGuest,
   GuestBuild,
@@ -10,6 +27,7 @@ import {
   obstacle,
   plugAnother,
   setParameter,
+  until,
 } from './support/guest-driver.ts';
 import { keepAll, releaseAll } from './support/wrong-device.ts';
 
@@ -20,10 +38,12 @@ describe("memory and the guest's driver", { skip }, () => {
   let build: GuestBuild;
   let vm: CryptodevGuest;
   let agent: string;
+  let hoard: string;
 
   before(async () => {
     build = await GuestBuild.make('6.1');
     agent = `/host${await build.program('tests/agent.c')}`;
+    hoard = `/host${await build.program('tests/hoard.c')}`;
     vm = await launchCryptodevGuest(build.kernel, await build.driver(), { hotplugSlots: 1 });
   });
   after(async () => {
@@ -111,6 +131,91 @@ describe("memory and the guest's driver", { skip }, () => {
       await programs.first[Symbol.asyncDispose]();
       assert.equal(await answer, 'undefined');
       await programs.release();
+      vm.guest.assertCleanLog();
+    });
+  });
+
+  describe('one user, of whom many processes ask for much at once', () => {
+    const MiB = 1024 * 1024;
+    /** What the driver gives a user in a guest of 1 GiB, and what the system may take for other things meanwhile */
+    const [limit, other] = [64 * MiB, 64 * MiB];
+    const processes = 40;
+    const meminfo = async () => {
+      const free = /MemFree: +(\d+) kB/.exec(await vm.guest.check('cat /proc/meminfo'))![1];
+      return -1024 * Number(free);
+    };
+    const pinned = async () => {
+      const counts = (await vm.guest.check('grep nr_foll_pin /proc/vmstat')).match(/\d+/g)!;
+      return 4096 * (Number(counts[0]) - Number(counts[1]));
+    };
+
+    for (const [what, flags, measure] of [
+      ['copied', NO_ZC, meminfo],
+      ['pinned', 0, pinned],
+    ] as const) {
+      it(`has no more memory ${what} than one may, however long the device is silent`, async () => {
+        const { guest } = vm;
+        await using stack = new AsyncDisposableStack();
+        stack.use(await plugAnother(vm, { queues: 1, queueSize: 1024 }, wrongDevice));
+        await guest.check('chmod 666 /dev/cryptodev1');
+        const root = stack.use(await converse(guest, agent, '/dev/cryptodev1'));
+        const small = (number: number) => `crypt 0 0 0 ${number << 8} ${'5a'.repeat(16)} new null null`;
+        assert.equal(await root.ask('open 0'), '0');
+        assert.equal(await root.ask(`session 0 0 ${AES_CBC} 0 ${keyHex} -`), '0');
+        const inIoctl = '$(cat /proc/[0-9]*/syscall 2>/dev/null | grep -c "^16 ")';
+        const start = async () => {
+          const words = [hoard, '/dev/cryptodev1', 1000, processes, 16 * MiB, flags];
+          const child = await guest.spawn(words.map(String));
+          const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+          assert.equal((await lines.next()).value, 'ready');
+          const go = async () => {
+            child.stdin.write('go\n');
+            // All of them asleep in an ioctl
+            await until(guest, `[ ${inIoctl} -ge ${processes} ]`);
+          };
+          return { child, lines, go };
+        };
+        const [first, second] = [await start(), await start()];
+        const before = await measure();
+        const assertBounded = async () => {
+          const used = (await measure()) - before;
+          assert.ok(used < limit + other, `${used / MiB} MiB`);
+        };
+        assert.match(await root.ask(small(keepAll)), /^0 /);
+        await first.go();
+        await assertBounded();
+        // Who is killed goes, whatever it waits for. What the device has of it counts on.
+        await first.child.kill();
+        await until(guest, `[ ${inIoctl} -eq 0 ]`);
+        await second.go();
+        await assertBounded();
+        assert.match(await root.ask(small(releaseAll)), /^0 /);
+        assert.equal((await second.lines.next()).value, `done ${processes}`);
+        vm.guest.assertCleanLog();
+      });
+    }
+
+    it('has what was asked for by way of pieces, each with the IV that the one before has left', async () => {
+      const length = 3 * 512 * 1024 + 16;
+      for (const [cipher, name] of [
+        [AES_CBC, 'aes-128-cbc'],
+        [CTR, 'aes-128-ctr'],
+        [ECB, 'aes-128-ecb'],
+      ] as const) {
+        const data = pseudoRandom(1, length);
+        const sealed = encrypt(name, Buffer.concat([data, data]), key, cipher === ECB ? null : iv);
+        const [head, tail] = [sealed.subarray(0, length), sealed.subarray(length)];
+        const left = cipher === AES_CBC ? hex(head.subarray(-16)) : cipher === ECB ? ivHex : undefined;
+        const piece = (flags: number, withIv: string) =>
+          `crypt 0 0 0 ${flags} rand:1:${length} new null ${withIv}`;
+        await playSteps(vm.guest, agent, [
+          [`session 0 0 ${cipher} 0 ${keyHex} -`, 0],
+          [piece(NO_ZC, ivHex), `0 ${fnv(head)} - ${ivHex}`],
+          [piece(NO_ZC, 'null'), `0 ${fnv(tail)} - -`],
+          [piece(NO_ZC | WRITE_IV, ivHex), left === undefined ? /^0 / : `0 ${fnv(head)} - ${left}`],
+          [piece(0, 'null'), `0 ${fnv(tail)} - -`],
+        ]);
+      }
       vm.guest.assertCleanLog();
     });
   });

@@ -24,7 +24,7 @@ static unsigned long vcd_job_left(const struct vcd_request *req)
 /* Nobody hears of an error while the device may still write into the program's memory. */
 static bool vcd_given_up(const struct vcd_request *req)
 {
-	return !vcd_job_left(req) && !vcd_data_exposed(req);
+	return !vcd_job_left(req) && !req->exposed;
 }
 
 /* The oldest job, if it can be fetched: answered, or given up. Called with the file's lock. */
@@ -99,7 +99,7 @@ int vcd_async_submit(struct vcd_file *file, const struct crypt_op *op)
 
 	if (op->flags & COP_FLAG_NO_ZC)
 		return -EINVAL;
-	req = vcd_crypt_prepare(file, op, true);
+	req = vcd_crypt_prepare_async(file, op);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	error = vcd_enter_job(file, req, op);
@@ -173,7 +173,7 @@ void vcd_async_abandon(struct vcd_file *file)
 		if (vcd_withdraw(req))
 			vcd_drop_job(req);
 	list_for_each_entry_safe(req, next, &file->jobs, job) {
-		if (waits && vcd_data_exposed(req))
+		if (waits && req->exposed)
 			vcd_wait_answer(req);
 		vcd_drop_job(req);
 	}

@@ -108,6 +108,12 @@ static void vcd_unpin(struct vcd_pages *pages)
 	memset(pages, 0, sizeof(*pages));
 }
 
+static void vcd_unpin_all(struct vcd_request *req)
+{
+	vcd_unpin(&req->source_pages);
+	vcd_unpin(&req->destination_pages);
+}
+
 /* -EFAULT where memory is missing or, with `write`, must not be written to */
 static int vcd_pin(const struct vcd_device *dev, struct vcd_pages *pages, u8 __user *address,
 		   u32 len, bool write)
@@ -245,9 +251,25 @@ static int vcd_attach_linear(struct vcd_request *req)
 	return vcd_request_add(req, data->src, data->src_len);
 }
 
+/* Waits until the user may have memory for these data, whether they are pinned or copied. */
+static int vcd_claim_data(struct vcd_request *req)
+{
+	const struct vcd_data *data = &req->data;
+	u64 bytes = PAGE_ALIGN((u64)vcd_data_extent(data));
+	int error;
+
+	if (!data->in_place)
+		bytes = PAGE_ALIGN((u64)data->src_len) + PAGE_ALIGN((u64)data->dst_len);
+	error = vcd_user_claim(req->user, bytes);
+	if (!error)
+		req->claimed = bytes;
+	return error;
+}
+
 /*
  * Gives the request its data. The parts must be complete, and the request have been made with
- * vcd_data_linear_len of room for this. -EFAULT, -ENOMEM.
+ * vcd_data_linear_len of room for this. Waits while the user has too much memory under way: -EINTR
+ * if the process is being killed; -EFAULT, -ENOMEM; -E2BIG if they should come in pieces.
  */
 int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 {
@@ -261,28 +283,42 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 	/* copy_threshold may have changed since: what counts is the room. */
 	if (req->capacity - req->parts_len >= vcd_data_extent(data))
 		return vcd_attach_linear(req);
+	error = vcd_claim_data(req);
+	if (error)
+		return error;
 	if (!data->copy) {
-		req->copied = false;
 		error = vcd_attach_pinned(req);
 		if (error)
 			return error;
-		if (req->source.count + req->destination.count <= room)
+		req->exposed = req->destination.count;
+		if (req->source.count + req->destination.count <= room) {
+			req->copied = false;
 			return 0;
-		/* Too many places for one request. What is pinned stays: vcd_copy_pages_out. */
+		}
+		/* Too many places for one request: a copy of them */
 		vcd_free_part(&req->source);
 		vcd_free_part(&req->destination);
-		req->copied = true;
+		/* Where the result of an asynchronous operation goes stays: vcd_copy_pages_out. */
+		if (!data->pin) {
+			vcd_unpin_all(req);
+			req->exposed = false;
+		}
 	}
+	if (data->can_cut && vcd_data_extent(data) > VCD_PIECE)
+		return -E2BIG;
 	error = vcd_attach_copy(req, room);
 	if (!error && req->source.count + req->destination.count > room)
 		error = -EINVAL;
 	return error;
 }
 
-/* Whether the device writes into the program's own pages, at any time until it has answered */
-bool vcd_data_exposed(const struct vcd_request *req)
+/*
+ * Whether the data's memory is to be given back as soon as there is an answer, though nobody may
+ * ask for that for long: that of an asynchronous operation, which may be all that its user can have
+ */
+bool vcd_data_settles(const struct vcd_request *req)
 {
-	return !req->copied && req->destination.count;
+	return req->data.pin && req->claimed;
 }
 
 /* To the pages that were pinned, if any were: their program may not be the one that asks now. */
@@ -325,6 +361,9 @@ void vcd_data_release(struct vcd_request *req)
 	vcd_free_part(&req->source);
 	vcd_free_part(&req->destination);
 	vcd_free_copy(req);
-	vcd_unpin(&req->source_pages);
-	vcd_unpin(&req->destination_pages);
+	vcd_unpin_all(req);
+	if (req->claimed) {
+		vcd_user_release(req->user, req->claimed);
+		req->claimed = 0;
+	}
 }

@@ -114,6 +114,9 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 		snprintf(dev->queues[i].name, sizeof(dev->queues[i].name), "requests.%u", i);
 	}
 	mutex_init(&dev->lock);
+	spin_lock_init(&dev->memory_lock);
+	INIT_LIST_HEAD(&dev->users);
+	INIT_LIST_HEAD(&dev->waiting_users);
 	INIT_WORK(&dev->reset_work, vcd_reset_work);
 	device_initialize(&dev->dev);
 	dev->dev.class = &vcd_class;

@@ -14,6 +14,7 @@ static void vcd_file_free(struct kref *ref)
 	struct vcd_file *file = container_of(ref, struct vcd_file, ref);
 
 	vcd_forget_sessions(file);
+	vcd_user_put(file->user);
 	put_device(&file->dev->dev);
 	kfree(file);
 }
@@ -29,6 +30,11 @@ static struct vcd_file *vcd_file_new(struct vcd_device *dev)
 
 	if (!file)
 		return NULL;
+	file->user = vcd_user_get(dev);
+	if (!file->user) {
+		kfree(file);
+		return NULL;
+	}
 	kref_init(&file->ref);
 	file->dev = dev;
 	get_device(&dev->dev);

@@ -34,13 +34,23 @@ struct vcd_queue *vcd_this_queue(struct vcd_device *dev)
 	return &dev->queues[raw_smp_processor_id() % dev->queue_count];
 }
 
+/* There is an answer, or why there is none, for whoever waits. May run in an interrupt. */
+void vcd_answered(struct vcd_request *req)
+{
+	complete(&req->answered);
+	if (req->file)
+		wake_up_interruptible_poll(&req->file->poll, EPOLLIN | EPOLLRDNORM);
+}
+
 /* The queue's reference becomes whatever is left of the request; may run in an interrupt. */
 static void vcd_return(struct vcd_request *req, int error)
 {
 	req->error = error;
-	complete(&req->answered);
-	if (req->file)
-		wake_up_interruptible_poll(&req->file->poll, EPOLLIN | EPOLLRDNORM);
+	if (vcd_data_settles(req)) {
+		vcd_request_settle_later(req);
+		return;
+	}
+	vcd_answered(req);
 	vcd_request_put_later(req);
 }
 
@@ -211,8 +221,8 @@ static void vcd_used(struct virtqueue *vq)
 }
 
 /*
- * Nobody waits any more for this request: if the device has not seen it yet, it never will. Returns
- * whether that is so.
+ * Nobody waits any more for this request: if the device has not seen it yet, it never will; if it
+ * has, the user is charged for it until it comes back. Returns whether the device will not see it.
  */
 bool vcd_withdraw(struct vcd_request *req)
 {
@@ -226,6 +236,8 @@ bool vcd_withdraw(struct vcd_request *req)
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (waiting)
 		vcd_request_put(req);
+	else
+		vcd_request_charge(req);
 	return waiting;
 }
 
@@ -276,7 +288,7 @@ static int vcd_wait(struct vcd_request *req)
 
 	if (left > 0)
 		return req->error;
-	if (!vcd_withdraw(req) && !left && vcd_data_exposed(req))
+	if (!vcd_withdraw(req) && !left && req->exposed)
 		return vcd_wait_answer(req);
 	return left ? -EINTR : -ETIMEDOUT;
 }

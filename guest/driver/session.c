@@ -38,6 +38,26 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
+/* Whether the IV that is left is all that an operation knows of those before (6.7) */
+static bool vcd_cipher_chains(u32 cipher)
+{
+	switch (cipher) {
+	case CRYPTO_DES_CBC:
+	case CRYPTO_3DES_CBC:
+	case CRYPTO_BLF_CBC:
+	case CRYPTO_AES_CBC:
+	case CRYPTO_CAMELLIA_CBC:
+	case CRYPTO_AES_CTR:
+	case CRYPTO_AES_CFB:
+	case CRYPTO_AES_OFB:
+	case CRYPTO_AES_ECB:
+	case CRYPTO_NULL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * -EINVAL for an AEAD cipher with a key for a MAC; -EIO if the device says that its session is like
  * none there can be
@@ -58,6 +78,7 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	session->tag_size = le16_to_cpu(answer->session.tag_size);
 	session->tag_len = session->tag_size;
 	session->is_aead = session->tag_size;
+	session->chains = vcd_cipher_chains(op->cipher) && !session->digest_size;
 	if (session->iv_size > VCD_MAX_IV || session->digest_size > VCD_MAX_MAC ||
 	    session->tag_size > VCD_MAX_MAC || session->block_size > EALG_MAX_BLOCK_LEN)
 		error = -EIO;

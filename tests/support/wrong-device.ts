@@ -79,7 +79,7 @@ export const firstWrongHead = 0xe0;
 export const failure = 0xfd;
 /** Carries out what is kept, and keeps no more. */
 export const releaseAll = 0xfc;
-/** Keeps all requests that somebody waits for from now on, until `releaseAll` or a file is closed. */
+/** Keeps all requests that somebody waits for from now on, until `releaseAll`. */
 export const keepAll = 0xfe;
 /** Keeps the next request that somebody waits for, whatever it is, until one comes after that. */
 export const keepNext = 0xff;
@@ -96,7 +96,6 @@ class WrongDevice extends VirtioCryptodevDevice implements VirtioDevice {
     request.readable.copyTo(0, Math.min(48, request.readable.byteLength), header);
     const type = header.readUInt16LE(requestAt.type);
     const ioctl = type === IOCTL ? header.readUInt16LE(requestAt.ioctl) : 0;
-    if (type === CLOSE && this.#keep === 'all') this.#carryOutKept();
     if (type === CLOSE || ioctl === CIOCFSESSION) return super.handle(queueIndex, request);
     const creating = ioctl === CIOCGSESSION;
     const number = creating
