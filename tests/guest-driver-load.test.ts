@@ -39,6 +39,8 @@ const skip = (await obstacle()) ?? false;
 const longest = Number(process.env.SKYTALE_STORM_SECONDS ?? 5);
 const seconds = Math.min(longest, 20);
 
+/** Files that the device can have open, fewer than it has by itself */
+const handles = 256;
 const wrongDevice = new URL('./support/wrong-device.ts', import.meta.url);
 
 /** A step of the agent's, its answer, and what the device does wrong in it */
@@ -63,7 +65,10 @@ describe('the guest driver under load', { skip }, () => {
       fuzz: await program('fuzz'),
       shortFuzz: await program('fuzz', ['-m32']),
     };
-    vm = await launchCryptodevGuest(build.kernel, module, { hotplugSlots: 1 });
+    vm = await launchCryptodevGuest(build.kernel, module, {
+      hotplugSlots: 1,
+      device: { maxHandles: handles },
+    });
   });
   after(async () => {
     await vm?.[Symbol.asyncDispose]();
@@ -382,7 +387,6 @@ describe('the guest driver under load', { skip }, () => {
 
   it('has left nothing open on the device', async () => {
     // As many files as the device has handles: none is held by what was killed, or never waited for.
-    const handles = 256;
     const opens = Array.from({ length: handles + 1 }, (_, index) => `open ${index}`);
     const answers = await runAgent(vm.guest, programs.agent, opens);
     assert.deepEqual(new Set(answers.slice(0, handles)), new Set(['0']));

@@ -1,4 +1,4 @@
-/** Whose memory a device writes to, and until when; how much memory a program can have of the guest's driver. */
+/** Until when a device writes into a program's memory; how much of device and memory one user can have. */
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
@@ -216,6 +216,67 @@ describe("memory and the guest's driver", { skip }, () => {
           [piece(0, 'null'), `0 ${fnv(tail)} - -`],
         ]);
       }
+      vm.guest.assertCleanLog();
+    });
+  });
+
+  describe('many users', () => {
+    const [ENFILE, EMFILE] = ['-23', '-24'];
+
+    /** A program of the user's on a device that everybody may open */
+    async function programOf(user: number) {
+      const program = await converse(vm.guest, agent, '/dev/cryptodev1');
+      assert.equal(await program.ask(`become ${user}`), '0');
+      return program;
+    }
+
+    it('have each a part of the files, and there are always some for an administrator', async () => {
+      await using stack = new AsyncDisposableStack();
+      // One queue: what is opened comes after what was closed before.
+      stack.use(await plugAnother(vm, { maxHandles: 32, queues: 1 }));
+      await vm.guest.check('chmod 666 /dev/cryptodev1');
+      const open = async (user: number, count: number) => {
+        const { ask } = stack.use(await programOf(user));
+        for (let file = 0; file < count; file++) assert.equal(await ask(`open ${file}`), '0');
+        return ask;
+      };
+      const first = await open(1000, 8);
+      assert.equal(await first('open 8'), EMFILE);
+      // Another process of the same user
+      assert.equal(await (await open(1000, 0))('open 0'), EMFILE);
+      await open(1001, 8);
+      await open(1002, 8);
+      assert.equal(await (await open(1003, 6))('open 6'), ENFILE);
+      const administrator = await open(0, 2);
+      // The device has no more.
+      assert.equal(await administrator('open 2'), ENFILE);
+      for (let file = 0; file < 2; file++) assert.equal(await administrator(`close ${file}`), '0');
+      assert.equal(await first('close 0'), '0');
+      assert.equal(await first('open 0'), '0');
+      vm.guest.assertCleanLog();
+    });
+
+    it('have each as many sessions as one file can have', async () => {
+      await using stack = new AsyncDisposableStack();
+      stack.use(await plugAnother(vm, { maxSessions: 8 }));
+      await vm.guest.check('chmod 666 /dev/cryptodev1');
+      const { ask } = stack.use(await programOf(1000));
+      const session = (file: number, slot: number) => ask(`session ${file} ${slot} ${AES_CBC} 0 ${keyHex} -`);
+      for (let file = 0; file < 2; file++) {
+        assert.equal(await ask(`open ${file}`), '0');
+        for (let slot = 0; slot < 4; slot++) assert.equal(await session(file, 4 * file + slot), '0');
+      }
+      assert.equal(await session(0, 8), EMFILE);
+      const other = stack.use(await programOf(1001));
+      assert.equal(await other.ask('open 0'), '0');
+      assert.equal(await other.ask(`session 0 0 ${AES_CBC} 0 ${keyHex} -`), '0');
+      // What has ended counts no more, one at a time or with its file; what was refused does not count.
+      assert.equal(await ask('free 0 0'), '0');
+      assert.equal(await ask(`session 0 0 ${AES_CBC} 0 00 -`), '-22');
+      assert.equal(await session(0, 0), '0');
+      assert.equal(await ask('close 1'), '0');
+      for (let slot = 4; slot < 8; slot++) assert.equal(await session(0, slot), '0');
+      assert.equal(await session(0, 8), EMFILE);
       vm.guest.assertCleanLog();
     });
   });

@@ -103,6 +103,8 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 	if (!dev)
 		return NULL;
 	dev->vdev = vdev;
+	dev->max_handles = le32_to_cpu(config->max_handles);
+	dev->max_sessions = le32_to_cpu(config->max_sessions);
 	dev->max_data_len = min_t(u32, le32_to_cpu(config->max_data_len), VCD_MAX_DATA);
 	dev->max_auth_len = le32_to_cpu(config->max_auth_len);
 	dev->max_key_len = le16_to_cpu(config->max_key_len);
@@ -114,7 +116,7 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 		snprintf(dev->queues[i].name, sizeof(dev->queues[i].name), "requests.%u", i);
 	}
 	mutex_init(&dev->lock);
-	spin_lock_init(&dev->memory_lock);
+	spin_lock_init(&dev->users_lock);
 	INIT_LIST_HEAD(&dev->users);
 	INIT_LIST_HEAD(&dev->waiting_users);
 	INIT_WORK(&dev->reset_work, vcd_reset_work);

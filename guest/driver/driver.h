@@ -68,12 +68,15 @@ struct vcd_device {
 	unsigned int generation;
 	struct work_struct reset_work;
 
-	/* What users have of memory, and who waits for more: see user.c. The lock is for all. */
-	spinlock_t memory_lock;
+	/* What users have, and who waits for memory: see user.c. The lock is for all of it. */
+	spinlock_t users_lock;
 	struct list_head users;
 	struct list_head waiting_users;
 	u64 bytes;
+	unsigned int files;
 
+	u32 max_handles;
+	u32 max_sessions;
 	u32 max_data_len;
 	u32 max_auth_len;
 	u32 max_key_len;
@@ -91,6 +94,8 @@ struct vcd_user {
 	unsigned int references;
 	kuid_t uid;
 	struct list_head link;
+	unsigned int files;
+	unsigned long sessions;
 	u64 bytes;
 	/* struct vcd_claim; and the place among those who have any */
 	struct list_head claims;
@@ -270,8 +275,10 @@ int vcd_data_copy_out(struct vcd_request *req, u32 len);
 void vcd_data_release(struct vcd_request *req);
 
 /* user.c */
-struct vcd_user *vcd_user_get(struct vcd_device *dev);
-void vcd_user_put(struct vcd_user *user);
+struct vcd_user *vcd_user_open(struct vcd_device *dev);
+void vcd_user_close(struct vcd_user *user);
+int vcd_user_add_session(struct vcd_user *user);
+void vcd_user_drop_sessions(struct vcd_user *user, unsigned long count);
 int vcd_user_admit(struct vcd_user *user);
 int vcd_user_claim(struct vcd_user *user, u64 bytes);
 void vcd_user_charge(struct vcd_user *user, u64 bytes);

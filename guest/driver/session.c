@@ -118,13 +118,19 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 	req = vcd_session_request(file, op);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
+	error = vcd_user_add_session(file->user);
+	if (error)
+		goto put;
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	if (!error)
 		error = vcd_keep_session(file, &answer, op);
 	if (!error) {
 		op->ses = le32_to_cpu(answer.id);
 		vcd_request_taken(req);
+	} else {
+		vcd_user_drop_sessions(file->user, 1);
 	}
+put:
 	vcd_request_put_later(req);
 	return error;
 }
@@ -137,6 +143,7 @@ int vcd_end_session(struct vcd_file *file, u32 id)
 	if (!session)
 		return 0;
 	kfree_rcu(session, rcu);
+	vcd_user_drop_sessions(file->user, 1);
 	return vcd_end_device_session(file, id);
 }
 
@@ -169,10 +176,13 @@ void vcd_keep_tag_len(struct vcd_file *file, u32 id, u16 tag_len)
 void vcd_forget_sessions(struct vcd_file *file)
 {
 	struct vcd_session *session;
-	unsigned long id;
+	unsigned long id, count = 0;
 
-	xa_for_each(&file->sessions, id, session)
+	xa_for_each(&file->sessions, id, session) {
 		kfree(session);
+		count++;
+	}
+	vcd_user_drop_sessions(file->user, count);
 	xa_destroy(&file->sessions);
 }
 

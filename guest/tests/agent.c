@@ -4,6 +4,7 @@
  * Written to cryptodev.h alone. Files and sessions are called by numbers of the script's own:
  *
  *   open F                                    0 or -errno
+ *   become UID                                makes this another user's process
  *   openro F                                  the same, read-only
  *   close F
  *   get F G                                   CRIOGET: G is another descriptor of F
@@ -490,6 +491,8 @@ static void step(const char *command)
 
 	if (!strcmp(command, "open"))
 		do_open(O_RDWR);
+	else if (!strcmp(command, "become"))
+		printf("%d", setuid(number()) ? -errno : 0);
 	else if (!strcmp(command, "openro"))
 		do_open(O_RDONLY);
 	else if (!strcmp(command, "close"))
