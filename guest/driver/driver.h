@@ -61,6 +61,8 @@ struct vcd_device {
 	/* Starting and stopping, one at a time */
 	struct mutex lock;
 	bool running;
+	/* While it runs, it hears of processors that come. */
+	struct hlist_node hotplug;
 	/*
 	 * Counts the starts. What was opened in an earlier life has a handle that means nothing
 	 * now, or that means another file: its requests must not reach the device.
@@ -246,6 +248,7 @@ extern struct workqueue_struct *vcd_workqueue;
 /* queue.c */
 int vcd_start_queues(struct vcd_device *dev);
 void vcd_stop_queues(struct vcd_device *dev, int error);
+void vcd_spread_interrupts(struct vcd_device *dev);
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue);
 void vcd_answered(struct vcd_request *req);

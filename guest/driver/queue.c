@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Queues: requests on their way to the device and back, and the wait for them. */
-#include <linux/interrupt.h>
+#include <linux/cpumask.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
@@ -29,9 +29,39 @@ unsigned long vcd_timeout(void)
 	return msecs_to_jiffies(clamp(READ_ONCE(timeout_ms), 1u, 3600u * 1000));
 }
 
+/* The queue of a processor, which has the queue's interrupts if each queue has its own */
+static unsigned int vcd_queue_of(const struct vcd_device *dev, unsigned int cpu)
+{
+	return cpu % dev->queue_count;
+}
+
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev)
 {
-	return &dev->queues[raw_smp_processor_id() % dev->queue_count];
+	return &dev->queues[vcd_queue_of(dev, raw_smp_processor_id())];
+}
+
+/*
+ * Has each queue interrupt where its requests come from. These vectors are the driver's own, not
+ * managed by the kernel, which would shut them down with the last processor that they are for:
+ * requests that are under way in that queue, or come by it later, must be answered all the same.
+ */
+void vcd_spread_interrupts(struct vcd_device *dev)
+{
+	cpumask_var_t mask;
+	unsigned int i, cpu;
+
+	/* Without, all goes on, more slowly. */
+	if (dev->queue_count == 1 || !zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return;
+	for (i = 0; i < dev->queue_count; i++) {
+		cpumask_clear(mask);
+		for_each_online_cpu(cpu)
+			if (vcd_queue_of(dev, cpu) == i)
+				cpumask_set_cpu(cpu, mask);
+		if (!cpumask_empty(mask))
+			virtqueue_set_affinity(dev->queues[i].vq, mask);
+	}
+	free_cpumask_var(mask);
 }
 
 /* There is an answer, or why there is none, for whoever waits. May run in an interrupt. */
@@ -308,8 +338,6 @@ int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
 
 static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 {
-	/* Interrupts are spread over the CPUs, as requests are over the queues. */
-	struct irq_affinity affinity = { 0 };
 	unsigned int i, count = dev->queue_count;
 	int error;
 #ifdef VCD_HAVE_VIRTQUEUE_INFO
@@ -321,7 +349,7 @@ static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 		info[i].name = dev->queues[i].name;
 		info[i].callback = vcd_used;
 	}
-	error = virtio_find_vqs(dev->vdev, count, vqs, info, &affinity);
+	error = virtio_find_vqs(dev->vdev, count, vqs, info, NULL);
 	kfree(info);
 #else
 	vq_callback_t **callbacks = kcalloc(count, sizeof(*callbacks), GFP_KERNEL);
@@ -333,7 +361,7 @@ static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 			names[i] = dev->queues[i].name;
 			callbacks[i] = vcd_used;
 		}
-		error = virtio_find_vqs(dev->vdev, count, vqs, callbacks, names, &affinity);
+		error = virtio_find_vqs(dev->vdev, count, vqs, callbacks, names, NULL);
 	}
 	kfree(callbacks);
 	kfree(names);

@@ -26,9 +26,13 @@ export interface Conversation extends AsyncDisposable {
   ask(step: string): Promise<string>;
 }
 
-/** Starts an agent on a device. */
-export async function converse(guest: Guest, agent: string, device: string): Promise<Conversation> {
-  const child = await guest.spawn([agent, device]);
+/** Starts an agent on a device, by the words of its command. */
+export async function converse(
+  guest: Guest,
+  agent: string | readonly string[],
+  device: string,
+): Promise<Conversation> {
+  const child = await guest.spawn([agent, device].flat());
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     async ask(step) {
