@@ -1,15 +1,19 @@
 /** Until when a device writes into a program's memory; how much of device and memory one user can have. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { converse } from './support/agent.ts';
 import {
   AES_CBC,
   CTR,
+  digestIn64,
   EBUSY,
   ECB,
+  EFAULT,
   encrypt,
   fnv,
+  GCM,
   hex,
   iv,
   ivHex,
@@ -18,6 +22,9 @@ import {
   NO_ZC,
   playSteps,
   pseudoRandom,
+  SHA1,
+  type Step,
+  sealGcm,
   WRITE_IV,
 } from './support/dev-crypto-steps.ts';
 import {
@@ -44,7 +51,10 @@ describe("memory and the guest's driver", { skip }, () => {
     build = await GuestBuild.make('6.1');
     agent = `/host${await build.program('tests/agent.c')}`;
     hoard = `/host${await build.program('tests/hoard.c')}`;
-    vm = await launchCryptodevGuest(build.kernel, await build.driver(), { hotplugSlots: 1 });
+    vm = await launchCryptodevGuest(build.kernel, await build.driver(), {
+      hotplugSlots: 1,
+      kernelArguments: ['secretmem.enable=1'],
+    });
   });
   after(async () => {
     await vm?.[Symbol.asyncDispose]();
@@ -218,6 +228,46 @@ describe("memory and the guest's driver", { skip }, () => {
       }
       vm.guest.assertCleanLog();
     });
+  });
+
+  it('that cannot be pinned is copied, of any length, and to wherever the result belongs', async () => {
+    const long = 3 * 512 * 1024 + 16;
+    const sealed = (length: number) => fnv(encrypt('aes-128-cbc', pseudoRandom(1, length)));
+    const operation = (how: string, source: string, place: string, length: number, flags = 0) =>
+      `${how} 0 0 0 ${flags} ${source}:1:${length} ${place} null ${ivHex}`;
+    const steps: Step[] = [[`session 0 0 ${AES_CBC} 0 ${keyHex} -`, 0]];
+    let job = 0;
+    for (const length of [8192, long]) {
+      const answer = `${sealed(length)} - ${ivHex}`;
+      for (const [source, place] of [
+        ['secret', 'new'],
+        ['rand', 'secret'],
+        ['secret', 'same'],
+      ] as const) {
+        steps.push([operation('crypt', source, place, length), `0 ${answer}`]);
+        steps.push([operation('async', source, place, length), 0]);
+        steps.push(['await 0', `0 ${job++} ${answer}`]);
+      }
+    }
+    const nonce = hex(iv.subarray(0, 12));
+    const record = (source: string, place: string) =>
+      `auth 0 1 0 0 ${source}:1:8192 ${place} ${keyHex} 0 ${nonce}`;
+    steps.push(
+      [`session 0 1 ${GCM} 0 ${keyHex} -`, 0],
+      [record('secret', 'secret'), `0 8208 16 8192 ${fnv(sealGcm(pseudoRandom(1, 8192), key))} ${nonce}`],
+      [`session 0 2 0 ${SHA1} - -`, 0],
+      [
+        'crypt 0 2 0 0 secret:1:8192 null room null',
+        `0 - ${digestIn64(createHash('sha1').update(pseudoRandom(1, 8192)).digest())} -`,
+      ],
+      // Another process fetches what only this one can reach.
+      [operation('async', 'rand', 'secret', 8192), 0],
+      [`handover 0 ${job}`, /^-14 0x4 /],
+      [operation('crypt', 'rand', 'ro', 8192), EFAULT],
+      [operation('async', 'rand', 'bad', 8192), EFAULT],
+    );
+    await playSteps(vm.guest, agent, steps);
+    vm.guest.assertCleanLog();
   });
 
   describe('many users', () => {

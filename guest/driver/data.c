@@ -6,6 +6,8 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -267,6 +269,35 @@ static int vcd_claim_data(struct vcd_request *req)
 }
 
 /*
+ * The program's pages will not do: they lie in too many places for one request, or, -EFAULT, they
+ * cannot be pinned, as those of devices and of memfd_secret(2), though the program may use them. Or
+ * there are none: -EFAULT.
+ */
+static int vcd_copy_instead(struct vcd_request *req, int error)
+{
+	const struct vcd_data *data = &req->data;
+
+	vcd_free_part(&req->source);
+	vcd_free_part(&req->destination);
+	/* Where the result of an asynchronous operation goes stays: vcd_copy_pages_out. */
+	if (!error && data->pin && data->dst_len) {
+		req->exposed = true;
+		return 0;
+	}
+	vcd_unpin_all(req);
+	if (!error || !data->dst_len)
+		return 0;
+	/* Not only once it is carried out. That the source is there shows when it is copied. */
+	if (fault_in_safe_writeable((const char __user *)data->dst, data->dst_len))
+		return -EFAULT;
+	if (data->pin) {
+		req->mm = current->mm;
+		mmgrab(req->mm);
+	}
+	return 0;
+}
+
+/*
  * Gives the request its data. The parts must be complete, and the request have been made with
  * vcd_data_linear_len of room for this. Waits while the user has too much memory under way: -EINTR
  * if the process is being killed; -EFAULT, -ENOMEM; -E2BIG if they should come in pieces.
@@ -288,21 +319,16 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 		return error;
 	if (!data->copy) {
 		error = vcd_attach_pinned(req);
-		if (error)
-			return error;
-		req->exposed = req->destination.count;
-		if (req->source.count + req->destination.count <= room) {
+		if (!error && req->source.count + req->destination.count <= room) {
+			req->exposed = req->destination.count;
 			req->copied = false;
 			return 0;
 		}
-		/* Too many places for one request: a copy of them */
-		vcd_free_part(&req->source);
-		vcd_free_part(&req->destination);
-		/* Where the result of an asynchronous operation goes stays: vcd_copy_pages_out. */
-		if (!data->pin) {
-			vcd_unpin_all(req);
-			req->exposed = false;
-		}
+		if (error && error != -EFAULT)
+			return error;
+		error = vcd_copy_instead(req, error);
+		if (error)
+			return error;
 	}
 	if (data->can_cut && vcd_data_extent(data) > VCD_PIECE)
 		return -E2BIG;
@@ -314,11 +340,12 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 
 /*
  * Whether the data's memory is to be given back as soon as there is an answer, though nobody may
- * ask for that for long: that of an asynchronous operation, which may be all that its user can have
+ * ask for that for long: that of an asynchronous operation, which may be all that its user can
+ * have. Only a copy for pages that cannot be pinned has to wait for who asks.
  */
 bool vcd_data_settles(const struct vcd_request *req)
 {
-	return req->data.pin && req->claimed;
+	return req->data.pin && req->claimed && !req->mm;
 }
 
 /* To the pages that were pinned, if any were: their program may not be the one that asks now. */
@@ -332,6 +359,9 @@ static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 	unsigned int i;
 	u32 copied = 0;
 
+	/* Who asks has other memory than who wanted the result: there is no other way to that. */
+	if (req->mm && req->mm != current->mm)
+		return -EFAULT;
 	for_each_sg(req->destination.list, sg, req->destination.count, i) {
 		u32 here = min(sg->length, len - copied);
 
@@ -362,6 +392,9 @@ void vcd_data_release(struct vcd_request *req)
 	vcd_free_part(&req->destination);
 	vcd_free_copy(req);
 	vcd_unpin_all(req);
+	if (req->mm)
+		mmdrop(req->mm);
+	req->mm = NULL;
 	if (req->claimed) {
 		vcd_user_release(req->user, req->claimed);
 		req->claimed = 0;

@@ -210,6 +210,8 @@ struct vcd_request {
 	bool copied;
 	/* The result is written to pages of the program's, at any time until there is an answer. */
 	bool exposed;
+	/* Where the result of an asynchronous operation goes, if the pages cannot be pinned */
+	struct mm_struct *mm;
 	/* Data in small amounts stand behind the parts; larger ones in pages, pinned or a copy. */
 	u8 *linear;
 	struct vcd_pages source_pages;
