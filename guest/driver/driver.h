@@ -40,11 +40,10 @@ struct vcd_queue {
 	/* Which life of the device this is: see vcd_device */
 	unsigned int generation;
 	unsigned int in_flight;
-	/*
-	 * The device was asked not to interrupt, for whoever made the only request in flight looks
-	 * for the answer.
-	 */
-	bool quiet;
+	/* How many look for answers: as long as there are any, the device need not interrupt. */
+	unsigned int pollers;
+	/* How long that is worth it, in nanoseconds: without the lock */
+	u64 poll_window;
 	/* Requests for which the ring had no room */
 	struct list_head backlog;
 	char name[16];
@@ -192,6 +191,7 @@ struct vcd_request {
 	struct work_struct work;
 	struct completion answered;
 	struct vcd_device *dev;
+	bool keeps_device;
 	/*
 	 * Whose it is; what is charged to it: the data, and the request itself once nobody waits
 	 * for it any more

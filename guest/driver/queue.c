@@ -5,6 +5,7 @@
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 
@@ -19,10 +20,12 @@ MODULE_PARM_DESC(timeout_ms, "Milliseconds until an unanswered request fails wit
 
 static unsigned int poll_us = 100;
 module_param(poll_us, uint, 0644);
-MODULE_PARM_DESC(poll_us, "Microseconds to look for the answer to a lone request before sleeping");
+MODULE_PARM_DESC(poll_us, "Microseconds to look for an answer before sleeping, at most");
 
-/* The longest that a processor is kept from other work */
+/* The longest that a processor is kept from other work, in microseconds */
 #define VCD_POLL_MAX	1000u
+/* The shortest that is worth the effort, in nanoseconds */
+#define VCD_POLL_LEAST	5000u
 
 unsigned long vcd_timeout(void)
 {
@@ -152,7 +155,6 @@ static void vcd_add_backlog(struct vcd_queue *queue)
  */
 static void vcd_collect(struct vcd_queue *queue)
 {
-	queue->quiet = false;
 	do {
 		virtqueue_disable_cb(queue->vq);
 		vcd_take_used(queue);
@@ -160,29 +162,20 @@ static void vcd_collect(struct vcd_queue *queue)
 	vcd_add_backlog(queue);
 }
 
-/*
- * A request is in the ring: has the device interrupt for it, unless it is alone there and whoever
- * asked for it is going to look for the answer. Returns whether that is so. Called with the queue's
- * lock.
- */
-static bool vcd_hush(struct vcd_queue *queue, bool poll)
+/* The same, while somebody looks for answers: interrupts are not wanted. */
+static void vcd_collect_quietly(struct vcd_queue *queue)
 {
-	if (!poll || queue->in_flight != 1) {
-		if (queue->quiet)
-			vcd_collect(queue);
-		return false;
-	}
-	if (!queue->quiet)
-		virtqueue_disable_cb(queue->vq);
-	queue->quiet = true;
-	return true;
+	vcd_take_used(queue);
+	if (!list_empty(&queue->backlog))
+		vcd_add_backlog(queue);
 }
 
+/* With `poll`, whoever asked looks for the answer if this says so: see vcd_poll. */
 static bool vcd_hand_over(struct vcd_request *req, struct vcd_queue *queue, bool poll)
 {
 	struct virtqueue *vq;
 	unsigned long flags;
-	bool kick = false, polled = false;
+	bool kick = false;
 	int error;
 
 	kref_get(&req->ref);
@@ -205,23 +198,22 @@ static bool vcd_hand_over(struct vcd_request *req, struct vcd_queue *queue, bool
 		error = -ENOSPC;
 	else
 		error = vcd_add(queue, req);
-	if (!error)
-		polled = vcd_hush(queue, poll);
 	if (error == -ENOSPC) {
 		list_add_tail(&req->link, &queue->backlog);
-		if (queue->quiet)
-			vcd_collect(queue);
 		error = 0;
 	}
-	if (!error)
+	if (!error) {
+		if (poll && !queue->pollers++)
+			virtqueue_disable_cb(vq);
 		kick = virtqueue_kick_prepare(vq);
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (kick)
 		virtqueue_notify(vq);
 	rcu_read_unlock();
 	if (error)
 		vcd_return(req, error);
-	return polled;
+	return poll && !error;
 }
 
 /*
@@ -241,9 +233,9 @@ static void vcd_used(struct virtqueue *vq)
 
 	spin_lock_irqsave(&queue->lock, flags);
 	if (queue->vq == vq) {
-		/* Quiet: an interrupt that was on its way already. There is no backlog then. */
-		if (queue->quiet)
-			vcd_take_used(queue);
+		/* An interrupt that was on its way already */
+		if (queue->pollers)
+			vcd_collect_quietly(queue);
 		else
 			vcd_collect(queue);
 	}
@@ -271,33 +263,54 @@ bool vcd_withdraw(struct vcd_request *req)
 	return waiting;
 }
 
-/*
- * Looks for the answer to a request that was alone in the ring, for as long as being interrupted
- * and woken would take: with a device that is quick, that is most of the time of a request. If it
- * does not come, the device is asked to interrupt.
- */
-static void vcd_poll(struct vcd_request *req)
+/* The longest that it may be worth to look for an answer, in nanoseconds */
+static u64 vcd_poll_limit(void)
 {
-	u64 limit = NSEC_PER_USEC * min(READ_ONCE(poll_us), VCD_POLL_MAX);
-	u64 start = local_clock();
-	struct vcd_queue *queue = req->queue;
-	bool more;
+	return NSEC_PER_USEC * min(READ_ONCE(poll_us), VCD_POLL_MAX);
+}
 
-	do {
-		more = !need_resched() && local_clock() - start < limit;
-		spin_lock_irq(&queue->lock);
-		/* Otherwise it was stopped, or interrupts again, for another request has come. */
-		if (queue->vq && queue->quiet) {
-			if (more)
-				vcd_take_used(queue);
-			else
-				vcd_collect(queue);
-		} else {
-			more = false;
+/*
+ * Looks for the answer, of this request and of all others in the queue, for as long as that gained
+ * something lately; nobody else must want the processor. Whoever leaves last has the device
+ * interrupt again.
+ */
+static void vcd_poll(struct vcd_request *req, u64 start)
+{
+	struct vcd_queue *queue = req->queue;
+	u64 window = min_t(u64, READ_ONCE(queue->poll_window), vcd_poll_limit());
+
+	while (!completion_done(&req->answered) && !need_resched() && single_task_running() &&
+	       local_clock() - start < window) {
+		/* Another one looks already. */
+		if (spin_trylock_irq(&queue->lock)) {
+			if (queue->vq)
+				vcd_collect_quietly(queue);
+			spin_unlock_irq(&queue->lock);
 		}
-		spin_unlock_irq(&queue->lock);
 		cpu_relax();
-	} while (more && !completion_done(&req->answered));
+	}
+	spin_lock_irq(&queue->lock);
+	if (!--queue->pollers && queue->vq)
+		vcd_collect(queue);
+	spin_unlock_irq(&queue->lock);
+}
+
+/*
+ * How long to look the next time, as KVM does for processors that halt: longer if that would have
+ * been enough for this answer, shorter if nothing allowed would have been.
+ */
+static void vcd_adapt(struct vcd_queue *queue, u64 waited)
+{
+	u64 window = READ_ONCE(queue->poll_window), limit = vcd_poll_limit();
+
+	if (waited > limit)
+		window = window / 2 < VCD_POLL_LEAST ? 0 : window / 2;
+	else if (waited > window)
+		window = min(max_t(u64, 2 * window, VCD_POLL_LEAST), limit);
+	else
+		return;
+	if (window != READ_ONCE(queue->poll_window))
+		WRITE_ONCE(queue->poll_window, window);
 }
 
 /*
@@ -331,9 +344,15 @@ static int vcd_wait(struct vcd_request *req)
  */
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
 {
-	if (vcd_hand_over(req, queue, READ_ONCE(poll_us) > 0))
-		vcd_poll(req);
-	return vcd_wait(req);
+	u64 start = local_clock();
+	int error;
+
+	if (vcd_hand_over(req, queue, vcd_poll_limit() && READ_ONCE(queue->poll_window)))
+		vcd_poll(req, start);
+	error = vcd_wait(req);
+	if (vcd_poll_limit())
+		vcd_adapt(queue, local_clock() - start);
+	return error;
 }
 
 static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
@@ -409,7 +428,6 @@ int vcd_start_queues(struct vcd_device *dev)
 		queue->vq = vqs[i];
 		queue->generation = dev->generation;
 		queue->in_flight = 0;
-		queue->quiet = false;
 		spin_unlock_irq(&queue->lock);
 	}
 free:

@@ -29,7 +29,15 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 	INIT_LIST_HEAD(&req->link);
 	init_completion(&req->answered);
 	req->dev = file->dev;
-	get_device(&req->dev->dev);
+	/*
+	 * Requests are many, and processors share the counter: those that nobody waits for have
+	 * the device by their file or by the user they are charged to. What these create may have
+	 * to be ended after that.
+	 */
+	if (type == VIRTIO_CRYPTODEV_OPEN || ioctl == _IOC_NR(CIOCGSESSION)) {
+		get_device(&req->dev->dev);
+		req->keeps_device = true;
+	}
 	req->user = file->user;
 	req->generation = file->generation;
 	req->capacity = capacity;
@@ -90,6 +98,7 @@ static void vcd_request_free(struct kref *ref)
 {
 	struct vcd_request *req = container_of(ref, struct vcd_request, ref);
 	struct vcd_device *dev = req->dev;
+	bool keeps_device = req->keeps_device;
 
 	vcd_data_release(req);
 	if (req->charged)
@@ -98,7 +107,8 @@ static void vcd_request_free(struct kref *ref)
 		vcd_file_put(req->file);
 	/* Keys, plaintext */
 	kfree_sensitive(req);
-	put_device(&dev->dev);
+	if (keeps_device)
+		put_device(&dev->dev);
 }
 
 void vcd_request_put(struct vcd_request *req)
