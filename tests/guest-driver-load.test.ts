@@ -164,12 +164,17 @@ describe('the guest driver under load', { skip }, () => {
       load.catch(() => {});
       const child = await vm.guest.spawn([programs.agent, '/dev/cryptodev1']);
       child.stdin.write(`open 0\nsession 0 0 11 0 ${'00'.repeat(16)} -\n`);
+      // Who polls hears of it.
+      await using polling = await converse(vm.guest, programs.agent, '/dev/cryptodev1');
+      assert.equal(await polling.ask('open 0'), '0');
+      const hung = polling.ask('pollin 0');
       await vm.guest.check('sleep 1');
       await vm.guest.unplug(second.device);
+      assert.equal(await hung, '0x114');
       await until(vm.guest, '! test -e /dev/cryptodev1');
       child.stdin.end(`crypt 0 0 0 0 ${'00'.repeat(16)} new null null\npoll 0\nfree 0 0\nclose 0\n`);
       const answers = (await child.stdout.toArray()).join('').split('\n');
-      assert.deepEqual([answers[2]?.split(' ')[0], ...answers.slice(3, 6)], ['-19', '0x104', '-19', '0']);
+      assert.deepEqual([answers[2]?.split(' ')[0], ...answers.slice(3, 6)], ['-19', '0x114', '-19', '0']);
       assert.equal((await load).wrong, 0);
     }
     await works('/dev/crypto');

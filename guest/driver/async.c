@@ -139,11 +139,15 @@ int vcd_async_fetch(struct vcd_file *file, struct crypt_op *op)
 
 __poll_t vcd_async_poll(struct vcd_file *file)
 {
+	bool left = vcd_device_left(file);
 	__poll_t events = 0;
 
 	spin_lock_irq(&file->lock);
 	if (vcd_finished_job(file))
 		events |= EPOLLIN | EPOLLRDNORM;
+	/* What is under way comes back first, for whoever is woken is going to fetch that. */
+	if (left && (events || list_empty(&file->jobs)))
+		events |= EPOLLHUP;
 	if (file->job_count < VCD_MAX_JOBS)
 		events |= EPOLLOUT | EPOLLWRNORM;
 	spin_unlock_irq(&file->lock);

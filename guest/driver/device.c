@@ -131,6 +131,7 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 		snprintf(dev->queues[i].name, sizeof(dev->queues[i].name), "requests.%u", i);
 	}
 	mutex_init(&dev->lock);
+	init_waitqueue_head(&dev->left);
 	spin_lock_init(&dev->users_lock);
 	INIT_LIST_HEAD(&dev->users);
 	INIT_LIST_HEAD(&dev->waiting_users);

@@ -68,6 +68,8 @@ struct vcd_device {
 	 */
 	unsigned int generation;
 	struct work_struct reset_work;
+	/* Those who poll files hear here that the device has gone. */
+	wait_queue_head_t left;
 
 	/* What users have, and who waits for memory: see user.c. The lock is for all of it. */
 	spinlock_t users_lock;
@@ -250,6 +252,7 @@ extern struct workqueue_struct *vcd_workqueue;
 /* queue.c */
 int vcd_start_queues(struct vcd_device *dev);
 void vcd_stop_queues(struct vcd_device *dev, int error);
+bool vcd_device_left(const struct vcd_file *file);
 void vcd_spread_interrupts(struct vcd_device *dev);
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue);

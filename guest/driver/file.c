@@ -230,6 +230,7 @@ static __poll_t vcd_poll(struct file *filp, poll_table *wait)
 	struct vcd_file *file = filp->private_data;
 
 	poll_wait(filp, &file->poll, wait);
+	poll_wait(filp, &file->dev->left, wait);
 	return vcd_async_poll(file);
 }
 

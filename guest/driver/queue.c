@@ -87,6 +87,18 @@ static void vcd_return(struct vcd_request *req, int error)
 	vcd_request_put_later(req);
 }
 
+/* Whether the device that the file was opened on has gone, or has been started anew since */
+bool vcd_device_left(const struct vcd_file *file)
+{
+	struct vcd_queue *queue = file->queue;
+	bool left;
+
+	spin_lock_irq(&queue->lock);
+	left = !queue->vq || queue->generation != file->generation;
+	spin_unlock_irq(&queue->lock);
+	return left;
+}
+
 /* Puts a request into the ring: -ENOSPC if that is full. Called with the queue's lock. */
 static int vcd_add(struct vcd_queue *queue, struct vcd_request *req)
 {
@@ -460,4 +472,5 @@ void vcd_stop_queues(struct vcd_device *dev, int error)
 		while ((req = virtqueue_detach_unused_buf(vq)))
 			vcd_return(req, error);
 	dev->vdev->config->del_vqs(dev->vdev);
+	wake_up_interruptible_poll(&dev->left, EPOLLHUP);
 }
