@@ -46,9 +46,9 @@ export type VirtioCryptodevOptions = {
 const defaults = {
   queues: 1,
   queueSize: 256,
-  maxHandles: 256,
-  maxSessions: 1024,
-  maxTotalSessions: 16_384,
+  maxHandles: 4096,
+  maxSessions: 16_384,
+  maxTotalSessions: 65_536,
   maxDataLength: 16 * 1024 * 1024,
   maxAuthLength: 64 * 1024,
 } as const satisfies Required<Omit<VirtioCryptodevOptions, 'statistics'>>;
