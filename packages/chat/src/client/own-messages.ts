@@ -84,7 +84,7 @@ export class OwnMessages {
    */
   judge({ n, envelope }: Delivery, outcome: OpenedMessage | MessageError): Finding {
     const { outbox } = this.#options;
-    if (outbox.draftSealedAs(n, envelope) !== undefined) return 'mine';
+    if (outbox.isSealedAs(n, envelope)) return 'mine';
     if (outcome instanceof MessageError && !isSigned(outcome)) return 'injected';
     const content = outcome instanceof MessageError ? undefined : outcome.content;
     // A server stores one message under a number: what comes under one that has its place is an old one, or a lie.
