@@ -8,6 +8,9 @@ import type { KeptDraft, SavedState, Sealed } from './state-store.ts';
  */
 export const KEPT_MESSAGES = 1024;
 
+/** Numbers in a row that nothing is sealed under, and that are filled to get at what is behind them. */
+const MAX_HOLE = 64;
+
 /** A draft on its way. The book changes it, and nobody else. */
 export type Entry = {
   readonly draft: number;
@@ -27,9 +30,9 @@ export type Entry = {
  * is sealed.
  *
  * 1. Under each number from `settled` + 1 to `lastN` there is one entry, or none where something was taken away (`hole`).
- * 2. `settled` MUST only grow, but for `takeBack`; `lastN` never falls.
+ * 2. `settled` and `lastN` MUST only grow, but for `takeBack`.
  *
- * Each step costs the same, however many entries there are, save `takeBack`, `firstTooLong` and `firstDraft`.
+ * Each step costs the same, however many entries there are, save `takeBack`, `close`, `firstTooLong` and `firstDraft`.
  */
 export class DraftBook {
   /** Not settled, by `draft`, in that order. */
@@ -45,11 +48,14 @@ export class DraftBook {
   #lastDraft: number;
   #lastN: number;
   #settled: number;
+  /** What was sealed under numbers up to it is kept no more. */
+  #forgotten: number;
 
   constructor({ lastDraft, settled, kept }: Pick<SavedState, 'lastDraft' | 'settled' | 'kept'>) {
     this.#lastDraft = lastDraft;
     this.#settled = settled;
     this.#lastN = settled;
+    this.#forgotten = kept.length < KEPT_MESSAGES ? 0 : kept[0]!.n - 1;
     for (const draft of kept) this.#keep(draft);
   }
 
@@ -177,7 +183,7 @@ export class DraftBook {
    */
   settle(n: number): number[] {
     const done: number[] = [];
-    for (let number = this.#settled + 1; number <= n; number += 1) {
+    for (let number = this.#settled + 1; number <= Math.min(n, this.#lastN); number += 1) {
       const entry = this.#sealed.get(number);
       if (entry === undefined) continue;
       this.#sealed.delete(number);
@@ -205,19 +211,23 @@ export class DraftBook {
     return entry;
   }
 
-  /** Forgets of what is kept the oldest beyond `KEPT_MESSAGES`. */
-  prune(): void {
+  /**
+   * Forgets of what is kept the oldest beyond `KEPT_MESSAGES`.
+   * @returns the number up to which all is forgotten
+   */
+  prune(): number {
     for (const [n, draft] of this.#kept) {
-      if (n > this.#settled - KEPT_MESSAGES) return;
+      if (this.#kept.size <= KEPT_MESSAGES) break;
       this.#kept.delete(n);
       this.#forget(draft);
+      this.#forgotten = n;
     }
+    return this.#forgotten;
   }
 
   /** Whether all that was settled after `n` is kept, as far as it was one's own. */
   canTakeBack(n: number): boolean {
-    const [oldest] = this.#kept.keys();
-    return n >= this.#settled || (oldest !== undefined && oldest <= n + 1);
+    return n >= Math.min(this.#settled, this.#forgotten);
   }
 
   /** Numbers after `n` have no places any more; `entries` are what was sealed under them. */
@@ -229,6 +239,24 @@ export class DraftBook {
     this.#pending.clear();
     for (const [draft, entry] of inOrder) this.#pending.set(draft, entry);
     this.#settled = n;
+    this.close();
+  }
+
+  /**
+   * Looks again how far numbers are in use. Somebody may have told of a number far beyond all, and something was sealed behind it: with so
+   * many before it that nobody uses, it can never be stored, and is sealed anew.
+   */
+  close(): void {
+    const numbers = [...this.#sealed.keys()].sort((one, other) => one - other);
+    this.#lastN = this.#settled;
+    for (const n of numbers) {
+      if (n - this.#lastN - 1 <= MAX_HOLE) {
+        this.#lastN = n;
+        continue;
+      }
+      this.#sealed.get(n)!.sealed = undefined;
+      this.#sealed.delete(n);
+    }
   }
 
   /** The first number after `after` that nothing is sealed under, though something is after it. */

@@ -7,7 +7,7 @@ import { MessageError } from '../encryption/message-error.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { SetAside } from './client-events.ts';
-import { bytesOf, DraftBook, type Entry, KEPT_MESSAGES } from './draft-book.ts';
+import { bytesOf, DraftBook, type Entry } from './draft-book.ts';
 import { type OutboxLink, Sealer } from './sealer.ts';
 import type { SavedDraft, SavedState, Sealed, StateChange, StateStore } from './state-store.ts';
 import type { TextRecords } from './text-records.ts';
@@ -86,8 +86,7 @@ export class Outbox {
     const book = outbox.#book;
     for (const draft of saved.outbox) book.add(await outbox.#entryOf(draft));
     for (const draft of saved.setAside) book.addSetAside(await outbox.#entryOf(draft));
-    const hole = book.hole(0);
-    if (hole !== undefined) throw missing(options.store, hole);
+    book.close();
     return outbox;
   }
 
@@ -245,7 +244,7 @@ export class Outbox {
     const n = this.#book.settled;
     if (n === this.#stored) return [];
     this.#stored = n;
-    return [{ kind: 'settled', n, forget: Math.max(0, n - KEPT_MESSAGES) }];
+    return [{ kind: 'settled', n, forget: this.#book.prune() }];
   }
 
   /**
@@ -260,10 +259,15 @@ export class Outbox {
     return equalBytes(hash, await crypto.sha256(saved.sealed.envelope));
   }
 
+  /** Whether an envelope with this hash can be what is sealed as `n`, if anything is. */
+  async isSealedWithHash(n: number, hash: Uint8Array): Promise<boolean> {
+    const envelope = this.#book.sealedAs(n)?.sealed?.envelope;
+    return envelope === undefined || equalBytes(hash, await this.#options.crypto.sha256(envelope));
+  }
+
   /** What was settled and displaced is stored: those who waited for it are told, and sealing goes on. */
   resume(): void {
     this.#hold(false);
-    this.#book.prune();
     this.#tellFlushes();
     this.#work();
   }
