@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { nodeCrypto } from '../node-crypto.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { ackOf, joinedFrame, openArena, sayAll, serve, serveHonestly, version2 } from './testing/arena.ts';
 import { InjectingProxy } from './testing/injecting-proxy.ts';
@@ -151,6 +152,67 @@ describe('a client whose acknowledged message turns out to be another', () => {
     serveHonestly(all, log, version2);
     await bob.until(() => log.length === 2 && bob.client.unacknowledged === 0);
     assert.deepEqual(bob.codes, ['SERVER_FORGOT', 'INJECTED']);
+  });
+});
+
+describe('something injected at a place that is gone', () => {
+  it('is known by the hash of what the server has last, and the text is sent under another number', async () => {
+    await using all = await openArena();
+    const { bob } = all;
+    const log: Deliver[] = [];
+    bob.client.start();
+    void bob.client.send('one');
+    const first = await serve(all, [], {}, version2);
+    await first.next('publish');
+    first.hangUp();
+    const lastHash = await nodeCrypto().sha256(new Uint8Array([1, 2, 3]));
+    const told = { head: 1, first: 2, lastN: 1, lastHash };
+    await serve(all, log, told, version2);
+    const second = await serve(all, log, told, version2);
+    const again = await second.next('publish');
+    assert.equal(again.n, 2);
+    second.send(await ackOf(again, 2));
+    await bob.client.flush();
+    assert.deepEqual(bob.codes, ['EXPIRED', 'INJECTED']);
+  });
+});
+
+describe('a client that was told of numbers and places far beyond all', () => {
+  it('finds back to those that are, and sends what it has', async () => {
+    const far = 2 ** 40;
+    await using all = await openArena();
+    const { bob } = all;
+    const log: Deliver[] = [];
+    await bob.client.send('one');
+    bob.client.start();
+    const first = await serve(all, []);
+    first.send({ type: 'ack', n: (await first.next('publish')).n, seq: 1, time: 0 });
+    await bob.client.flush();
+    first.hangUp();
+    // Told twice, so it is believed; and what is said next comes after it.
+    const told = { head: far, first: far + 1, lastN: far };
+    for (let round = 0; round < 2; round += 1) {
+      const connection = await serve(all, [], told);
+      if (round === 0) await connection.closed;
+      else {
+        await bob.client.send('two');
+        assert.equal((await connection.next('publish')).n, far + 1);
+        connection.hangUp();
+      }
+    }
+    serveHonestly(all, log);
+    await bob.until(() => log.length === 2 && bob.client.unacknowledged === 0);
+    assert.deepEqual(
+      log.map(({ n }) => n),
+      [1, 2],
+    );
+    await bob.client.close();
+    const again = await all.room.client(all.server.address);
+    again.client.start();
+    await again.client.send('three');
+    await again.client.flush();
+    assert.deepEqual(again.codes, []);
+    assert.equal(log.at(-1)?.n, 3);
   });
 });
 

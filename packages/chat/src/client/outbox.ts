@@ -1,33 +1,24 @@
 import { equalBytes, toHex } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
 import type { ChatCrypto } from '../crypto.ts';
-import {
-  type Content,
-  DRAFT_ID_BYTES,
-  MAX_INSTEAD,
-  MAX_TEXT_BYTES,
-  textBytes,
-} from '../encryption/content.ts';
+import { type Content, DRAFT_ID_BYTES, MAX_TEXT_BYTES, textBytes } from '../encryption/content.ts';
 import type { ChainPosition } from '../encryption/envelope.ts';
 import { MessageError } from '../encryption/message-error.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { SetAside } from './client-events.ts';
-import type { KeptDraft, SavedDraft, SavedState, Sealed, StateChange, StateStore } from './state-store.ts';
+import { bytesOf, DraftBook, type Entry } from './draft-book.ts';
+import { type OutboxLink, Sealer } from './sealer.ts';
+import type { SavedDraft, SavedState, Sealed, StateChange, StateStore } from './state-store.ts';
 import type { TextRecords } from './text-records.ts';
 import type { Turns } from './turns.ts';
 
 /** What may wait for an acknowledgement before `add` waits too. */
 const MAX_ENTRIES = 1024;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** What is worked on at once and stored in one commit. */
+/** What is stored in one commit. */
 const BATCH_ENTRIES = 128;
 const BATCH_BYTES = 512 * 1024;
-/**
- * Of acknowledged messages that stay on disk all the same: an acknowledgement proves nothing, and a server that turns out not to
- * have them is sent them again.
- */
-export const KEPT_MESSAGES = 1024;
 
 export type OutboxOptions = {
   readonly store: StateStore;
@@ -49,27 +40,6 @@ export type OutboxOptions = {
   readonly onFailed: (error: ChatError) => void;
 };
 
-/** What the outbox knows of the present connection. */
-export type OutboxLink = {
-  /** What no other connection has, for the cipher. */
-  readonly challenge: Uint8Array;
-  /** Longest envelope that the server takes, in bytes. */
-  readonly most: number;
-  /** The last number of one's own that the server has. */
-  readonly lastN: number;
-};
-
-type Entry = {
-  readonly draft: number;
-  readonly id: Uint8Array | undefined;
-  content: Content;
-  /** Of its text. */
-  readonly bytes: number;
-  sealed: Sealed | undefined;
-  /** Whether the store has it as it is sealed. */
-  durable: boolean;
-};
-
 type Waiting = {
   readonly entry: Entry;
   readonly resolve: (draft: number) => void;
@@ -83,56 +53,26 @@ type Flush = {
 };
 
 /**
- * What was prepared, to be done all at once: it adds its changes to a commit, and gives what is to be done when they are stored.
- */
-type Work = (changes: StateChange[]) => (() => void)[];
-
-/**
- * One's own messages on their way. A *draft* is what is to be said; it has a number of its own, by which the user knows it. It is
- * sealed when there is a connection, under the member's next number in the room, `n`.
+ * One's own messages on their way: takes drafts, has them stored and sealed, and tells who waits for it.
  *
  * 1. A draft MUST be durable before `add` resolves, and an envelope before `envelope` gives it away.
  * 2. What is sent again MUST be the same envelope, as long as it is not proved that it is not stored: by another that stands under its
- *    number (`displace`), or since the server does not take one so long (`#setAside`).
- * 3. Numbers MUST be given in order, one to each draft, without a hole, and none MUST be given before it is known which ones the
- *    server has. One that nobody can use any more is filled with one's name.
- * 4. No two contents MUST be sealed under one number without `renew` between them.
- * 5. Until the reader's turn in which something was settled or displaced is stored (`resume`), nothing MUST be sealed: the
+ *    number (`displace`), or since the server does not take one so long.
+ * 3. Until the reader's turn in which something was settled or displaced is stored (`resume`), nothing MUST be sealed or told: the
  *    store would have the one without the other.
- * 6. Whoever waits MUST be told the end: by `end`, or by a failure, with which the outbox fails as a whole.
+ * 4. Whoever waits MUST be told the end: by `end`, or by a failure, with which the outbox fails as a whole.
  *
- * All that is done for each message costs the same, however many there are. At most `MAX_ENTRIES`, or `MAX_BYTES` and one more,
- * are in memory with their texts, and of those that are kept the ids.
+ * At most `MAX_ENTRIES`, or `MAX_BYTES` and one more, are in memory with their texts, and of those that are kept the ids.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  /** Durable, not settled, by `draft`, in that order. */
-  readonly #pending = new Map<number, Entry>();
-  /** Those that are sealed, by `n`. */
-  readonly #sealed = new Map<number, Entry>();
-  readonly #kept = new Map<number, KeptDraft>();
-  readonly #setAsides = new Map<number, Entry>();
-  #bytes = 0;
-  #lastDraft: number;
+  readonly #book: DraftBook;
+  readonly #sealer: Sealer;
   #durableDraft: number;
-  /** The last number that was ever given. */
-  #lastN: number;
-  #settled: number;
-  /** As the store has it. */
+  /** Up to where the store knows what is settled. */
   #stored: number;
-  /** The last that was sealed since `renew`. */
-  #lastInEpoch = 0;
-  #link: OutboxLink | undefined;
-  /** What the connection before the present one took. */
-  #mostBefore = Number.POSITIVE_INFINITY;
-  /** Whether what is sealed may be longer than the present connection takes. */
-  #unchecked = false;
-  /** Whether the server is being asked anew how much it takes. */
-  #asked = false;
   /** Whether something was settled that is not stored. */
   #held = false;
-  /** What the cipher is to keep. */
-  #cipherState: Uint8Array | undefined;
   #waiting: Waiting[] = [];
   /** Those that are being stored. */
   #storing: readonly Waiting[] = [];
@@ -143,32 +83,38 @@ export class Outbox {
   /** @throws {ChatError} CHAT_STATE_CORRUPT if something is missing in the state */
   static async open(saved: SavedState, options: OutboxOptions): Promise<Outbox> {
     const outbox = new Outbox(saved, options);
-    for (const draft of saved.outbox) outbox.#restore(await outbox.#entryOf(draft));
-    for (const draft of saved.setAside) outbox.#setAsides.set(draft.draft, await outbox.#entryOf(draft));
-    for (let n = saved.settled + 1; n <= outbox.#lastN; n += 1) {
-      if (!outbox.#sealed.has(n)) throw missing(options.store, n);
-    }
+    const book = outbox.#book;
+    for (const draft of saved.outbox) book.add(await outbox.#entryOf(draft));
+    for (const draft of saved.setAside) book.addSetAside(await outbox.#entryOf(draft));
+    book.close();
     return outbox;
   }
 
-  private constructor({ lastDraft, settled, kept }: SavedState, options: OutboxOptions) {
+  private constructor(saved: SavedState, options: OutboxOptions) {
+    const { cipher, records, position, onTooLong, onSetAside } = options;
     this.#options = options;
-    this.#lastDraft = lastDraft;
-    this.#durableDraft = lastDraft;
-    this.#settled = settled;
-    this.#stored = settled;
-    this.#lastN = settled;
-    for (const draft of kept) this.#kept.set(draft.n, draft);
+    this.#book = new DraftBook(saved);
+    this.#durableDraft = saved.lastDraft;
+    this.#stored = saved.settled;
+    this.#sealer = new Sealer({
+      ...{ cipher, records, position, onTooLong },
+      book: this.#book,
+      nameOnly: () => this.#nameOnly(),
+      onSetAside: (entry, reason) => {
+        onSetAside(describe(entry, reason));
+        this.#tellFlushes();
+      },
+    });
   }
 
   /** Own messages up to this number have their places. */
   get settled(): number {
-    return this.#settled;
+    return this.#book.settled;
   }
 
   /** The last number under which anything was sealed, or is known to stand. */
   get lastN(): number {
-    return this.#lastN;
+    return this.#book.lastN;
   }
 
   /** The number of the last draft that is durable. */
@@ -178,23 +124,23 @@ export class Outbox {
 
   /** Drafts without an acknowledgement. */
   get size(): number {
-    return this.#pending.size + this.#waiting.length;
+    return this.#book.size + this.#waiting.length;
   }
 
   /** What the user has not seen acknowledged, in order. */
-  get unsent(): SetAside['text'][] {
-    return [...this.#pending.values(), ...this.#waiting.map(({ entry }) => entry)]
-      .filter(({ content }) => content.kind === 'text')
-      .map(({ content }) => (content.kind === 'text' ? content.text : ''));
+  get unsent(): string[] {
+    return [...this.#book.pending, ...this.#waiting.map(({ entry }) => entry)].flatMap(({ content }) =>
+      content.kind === 'text' ? [content.text] : [],
+    );
   }
 
   get setAside(): SetAside[] {
-    return Array.from(this.#setAsides.values(), (entry) => describe(entry));
+    return Array.from(this.#book.setAsides, (entry) => describe(entry));
   }
 
   /** What is to be published as `n`; durable. */
   envelope(n: number): Uint8Array | undefined {
-    const entry = this.#sealed.get(n);
+    const entry = this.#book.sealedAs(n);
     return entry?.durable === true ? entry.sealed?.envelope : undefined;
   }
 
@@ -203,10 +149,10 @@ export class Outbox {
    * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, and with what the outbox failed
    */
   add(text: string): Promise<number> {
-    const { name, clock } = this.#options;
+    const { name, clock, crypto } = this.#options;
     const problem = this.#end ?? checkText(text);
     if (problem !== undefined) return Promise.reject(problem);
-    const id = this.#options.crypto.randomBytes(DRAFT_ID_BYTES);
+    const id = crypto.randomBytes(DRAFT_ID_BYTES);
     return this.#wait({ kind: 'text', name, text, at: clock.now(), id });
   }
 
@@ -216,7 +162,8 @@ export class Outbox {
    */
   async introduce(): Promise<void> {
     if (this.#end !== undefined) throw this.#end;
-    if (this.#lastDraft === 0 && this.#settled === 0) await this.#wait(this.#nameOnly());
+    const { lastDraft, settled } = this.#book;
+    if (lastDraft === 0 && settled === 0) await this.#wait(this.#nameOnly());
   }
 
   /** Resolves when all that was added so far is acknowledged, or set aside. */
@@ -224,7 +171,7 @@ export class Outbox {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.#end !== undefined) reject(this.#end);
     else {
-      this.#flushes.push({ draft: this.#lastDraft, resolve, reject });
+      this.#flushes.push({ draft: this.#book.lastDraft, resolve, reject });
       this.#tellFlushes();
     }
     return promise;
@@ -232,35 +179,22 @@ export class Outbox {
 
   /** A connection has joined: what waits is sealed for it. */
   async connect(link: OutboxLink): Promise<void> {
-    const { cipher, turns } = this.#options;
-    await turns.run(async () => {
-      await cipher.renew(link.challenge);
-      this.#lastInEpoch = 0;
-    });
-    this.#link = link;
-    this.#unchecked = true;
-    this.#asked = false;
+    await this.#options.turns.run(() => this.#sealer.connect(link));
     this.#work();
   }
 
   disconnect(): void {
-    if (this.#link !== undefined) this.#mostBefore = this.#link.most;
-    this.#link = undefined;
+    this.#sealer.disconnect();
   }
 
-  /** The draft that is sealed as this, if it is not settled. */
-  draftSealedAs(n: number, envelope: Uint8Array): number | undefined {
-    const entry = this.#sealed.get(n);
-    return entry?.sealed !== undefined && equalBytes(entry.sealed.envelope, envelope)
-      ? entry.draft
-      : undefined;
+  /** Whether exactly this is sealed under this number, and has no place yet. */
+  isSealedAs(n: number, envelope: Uint8Array): boolean {
+    return this.#book.isSealedAs(n, envelope);
   }
 
   /** The draft with this id, whatever it was sealed as. */
   draftWithId(id: Uint8Array | undefined): number | undefined {
-    if (id === undefined) return undefined;
-    const all = [...this.#pending.values(), ...this.#setAsides.values(), ...this.#kept.values()];
-    return all.find((entry) => entry.id !== undefined && equalBytes(entry.id, id))?.draft;
+    return this.#book.draftWithId(id);
   }
 
   /**
@@ -268,17 +202,8 @@ export class Outbox {
    * @returns the drafts that are acknowledged by that, in order
    */
   settle(n: number): number[] {
-    const done: number[] = [];
-    for (let number = this.#settled + 1; number <= n; number += 1) {
-      const entry = this.#sealed.get(number);
-      if (entry === undefined) continue;
-      this.#sealed.delete(number);
-      this.#forget(entry);
-      this.#kept.set(number, { draft: entry.draft, id: entry.id, n: number });
-      done.push(entry.draft);
-    }
-    this.#settleNumbers(n);
-    return done;
+    this.#hold(true);
+    return this.#book.settle(n);
   }
 
   /**
@@ -286,13 +211,9 @@ export class Outbox {
    * @returns what is to be stored of it together with the place
    */
   async displace(n: number): Promise<StateChange[]> {
-    const entry = this.#sealed.get(n);
-    this.#settleNumbers(Math.max(n, this.#settled));
+    this.#hold(true);
+    const entry = this.#book.displace(n);
     if (entry === undefined) return [];
-    this.#sealed.delete(n);
-    entry.sealed = undefined;
-    const { instead = [] } = entry.content;
-    entry.content = { ...entry.content, instead: [...instead, n].slice(-MAX_INSTEAD) };
     const { draft, content } = entry;
     const record = await this.#options.records.ofDraft(draft, content);
     return [
@@ -302,29 +223,28 @@ export class Outbox {
   }
 
   /**
-   * A draft was found to have been sent under number `n`, though it is not sealed as that now.
+   * A draft was found to have been sent, though it is not sealed as that now.
    * @returns what is to be stored of it
    */
   sentAfterAll(draft: number): StateChange[] {
-    this.#held = true;
-    const entry = this.#pending.get(draft);
+    this.#hold(true);
+    const entry = this.#book.pendingDraft(draft);
     if (entry !== undefined && entry.sealed === undefined) {
-      this.#forget(entry);
-      this.#setAsides.delete(draft);
+      this.#book.remove(entry);
       return [
         { kind: 'setAside', draft },
         { kind: 'discarded', draft },
       ];
     }
-    return this.#setAsides.delete(draft) ? [{ kind: 'discarded', draft }] : [];
+    return this.#book.removeSetAside(draft) ? [{ kind: 'discarded', draft }] : [];
   }
 
   /** What is to be stored of what was settled, once. */
   takeChanges(): StateChange[] {
-    const n = this.#settled;
+    const n = this.#book.settled;
     if (n === this.#stored) return [];
     this.#stored = n;
-    return [{ kind: 'settled', n, forget: Math.max(0, n - KEPT_MESSAGES) }];
+    return [{ kind: 'settled', n, forget: this.#book.prune() }];
   }
 
   /**
@@ -333,19 +253,21 @@ export class Outbox {
    */
   async mayBe(n: number, hash: Uint8Array): Promise<boolean> {
     const { store, crypto } = this.#options;
-    if (!this.#kept.has(n) || hash.every((byte) => byte === 0)) return true;
+    if (!this.#book.isKept(n) || hash.every((byte) => byte === 0)) return true;
     const [saved] = await store.sealedAfter(n - 1);
     if (saved?.sealed?.n !== n) return true;
     return equalBytes(hash, await crypto.sha256(saved.sealed.envelope));
   }
 
+  /** Whether an envelope with this hash can be what is sealed as `n`, if anything is. */
+  async isSealedWithHash(n: number, hash: Uint8Array): Promise<boolean> {
+    const envelope = this.#book.sealedAs(n)?.sealed?.envelope;
+    return envelope === undefined || equalBytes(hash, await this.#options.crypto.sha256(envelope));
+  }
+
   /** What was settled and displaced is stored: those who waited for it are told, and sealing goes on. */
   resume(): void {
-    this.#held = false;
-    for (const n of this.#kept.keys()) {
-      if (n > this.#settled - KEPT_MESSAGES) break;
-      this.#kept.delete(n);
-    }
+    this.#hold(false);
     this.#tellFlushes();
     this.#work();
   }
@@ -356,26 +278,19 @@ export class Outbox {
    * @throws {ChatError} as `StateStore.load`
    */
   async takeBack(n: number): Promise<boolean> {
-    if (n >= this.#settled) return true;
-    const [oldest] = this.#kept.keys();
-    if (oldest === undefined || n + 1 < oldest) return false;
-    for (const saved of await this.#options.store.sealedAfter(n)) {
-      if (saved.sealed!.n <= this.#settled) this.#restore(await this.#entryOf(saved));
-    }
-    for (const number of this.#kept.keys()) if (number > n) this.#kept.delete(number);
-    const inOrder = [...this.#pending].sort(([one], [other]) => one - other);
-    this.#pending.clear();
-    for (const [draft, entry] of inOrder) this.#pending.set(draft, entry);
-    this.#settled = n;
+    const book = this.#book;
+    if (!book.canTakeBack(n)) return false;
+    const saved = n < book.settled ? await this.#options.store.sealedAfter(n) : [];
+    const settled = saved.filter(({ sealed }) => sealed!.n <= book.settled);
+    book.takeBack(n, await Promise.all(settled.map((draft) => this.#entryOf(draft))));
     return true;
   }
 
   /** What was set aside is not wanted any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
   async discard(id: string): Promise<void> {
-    const entry = this.#setAsides.values().find((one) => describe(one).id === id);
-    if (entry === undefined) return;
-    this.#setAsides.delete(entry.draft);
-    await this.#options.store.commit([{ kind: 'discarded', draft: entry.draft }], 'strict');
+    const found = this.setAside.find((draft) => draft.id === id);
+    if (found === undefined || !this.#book.removeSetAside(found.n)) return;
+    await this.#options.store.commit([{ kind: 'discarded', draft: found.n }], 'strict');
   }
 
   /** Rejects what waits and what comes; resolves when nothing is being sealed any more. */
@@ -406,28 +321,14 @@ export class Outbox {
     }
   }
 
-  #restore(entry: Entry): void {
-    this.#pending.set(entry.draft, entry);
-    this.#bytes += entry.bytes;
-    if (entry.sealed === undefined) return;
-    this.#sealed.set(entry.sealed.n, entry);
-    this.#lastN = Math.max(this.#lastN, entry.sealed.n);
-  }
-
-  #forget(entry: Entry): void {
-    if (this.#pending.delete(entry.draft)) this.#bytes -= entry.bytes;
-  }
-
-  #settleNumbers(n: number): void {
-    this.#settled = n;
-    this.#lastN = Math.max(this.#lastN, n);
-    this.#held = true;
+  #hold(held: boolean): void {
+    this.#held = held;
+    this.#sealer.hold(held);
   }
 
   #tellFlushes(): void {
     if (this.#held || this.#flushes.length === 0) return;
-    const waiting = this.#waiting[0]?.entry.draft ?? Number.POSITIVE_INFINITY;
-    const first = Math.min(waiting, ...this.#pending.keys());
+    const first = Math.min(this.#book.firstDraft, this.#waiting[0]?.entry.draft ?? Number.POSITIVE_INFINITY);
     const done = this.#flushes.filter(({ draft }) => draft < first);
     this.#flushes = this.#flushes.filter(({ draft }) => draft >= first);
     for (const { resolve } of done) resolve();
@@ -438,18 +339,9 @@ export class Outbox {
     return { kind: 'name', name, at: clock.now(), id: crypto.randomBytes(DRAFT_ID_BYTES) };
   }
 
-  #newEntry(content: Content): Entry {
-    this.#lastDraft += 1;
-    const { id } = content;
-    return {
-      ...{ draft: this.#lastDraft, id, content, bytes: bytesOf(content) },
-      ...{ sealed: undefined, durable: false },
-    };
-  }
-
   #wait(content: Content): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#waiting.push({ entry: this.#newEntry(content), resolve, reject });
+    this.#waiting.push({ entry: this.#book.newEntry(content), resolve, reject });
     this.#work();
     return promise;
   }
@@ -463,36 +355,11 @@ export class Outbox {
   }
 
   get #hasWork(): boolean {
-    return this.#end === undefined && (this.#canStore || this.#canSeal);
+    return this.#end === undefined && (this.#canStore || this.#sealer.hasWork);
   }
 
   get #canStore(): boolean {
-    return this.#waiting.length > 0 && this.#pending.size < MAX_ENTRIES && this.#bytes < MAX_BYTES;
-  }
-
-  /** Something is to be sealed; what waits to be stored is sealed with it. */
-  get #canSeal(): boolean {
-    return (
-      this.#maySeal && (this.#unchecked || this.#pending.size > this.#sealed.size || this.#hole !== undefined)
-    );
-  }
-
-  get #maySeal(): boolean {
-    return this.#link !== undefined && this.#link.lastN <= this.#lastN && !this.#held && !this.#asked;
-  }
-
-  /** The first number that is to be published and has nothing. */
-  get #hole(): number | undefined {
-    if (this.#sealed.size >= this.#lastN - this.#settled) return undefined;
-    let n = Math.max(this.#settled, this.#link?.lastN ?? 0) + 1;
-    while (n <= this.#lastN && this.#sealed.has(n)) n += 1;
-    return n <= this.#lastN ? n : undefined;
-  }
-
-  /** The first that was sealed for an earlier connection, and that this one does not take. */
-  #firstTooLong(): Entry | undefined {
-    const { most, lastN } = this.#link!;
-    return this.#sealed.values().find(({ sealed }) => sealed!.n > lastN && sealed!.envelope.length > most);
+    return this.#waiting.length > 0 && this.#book.size < MAX_ENTRIES && this.#book.bytes < MAX_BYTES;
   }
 
   async #workAll(): Promise<void> {
@@ -522,7 +389,7 @@ export class Outbox {
     return this.#waiting.slice(0, count);
   }
 
-  /** New drafts stay in line until all is ready to be stored, so that `flush` and `size` count them. */
+  /** Drafts stay in line until all is ready to be stored; what is sealed meanwhile goes into the same commit. */
   async #workOn(batch: readonly Waiting[]): Promise<void> {
     const { records, store, turns, onSealed } = this.#options;
     const changes: StateChange[] = [];
@@ -530,15 +397,12 @@ export class Outbox {
       const record = await records.ofDraft(entry.draft, entry.content);
       changes.push({ kind: 'draft', draft: entry.draft, id: entry.id!, record });
     }
-    const sealing = this.#maySeal ? await turns.run(() => this.#seal(batch.map(({ entry }) => entry))) : [];
+    const fresh = batch.map(({ entry }) => entry);
+    const sealing = this.#sealer.isReady ? await turns.run(() => this.#sealer.seal(fresh)) : [];
     if (this.#end !== undefined) return;
-    for (const { entry } of batch) {
-      this.#pending.set(entry.draft, entry);
-      this.#bytes += entry.bytes;
-    }
+    for (const entry of fresh) this.#book.add(entry);
     const events = sealing.flatMap((work) => work(changes));
-    if (this.#cipherState !== undefined) changes.push({ kind: 'cipher', state: this.#cipherState });
-    this.#cipherState = undefined;
+    changes.push(...this.#sealer.takeChanges());
     this.#storing = this.#waiting.splice(0, batch.length);
     if (changes.length > 0) await store.commit(changes, 'strict');
     this.#storing = [];
@@ -549,128 +413,16 @@ export class Outbox {
     for (const event of events) event();
     onSealed();
   }
-
-  /**
-   * Seals what is next, as much as goes into one commit.
-   * @param fresh drafts that are not stored yet
-   */
-  async #seal(fresh: readonly Entry[]): Promise<Work[]> {
-    const tooLong = this.#unchecked ? this.#firstTooLong() : undefined;
-    if (tooLong !== undefined) return await this.#leaveOut(tooLong);
-    this.#unchecked = false;
-    const hole = this.#hole;
-    if (hole !== undefined) return [await this.#fill(hole)];
-    const unsealed = this.#pending.values().filter(({ sealed }) => sealed === undefined);
-    const works: Work[] = [];
-    let bytes = 0;
-    let n = this.#lastN;
-    let stale = false;
-    for (const entry of [...unsealed, ...fresh].slice(0, BATCH_ENTRIES)) {
-      if (bytes > BATCH_BYTES || this.#link === undefined) break;
-      n += 1;
-      const sealed = await this.#sealAs(n, entry.content);
-      if (this.#link === undefined) break;
-      if (sealed.envelope.length > this.#link.most) {
-        // Of those before it the commit comes first.
-        if (works.length === 0 && !fresh.includes(entry)) return await this.#leaveOut(entry, sealed);
-        break;
-      }
-      bytes += sealed.envelope.length;
-      works.push((changes) => {
-        // Somebody may have used the number meanwhile: then all was sealed for nothing.
-        stale ||= this.#held || sealed.n !== this.#lastN + 1;
-        return stale ? [] : this.#put(entry, sealed, changes);
-      });
-    }
-    return works;
-  }
-
-  #put(entry: Entry, sealed: Sealed, changes: StateChange[]): (() => void)[] {
-    entry.sealed = sealed;
-    entry.durable = false;
-    this.#sealed.set(sealed.n, entry);
-    this.#lastN = Math.max(this.#lastN, sealed.n);
-    changes.push({ kind: 'sealed', draft: entry.draft, sealed });
-    return [
-      () => {
-        if (entry.sealed === sealed) entry.durable = true;
-      },
-    ];
-  }
-
-  /** Gives a number that nothing can stand under one's name. */
-  async #fill(n: number): Promise<Work> {
-    const entry = this.#newEntry(this.#nameOnly());
-    const sealed = await this.#sealAs(n, entry.content);
-    const record = await this.#options.records.ofDraft(entry.draft, entry.content);
-    return (changes) => {
-      if (this.#held || n <= this.#settled || this.#sealed.has(n)) return [];
-      changes.push({ kind: 'draft', draft: entry.draft, id: entry.id!, record });
-      this.#pending.set(entry.draft, entry);
-      return this.#put(entry, sealed, changes);
-    };
-  }
-
-  /**
-   * The server says that it does not take something so long. Since somebody on the way can say so, it counts when two connections one after
-   * the other said it.
-   */
-  async #leaveOut(entry: Entry, as = entry.sealed!): Promise<Work[]> {
-    const { length } = as.envelope;
-    const reason = tooLongFor(entry.draft, length, this.#link?.most ?? 0);
-    if (length <= this.#mostBefore) {
-      this.#asked = true;
-      return [() => [() => this.#options.onTooLong(reason)]];
-    }
-    const sealedAs = entry.sealed?.n;
-    const fill = sealedAs === undefined ? undefined : await this.#fill(sealedAs);
-    return [
-      (changes) => {
-        if (this.#held || !this.#pending.has(entry.draft)) return [];
-        changes.push({ kind: 'setAside', draft: entry.draft });
-        this.#forget(entry);
-        if (sealedAs !== undefined) this.#sealed.delete(sealedAs);
-        entry.sealed = undefined;
-        this.#setAsides.set(entry.draft, entry);
-        const filled = fill?.(changes) ?? [];
-        const tell = () => {
-          this.#options.onSetAside(describe(entry, reason));
-          this.#tellFlushes();
-        };
-        return [...filled, tell];
-      },
-    ];
-  }
-
-  async #sealAs(n: number, content: Content): Promise<Sealed> {
-    const { cipher, position } = this.#options;
-    if (n <= this.#lastInEpoch) await cipher.renew(this.#link?.challenge ?? new Uint8Array(0));
-    this.#lastInEpoch = n;
-    const { envelope, change } = await cipher.seal(n, content, position());
-    change?.applied();
-    this.#cipherState = change?.state;
-    return { n, envelope };
-  }
-}
-
-function bytesOf(content: Content): number {
-  return content.kind === 'text' ? textBytes(content.text) : 0;
 }
 
 function describe({ draft, id, content, bytes }: Entry, reason?: ChatError): SetAside {
+  const text = `Message ${draft} of ${bytes} bytes was too long for its server.`;
   return {
     n: draft,
     id: id === undefined ? `${draft}` : toHex(id),
     text: content.kind === 'text' ? content.text : '',
-    reason:
-      reason ??
-      new ChatError('CHAT_TEXT_TOO_LONG', `Message ${draft} of ${bytes} bytes was too long for its server.`),
+    reason: reason ?? new ChatError('CHAT_TEXT_TOO_LONG', text),
   };
-}
-
-function tooLongFor(draft: number, length: number, most: number): ChatError {
-  const text = `Message ${draft} is too long for this server: ${length} bytes sealed, ${most} are allowed.`;
-  return new ChatError('CHAT_TEXT_TOO_LONG', text);
 }
 
 function checkText(text: string): ChatError | undefined {

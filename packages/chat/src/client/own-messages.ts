@@ -84,7 +84,7 @@ export class OwnMessages {
    */
   judge({ n, envelope }: Delivery, outcome: OpenedMessage | MessageError): Finding {
     const { outbox } = this.#options;
-    if (outbox.draftSealedAs(n, envelope) !== undefined) return 'mine';
+    if (outbox.isSealedAs(n, envelope)) return 'mine';
     if (outcome instanceof MessageError && !isSigned(outcome)) return 'injected';
     const content = outcome instanceof MessageError ? undefined : outcome.content;
     // A server stores one message under a number: what comes under one that has its place is an old one, or a lie.
@@ -94,7 +94,7 @@ export class OwnMessages {
   }
 
   /** What to say of something that is injected. */
-  injection({ seq, member, n }: Delivery): Warning {
+  injection({ seq, member, n }: Pick<Delivery, 'seq' | 'member' | 'n'>): Warning {
     const sent = this.#options.outbox.envelope(n) !== undefined;
     const what = `Somebody has put something under the number ${n} of your messages, which nobody accepts`;
     const text = sent ? `${what}. Your message is sent again under another number.` : `${what}.`;
@@ -132,11 +132,18 @@ export class OwnMessages {
     return drafts;
   }
 
-  /** The server has messages up to `n`, at places that cannot be read any more. */
-  settleUnseen(n: number, seq: number): void {
-    const { outbox, place, member, name } = this.#options;
-    if (n <= outbox.settled) return;
-    this.settle(n, seq);
+  /**
+   * The server has messages up to `n`, at places that cannot be read any more.
+   * @param hash of what it has as `n`, if it says so: then one knows whether that is what one sent
+   */
+  async settleUnseen(n: number, hash: Uint8Array | undefined, seq: number): Promise<void> {
+    const { outbox, place, member, name, turn } = this.#options;
+    const isMine = hash === undefined || (await outbox.isSealedWithHash(n, hash));
+    this.settle(isMine ? n : n - 1, seq);
+    if (!isMine) {
+      turn.add(['warning', this.injection({ seq, member, n })]);
+      turn.change(...(await outbox.displace(n)));
+    }
     place.transcript.learn({ member, n, name, mayJump: false });
     place.advanced(member);
   }

@@ -29,8 +29,9 @@ export type PublisherOptions = {
 export class Publisher {
   readonly #options: PublisherOptions;
   #connection: Connection | undefined;
-  /** The last message that was sent on this connection, or that the server had before. */
+  /** The last message that was sent on this connection, or that the server had before; and what it had, as it said. */
   #sent = 0;
+  #had = 0;
   #published: number;
   #heard = false;
   /** How often only other messages were heard since the last acknowledgement. */
@@ -55,6 +56,7 @@ export class Publisher {
     this.end();
     this.#connection = connection;
     this.#sent = lastN;
+    this.#had = lastN;
     this.#held = false;
     this.#waits = 0;
     this.publish();
@@ -69,7 +71,7 @@ export class Publisher {
     let bytes = this.#bytesUnderWay();
     // What was found to stand there otherwise needs no sending.
     this.#sent = Math.max(this.#sent, outbox.settled);
-    while (this.#sent - outbox.settled < WINDOW_MESSAGES && bytes < WINDOW_BYTES) {
+    while (this.#sent - Math.max(outbox.settled, this.#had) < WINDOW_MESSAGES && bytes < WINDOW_BYTES) {
       const n = this.#sent + 1;
       const envelope = outbox.envelope(n);
       if (envelope === undefined || envelope.length > most) break;
@@ -100,7 +102,7 @@ export class Publisher {
     const { clock, tuning, outbox } = this.#options;
     this.#refusedTimer = clock.after(tuning.refusedPause, () => {
       this.#refusedTimer = undefined;
-      this.#sent = outbox.settled;
+      this.#sent = Math.max(outbox.settled, this.#had);
       this.publish();
     });
     return true;
@@ -117,7 +119,8 @@ export class Publisher {
   #bytesUnderWay(): number {
     const { outbox } = this.#options;
     let bytes = 0;
-    for (let n = outbox.settled + 1; n <= this.#sent; n += 1) bytes += outbox.envelope(n)?.length ?? 0;
+    const first = Math.max(outbox.settled, this.#had) + 1;
+    for (let n = first; n <= this.#sent; n += 1) bytes += outbox.envelope(n)?.length ?? 0;
     return bytes;
   }
 

@@ -1,12 +1,13 @@
 import { fromHex, toHex } from '../bytes.ts';
 import { type ChatCrypto, PUBLIC_KEY_BYTES } from '../crypto.ts';
-import type { ReceivedContent, TextContent } from '../encryption/content.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
 import type { Delivery, Sender, Transcript } from '../encryption/transcript.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ChatMessage, MemberId, Warning } from './client-events.ts';
 import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
+import { type Joined, type Loss, lossOf } from './loss.ts';
+import { News } from './news.ts';
 import type { Outbox } from './outbox.ts';
 import { OwnMessages } from './own-messages.ts';
 import { PresenceList } from './presence-list.ts';
@@ -16,7 +17,6 @@ import { RecentHistory } from './recent-history.ts';
 import type { SavedState, StateChange, StateStore } from './state-store.ts';
 import type { TextRecords } from './text-records.ts';
 import { type ClientEvent, newsOf, Turn } from './turn.ts';
-import { Unconfirmed } from './unconfirmed.ts';
 
 export type RoomReaderOptions = {
   readonly crypto: ChatCrypto;
@@ -47,12 +47,6 @@ export type RoomReaderOptions = {
   readonly onFatal: (reason: ChatError) => void;
 };
 
-/** Of the answer to JOIN. */
-export type Joined = Pick<Extract<Frame, { type: 'joined' }>, 'head' | 'first' | 'lastN' | 'lastHash'>;
-
-/** @param stored of one's own messages those up to this number are stored, as far as one knows */
-type Loss = { readonly what: string; readonly stored: number };
-
 /** What somebody on the way can cause, and not the sender alone. */
 const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED'];
 
@@ -75,15 +69,13 @@ export class RoomReader implements InboxReader {
   readonly #place: ReadingPlace;
   readonly #own: OwnMessages;
   readonly #questions: Questions;
-  readonly #unconfirmed = new Unconfirmed();
+  readonly #news: News;
   readonly #recent: RecentHistory;
   readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
-  /** What an earlier process handed over, until it is handed over again. */
-  #handedOver: readonly ChatMessage[];
   /** Whether the server fell behind when one last joined. */
   #fellBehind = false;
-  /** Of the present connection: what it said when one joined, and whether own messages may stand at places that are gone. */
-  #joined = { head: 0, lastN: 0, hasGone: false };
+  /** What the present connection said when one joined. */
+  #joined: Joined = { head: 0, first: 1, lastN: 0 };
   /** The furthest that one was told to have come. */
   #furthest = 0;
   #ended = false;
@@ -100,13 +92,13 @@ export class RoomReader implements InboxReader {
       statePath: store.path,
       outbox,
     });
-    // Those that are read once more anyway come in their order.
-    this.#handedOver = since === undefined ? handedOver : [];
-    const [first] = this.#handedOver;
     const { seq } = this.#place;
-    const end = first === undefined ? seq : first.seq - 1;
+    // Those that are read once more anyway come in their order.
+    const waiting = since === undefined ? handedOver : [];
+    this.#news = new News({ ...options, place: this.#place, turn: this.#turn, handedOver: waiting });
+    const end = waiting[0] === undefined ? seq : waiting[0].seq - 1;
     this.#recent = new RecentHistory(end, since === undefined ? recent : 0, seq);
-    this.#furthest = this.#place.seq;
+    this.#furthest = seq;
   }
 
   /** The place to join at. */
@@ -132,13 +124,13 @@ export class RoomReader implements InboxReader {
   }
 
   get blocked(): boolean {
-    return this.#ended || this.#unconfirmed.isFull;
+    return this.#ended || this.#news.isFull;
   }
 
   /** Hands over what an earlier process did, if nothing older is to come before. */
   async start(): Promise<void> {
     if (this.#recent.since !== undefined) return;
-    this.#handOverAgain();
+    this.#news.handOverAgain();
     await this.finish();
   }
 
@@ -147,9 +139,9 @@ export class RoomReader implements InboxReader {
    * @throws {ChatError} CHAT_SERVER_FORGOT, CHAT_PROTOCOL_VIOLATION; another attempt follows, unless the first came before
    */
   async begin(joined: Joined): Promise<void> {
-    const { head, first, lastN } = joined;
-    const lost = await this.#lost(joined);
-    if (lost !== undefined) throw await this.#startOver(lost);
+    const { head, first } = joined;
+    const loss = await lossOf(joined, this.#place.reached, this.#options.outbox);
+    if (loss !== undefined) throw await this.#startOver(loss);
     this.#fellBehind = false;
     if (first > head + 1) {
       throw new ChatError(
@@ -159,9 +151,8 @@ export class RoomReader implements InboxReader {
     }
     this.#place.limit(head);
     this.#presence.begin();
-    const expired = first > this.#place.seq + 1;
-    this.#joined = { head, lastN, hasGone: expired };
-    if (expired) await this.#expire(first);
+    this.#joined = joined;
+    if (first > this.#place.seq + 1) await this.#expire(first);
   }
 
   async read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean> {
@@ -178,7 +169,7 @@ export class RoomReader implements InboxReader {
         this.#turn.addOnce(['company']);
         return true;
       case 'live':
-        return this.#becomeLive(frame.seq);
+        return await this.#becomeLive(frame.seq);
       case 'ack':
         return await this.#acknowledged(frame);
       case 'deliver':
@@ -218,7 +209,7 @@ export class RoomReader implements InboxReader {
 
   /** See `ChatClient.confirm`. A failure of the store is told as fatal. */
   async confirm(seq: number): Promise<void> {
-    if (!this.#unconfirmed.confirm(seq)) return;
+    if (!this.#news.confirm(seq)) return;
     try {
       await this.#options.store.commit([{ kind: 'confirmed', seq }], 'relaxed');
     } catch (error) {
@@ -242,40 +233,9 @@ export class RoomReader implements InboxReader {
 
   /** What of the room and of one's own messages is to be stored: all that is known, or nothing. */
   async #takeChanges(): Promise<StateChange[]> {
-    const { outbox, records } = this.#options;
     if (!this.#place.isStoring) return [];
-    const changes = this.#place.takeChanges();
-    const unstored = this.#unconfirmed.takeUnstored(this.#place.floor);
-    const messages = unstored.map(async (message) => ({
-      kind: 'message' as const,
-      seq: message.seq,
-      record: await records.ofMessage(message),
-    }));
-    changes.push(...outbox.takeChanges());
-    return [...changes, ...(await Promise.all(messages))];
-  }
-
-  #handOverAgain(): void {
-    for (const message of this.#handedOver) {
-      this.#unconfirmed.add(message, true);
-      this.#turn.add(['message', message]);
-    }
-    this.#handedOver = [];
-  }
-
-  /** What the server should have by all that it told, and does not have. */
-  async #lost({ head, lastN, lastHash }: Joined): Promise<Loss | undefined> {
-    const { outbox } = this.#options;
-    const { reached } = this.#place;
-    const { settled } = outbox;
-    if (head < reached) {
-      return { what: `its last one is number ${head}, and you have read up to ${reached}`, stored: lastN };
-    }
-    if (lastN < settled) {
-      return { what: `it acknowledged ${settled} of yours, and has ${lastN}`, stored: lastN };
-    }
-    if (lastN > settled || lastHash === undefined || (await outbox.mayBe(lastN, lastHash))) return undefined;
-    return { what: `it has something else as your message ${lastN}`, stored: lastN - 1 };
+    const changes = [...this.#place.takeChanges(), ...this.#options.outbox.takeChanges()];
+    return [...changes, ...(await this.#news.takeChanges())];
   }
 
   /**
@@ -283,21 +243,22 @@ export class RoomReader implements InboxReader {
    * disk nothing changes until that is done.
    * @returns the reason to join anew
    */
-  async #startOver({ what, stored }: Loss): Promise<ChatError> {
+  async #startOver(loss: Loss): Promise<ChatError> {
     const { outbox, store } = this.#options;
-    const text = `The server has lost messages, or you were told of some that never were: ${what}.`;
+    const text = `The server has lost messages, or you were told of some that never were: ${loss.what}.`;
     if (!this.#fellBehind) {
       this.#fellBehind = true;
       return new ChatError('CHAT_SERVER_FORGOT', text);
     }
-    if (!(await outbox.takeBack(stored))) {
+    // What is known so far is told and stored before it is taken back.
+    this.#news.handOverAgain();
+    await this.finish();
+    if (!(await outbox.takeBack(loss.stored))) {
       const advice = `It is too late to send yours again. Move ${store.path} away to enter the room as a new member.`;
       return new ChatError('CHAT_SERVER_FORGOT', `${text} ${advice}`);
     }
-    this.#handOverAgain();
-    await this.finish();
     this.#place.startOver();
-    this.#unconfirmed.clear();
+    this.#news.forget();
     this.#recent.end();
     this.#turn.warn('SERVER_FORGOT', `${text} Reading all that it has, and sending again what it lacks.`);
     await this.finish();
@@ -320,19 +281,20 @@ export class RoomReader implements InboxReader {
     await this.finish();
   }
 
-  #becomeLive(seq: number): boolean {
+  async #becomeLive(seq: number): Promise<boolean> {
     if (seq < this.#place.seq || seq < this.#joined.head) {
       return this.#breakOff(`it calls ${seq} the end of the room`);
     }
     if (!this.#reach(seq + 1)) return false;
     const { outbox } = this.#options;
-    const { lastN, hasGone } = this.#joined;
+    const { lastN, lastHash } = this.#joined;
     if (outbox.settled < lastN) {
-      if (!hasGone) return this.#breakOff('it keeps back messages of yours that it has');
-      this.#own.settleUnseen(lastN, seq);
+      // They may stand at places that were passed over, now or before.
+      if (this.transcript.complete) return this.#breakOff('it keeps back messages of yours that it has');
+      await this.#own.settleUnseen(lastN, lastHash, seq);
     }
     this.#recent.end();
-    this.#handOverAgain();
+    this.#news.handOverAgain();
     if (this.#place.becomeLive()) this.#turn.change({ kind: 'confirmed', seq: Number.MAX_SAFE_INTEGER });
     this.#turn.add(['caughtUp', { seq }]);
     if (outbox.size === 0) this.#options.onProgress();
@@ -348,9 +310,7 @@ export class RoomReader implements InboxReader {
     const which = after + 1 === last ? `message ${last}` : `the messages ${after + 1} to ${last}`;
     const text = `What the server has stored of ${which} of the room is damaged. Its owner can see that in its log.`;
     const warning: Warning = { code: 'DAMAGED', text, seq: last, member: undefined };
-    if (!this.#passOver(last + 1, warning)) return false;
-    this.#joined = { ...this.#joined, hasGone: true };
-    return true;
+    return this.#passOver(last + 1, warning);
   }
 
   async #acknowledged(ack: Extract<Frame, { type: 'ack' }>): Promise<boolean> {
@@ -378,7 +338,7 @@ export class RoomReader implements InboxReader {
     if (this.#recent.skips(seq)) return true;
     if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
     this.#recent.end();
-    this.#handOverAgain();
+    this.#news.handOverAgain();
     if (!this.#reach(seq)) return false;
     const finding = own ? this.#own.judge(delivery, outcome) : undefined;
     if (finding === 'injected') return await this.#passOverInjected(delivery, outcome as MessageError);
@@ -390,7 +350,7 @@ export class RoomReader implements InboxReader {
     if (outcome.change !== undefined) this.#accept(outcome.change);
     for (const finding of findings) this.#turn.report(finding, after);
     const earlier = finding !== undefined && this.#own.take(delivery, outcome);
-    if (content !== undefined) this.#tell(delivery, content, own, own ? earlier : true);
+    if (content !== undefined) this.#news.tell(delivery, content, { own, isNews: !own || earlier });
     this.#advanced(member);
     return true;
   }
@@ -400,37 +360,12 @@ export class RoomReader implements InboxReader {
     applied();
   }
 
-  /** @param isNews whether the user does not know it from elsewhere */
-  #tell(delivery: Delivery, content: ReceivedContent, own: boolean, isNews: boolean): void {
-    const { seq } = delivery;
-    const member = toHex(delivery.member);
-    const { name } = content;
-    switch (content.kind) {
-      case 'text': {
-        if (!isNews || seq <= (this.#options.since ?? 0) || this.#place.wasRead(delivery)) return;
-        const again = this.#place.wasHandedOver(seq);
-        const message = messageOf(delivery, content, { own, again, old: false });
-        this.#unconfirmed.add(message, false);
-        this.#turn.add(['message', message]);
-        return;
-      }
-      case 'name':
-        if (!own) this.#turn.add(['introduction', { member, name }]);
-        return;
-      case 'unknown':
-        this.#turn.add(['unsupported', { seq, member, name, kind: content.of }]);
-    }
-  }
-
   /** A message at a place where another run has been. */
   #recall(delivery: Delivery, outcome: Outcome, own: boolean): boolean {
     const fits = this.#recent.take(delivery, this.transcript.sender(delivery.member)?.n ?? 0);
     if (outcome instanceof MessageError) this.#report(this.transcript.refusal(delivery, outcome));
     else if (!fits) this.#reportRepetition(delivery);
-    else if (outcome.content.kind === 'text') {
-      const message = messageOf(delivery, outcome.content, { own, again: false, old: true });
-      this.#turn.add(['message', message]);
-    }
+    else if (outcome.content.kind === 'text') this.#news.recall(delivery, outcome.content, own);
     return true;
   }
 
@@ -517,12 +452,4 @@ export class RoomReader implements InboxReader {
     const name = this.transcript.sender(fromHex(member, PUBLIC_KEY_BYTES)!)?.name;
     this.#turn.add(['presence', { member, name, present }]);
   }
-}
-
-function messageOf(
-  { seq, member }: Delivery,
-  { name, text, at }: TextContent,
-  marks: Pick<ChatMessage, 'own' | 'again' | 'old'>,
-): ChatMessage {
-  return { seq, from: name, member: toHex(member), text, at: new Date(at), ...marks };
 }
