@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { natsWire } from './nats-wire.ts';
-import { skytaleWire } from './skytale-wire.ts';
+import { isAck, skytaleWire } from './skytale-wire.ts';
 import type { Address, Opened, Sender, Wire } from './wire.ts';
 
 export type LoadRequest =
@@ -13,7 +13,13 @@ export type LoadRequest =
       readonly wire: 'nats' | 'skytale';
       readonly address: Address;
       readonly clients: number;
+      /** Of ours: names a room; 'bench' unless told. */
+      readonly room?: string;
     }
+  /** Somebody who has not read the room yet comes `clients` times, and as many times in a row as there is time for. */
+  | { readonly do: 'newcomers'; readonly address: Address; readonly clients: number; readonly room: string }
+  /** Senders that publish one message after the other, each when `ms` have passed; how long the acknowledgement takes. */
+  | { readonly do: 'acknowledge'; readonly perSecond: number; readonly ms: number }
   /** Clients that stop reading, from the last one on. */
   | { readonly do: 'stall'; readonly clients: number }
   /** Senders that send as fast as the clients take it, with at most `window` messages under way. */
@@ -37,7 +43,6 @@ export type LoadAnswer =
   | { readonly error: string }
   | { readonly perSecond?: number; readonly p50?: number; readonly p99?: number; readonly lost?: number };
 
-const wires = { nats: natsWire, skytale: skytaleWire };
 const clients: LoadClient[] = [];
 /** Deliveries to all clients together. */
 let delivered = 0;
@@ -50,6 +55,7 @@ class LoadClient implements Sender {
   readonly #self: number;
   sent = 0;
   stalled = false;
+  onAck: (() => void) | undefined;
   /** Bytes of the frame at hand that are still to come. */
   #left = 0;
   /** The begin of a frame, too short to know its length. */
@@ -79,6 +85,8 @@ class LoadClient implements Sender {
       if (wire.isMessage(bytes, at, this.#self)) {
         messages += 1;
         if (latencies !== undefined) note(bytes, at + wire.payloadAt);
+      } else if (this.onAck !== undefined && isAck(bytes, at)) {
+        this.onAck();
       }
       at += wire.frameBytes(bytes, at);
     }
@@ -168,13 +176,52 @@ async function pace(count: number, perSecond: number, warmMs: number, ms: number
     await sleep(Math.max(0, sent * interval - (performance.now() - begin)));
   }
   const lost = await missing(() => sent * audience() - (delivered - deliveredBefore));
-  const sorted = Float64Array.from(latencies ?? []).sort();
+  const measured = latencies ?? [];
   latencies = undefined;
-  return {
-    p50: sorted[Math.floor(sorted.length / 2)]!,
-    p99: sorted[Math.floor(sorted.length * 0.99)]!,
-    lost,
+  return { ...quantiles(measured), lost };
+}
+
+/** One sender, one message under way: from its writing to its acknowledgement. */
+async function acknowledge(perSecond: number, ms: number): Promise<LoadAnswer> {
+  const [sender] = clients;
+  const measured: number[] = [];
+  const begin = performance.now();
+  for (let at = begin; at - begin < ms; at += 1000 / perSecond) {
+    await sleep(Math.max(0, at - performance.now()));
+    const wrote = performance.now();
+    const acknowledged = new Promise<void>((resolve) => {
+      sender!.onAck = resolve;
+    });
+    sender!.publish(1);
+    await acknowledged;
+    measured.push(performance.now() - wrote);
+  }
+  return quantiles(measured);
+}
+
+/** Clients that read a room from its first message, again and again, until the process ends. */
+function newcomers(address: Address, count: number, room: string): void {
+  const wire = skytaleWire(room);
+  const come = async (): Promise<void> => {
+    const { socket } = await wire.open(address, { readAll: false });
+    // What it gets is of no interest: only that it takes it.
+    await new Promise<void>((resolve) => {
+      let quiet = setTimeout(resolve, 2000);
+      socket.on('data', () => {
+        clearTimeout(quiet);
+        quiet = setTimeout(resolve, 2000);
+      });
+      socket.on('error', resolve).resume();
+    });
+    socket.destroy();
+    return come();
   };
+  for (let index = 0; index < count; index += 1) come().catch(fail);
+}
+
+function quantiles(values: readonly number[]): { p50: number; p99: number } {
+  const sorted = Float64Array.from(values).sort();
+  return { p50: sorted[Math.floor(sorted.length / 2)]!, p99: sorted[Math.floor(sorted.length * 0.99)]! };
 }
 
 /** What is still missing when nothing has come for a second. */
@@ -200,8 +247,17 @@ function fail(error: unknown): void {
 async function perform(request: LoadRequest): Promise<LoadAnswer> {
   switch (request.do) {
     case 'connect':
-      await connectAll(wires[request.wire], request.address, request.clients);
+      await connectAll(
+        request.wire === 'nats' ? natsWire : skytaleWire(request.room ?? 'bench'),
+        request.address,
+        request.clients,
+      );
       return {};
+    case 'newcomers':
+      newcomers(request.address, request.clients, request.room);
+      return {};
+    case 'acknowledge':
+      return acknowledge(request.perSecond, request.ms);
     case 'stall':
       stall(request.clients);
       return {};

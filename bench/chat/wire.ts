@@ -8,8 +8,11 @@ export interface Address {
 }
 
 export interface Wire {
-  /** Connects, subscribes or joins; resolves with a socket that nobody reads, and what came behind the answer. */
-  open(address: Address): Promise<Opened>;
+  /**
+   * Connects, subscribes or joins; resolves with a socket that nobody reads, and what came behind the answer.
+   * @param options `readAll: false`: does not wait until all that there is has been read
+   */
+  open(address: Address, options?: { readonly readAll: boolean }): Promise<Opened>;
   /** `count` messages to be published on one connection, each with `stamp` (8 bytes) at the begin of its payload. */
   encode(connection: Sender, count: number, stamp: number): Buffer;
   /** As many bytes of a frame are needed to tell what it is. */
