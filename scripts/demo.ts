@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { ChatServer, createRoom, formatInvite, parseServerAddress } from '@skytale/chat';
+import { ChatServer, createRoom, formatInvite, nodeCrypto, parseServerAddress } from '@skytale/chat';
 import { debianKernel, findQemu, Guest } from '@skytale/vm';
 import pino from 'pino';
 import { qemuDevice } from '../packages/skytale/src/device/models.ts';
@@ -103,8 +103,9 @@ async function inTime<T>(promise: Promise<T>, otherwise: string, details: () => 
 }
 
 function hostClient(invite: string, state: string): Client & Disposable {
-  const args = [skytale, 'chat', invite, '--name', 'host', '--crypto', 'virtio', '--state', state];
-  const child = spawn(process.execPath, args, { stdio: 'pipe' });
+  const args = [skytale, 'chat', '--name', 'host', '--crypto', 'virtio', '--state', state];
+  const env = { ...process.env, SKYTALE_INVITE: invite };
+  const child = spawn(process.execPath, args, { stdio: 'pipe', env });
   const exited = once(child, 'close').then(([status]) => status as number);
   return Object.assign(new Client('host', child, exited), {
     [Symbol.dispose]: () => void child.kill('SIGKILL'),
@@ -112,8 +113,8 @@ function hostClient(invite: string, state: string): Client & Disposable {
 }
 
 async function guestClient(guest: Guest, invite: string): Promise<Client> {
-  const args = [skytale, 'chat', invite, '--name', 'guest', '--crypto', device, '--state', '/tmp/skytale'];
-  const env = { HOME: process.env.HOME ?? '/root' };
+  const args = [skytale, 'chat', '--name', 'guest', '--crypto', device, '--state', '/tmp/skytale'];
+  const env = { HOME: process.env.HOME ?? '/root', SKYTALE_INVITE: invite };
   const child = await guest.spawn([process.execPath, ...args], { env });
   return new Client('guest', child, child.exited);
 }
@@ -165,7 +166,7 @@ async function demo(stack: AsyncDisposableStack): Promise<void> {
   );
   const { port } = server.addresses.tcp[0]!;
   say(`a server is on 127.0.0.1:${port}`);
-  const room = await createRoom({ server: parseServerAddress(`127.0.0.1:${port}`) });
+  const room = await createRoom({ crypto: nodeCrypto(), server: parseServerAddress(`127.0.0.1:${port}`) });
   const host = stack.use(hostClient(formatInvite(room), join(directory, 'host')));
   say('a room is made, and a client on the host has entered it');
 

@@ -8,14 +8,14 @@ import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createRoomOf } from '../packages/chat/src/client/testing/create-room-of.ts';
 import { RoomFixture } from '../packages/chat/src/client/testing/room-fixture.ts';
-import { sha256 } from '../packages/chat/src/encryption/primitives.ts';
+import { nodeCrypto } from '../packages/chat/src/node-crypto.ts';
 import { ChatServer } from '../packages/chat/src/server/index.ts';
 
 const COUNT = 1200;
 const program = fileURLToPath(new URL('./support/crash-child.ts', import.meta.url));
 
 it('killing sender and receiver again and again loses no message and shows none twice', async (t) => {
-  const secret = sha256(Buffer.from('crash test'));
+  const secret = await nodeCrypto().sha256(Buffer.from('crash test'));
   await using room = await RoomFixture.open(secret);
   const host = '127.0.0.1';
   const data = join(room.directory, 'server');

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { FrameType } from '../packages/chat/src/protocol/frames.ts';
 import { TemporaryDirectory } from './support/directory.ts';
-import { invite, Program, run, Server } from './support/programs.ts';
+import { HostileProxy, typeOf, type WireFrame } from './support/hostile-proxy.ts';
+import { invite, Program, run, Server, throughAddress } from './support/programs.ts';
 
 const sentence = /^skytale: [^\n]+\n$/;
 
@@ -29,7 +32,7 @@ describe('the command line', { timeout: 300_000 }, () => {
   it('explains itself', async () => {
     const help = await run(['--help']);
     assert.equal(help.code, 0);
-    for (const command of ['serve', 'invite', 'chat', 'doctor', 'device', 'vm', 'start']) {
+    for (const command of ['serve', 'rooms', 'invite', 'chat', 'doctor', 'device', 'vm', 'start']) {
       assert.match(help.stdout, new RegExp(`^  ${command}\\b`, 'm'));
       const { code, stdout } = await run([command, '--help']);
       assert.equal(code, 0);
@@ -73,6 +76,8 @@ describe('the command line', { timeout: 300_000 }, () => {
     assert.equal(code, 0);
     assert.match(stdout, /openssl/);
     assert.match(stdout, /virtio-cryptodev/);
+    // Many distributions forbid these modules; to load them is no advice.
+    assert.doesNotMatch(stdout, /algif_|modprobe/);
     const json = await run(['doctor', '--json']);
     assert.equal(json.code, 0);
     assert.equal(typeof JSON.parse(json.stdout), 'object');
@@ -145,7 +150,7 @@ describe('a server', { timeout: 300_000 }, () => {
     await failsToServe(serve(directory.join('file', 'below')), /director/);
 
     for (const name of readdirSync(directory.join('data'))) {
-      if (/wal|shm|lock/.test(name)) continue;
+      if (/wal|shm|lock|control/.test(name)) continue;
       chmodSync(directory.join('data', name), 0o600);
       writeFileSync(directory.join('data', name), 'this is no database'.repeat(500));
     }
@@ -208,6 +213,55 @@ describe('an invite', { timeout: 300_000 }, () => {
     assert.equal(entered.code, 0, entered.stderr);
   });
 
+  it('and a passphrase come from files, standard input and the environment too', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const right = 'correct horse battery staple';
+    const made = await run(['invite', '--server', server.address, '--passphrase-file', '-', '--json'], {
+      input: `${right}\n`,
+    });
+    assert.equal(made.code, 0, made.stderr);
+    const { invite: link } = JSON.parse(made.stdout) as { invite: string };
+    writeFileSync(directory.join('invite'), `${link}\n`);
+    writeFileSync(directory.join('passphrase'), `${right}\n`);
+    const files = { invite: directory.join('invite'), passphrase: directory.join('passphrase') };
+    const as = (name: string) => ['chat', '--name', name, '--state', directory.join(name)];
+    const texts: string[] = [];
+    for (const [name, args, env, before] of [
+      ['files', ['--invite-file', files.invite, '--passphrase-file', files.passphrase], {}, ''],
+      ['environment', [], { SKYTALE_INVITE: link, SKYTALE_PASSPHRASE: right }, ''],
+      ['variables', [], { SKYTALE_INVITE_FILE: files.invite, SKYTALE_PASSPHRASE_FILE: files.passphrase }, ''],
+      ['mixed', ['--invite-file', '-'], { SKYTALE_PASSPHRASE: right }, `${link}\n`],
+      ['input', ['--invite-file', '-', '--passphrase-file', '-'], {}, `${link}\r\n${right}\n`],
+    ] as const) {
+      const input = `${before}by ${name}\nand more`;
+      const { code, stderr } = await run([...as(name), ...args], { env, input });
+      assert.equal(code, 0, `${name}: ${stderr}`);
+      texts.push(`by ${name}`, 'and more');
+    }
+    const reader = await run([...as('reader'), '--invite-file', files.invite], {
+      env: { SKYTALE_PASSPHRASE: right },
+    });
+    assert.deepEqual(reader.stdout.trimEnd().split('\n'), texts);
+    await fails([...as('x'), link, '--invite-file', files.invite], 2, /given twice/);
+    await fails([...as('x'), '--invite-file', '/nowhere'], 1, /There is no file \/nowhere/);
+    await fails([...as('x'), '--invite-file', '-'], 1, /The invite is empty/);
+    await fails(as('x'), 2, /INVITE is missing/);
+    assert.match(
+      (await run(['chat', '--help'])).stdout,
+      /seen by every user[\s\S]*\(ps\)[\s\S]*--invite-file/,
+    );
+  });
+
+  it('with escape sequences in it prints none of them', async () => {
+    for (const path of ['\x1b[2J', '\x9b2J', '\u202e']) {
+      const { code, stderr } = await run(['chat', `skytale+ws://127.0.0.1:1/${path}/room#secret`]);
+      assert.equal(code, 1);
+      assert.match(stderr, sentence);
+      assert.doesNotMatch(stderr.trimEnd(), /[\p{Cc}\p{Bidi_Control}]/u);
+    }
+  });
+
   it('to a room that the server does not have is refused', async () => {
     using directory = new TemporaryDirectory();
     await using one = await Server.start(directory.join('one'));
@@ -263,34 +317,91 @@ describe('a client in a pipe', { timeout: 300_000 }, () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     assert.deepEqual(
-      lines.map(({ seq, from, text }) => ({ seq, from, text })),
-      [
-        { seq: 4, from: 'alice', text: '\ttab \\ back\x1b[2Jslash\x9b\u202e' },
-        { seq: 5, from: 'alice', text: 'no line ending' },
-      ],
+      lines.map(({ type }) => type),
+      ['hello', 'message', 'message', 'live'],
     );
-    assert.deepEqual(Object.keys(lines[0]), ['seq', 'from', 'text', 'at']);
-    assert.equal(new Date(lines[0].at).toISOString(), lines[0].at);
+    const [hello, ...messages] = lines.slice(0, 3);
+    assert.deepEqual(Object.keys(hello), ['type', 'format', 'room', 'member', 'name']);
+    assert.equal(hello.format, 1);
+    assert.match(hello.member, /^[0-9a-f]{64}$/);
+    assert.deepEqual(
+      messages.map(({ member: _member, at: _at, ...rest }) => rest),
+      [
+        ['\ttab \\ back\x1b[2Jslash\x9b\u202e', 4],
+        ['no line ending', 5],
+      ].map(([text, seq]) => ({ type: 'message', seq, from: 'alice', text, own: false, again: false })),
+    );
+    assert.equal(new Date(messages[0].at).toISOString(), messages[0].at);
+    assert.match(messages[0].member, /^[0-9a-f]{64}$/);
+    assert.equal(messages[0].member, messages[1].member);
+    assert.notEqual(messages[0].member, hello.member);
   });
 
-  it('refuses lines that are too long or not UTF-8, by number', async () => {
+  it('sets aside lines that no message can carry, names them, and sends the others', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));
-    const args = [
-      'chat',
-      await invite(server.address),
-      '--name',
-      'alice',
-      '--state',
-      directory.join('alice'),
+    const link = await invite(server.address);
+    const state = directory.join('alice');
+    const args = ['chat', link, '--name', 'alice', '--state', state];
+    const long = `too \x1b[2J long ${'x'.repeat(70_000)}`;
+    const binary = Buffer.from([0xff, 0xfe, 0x0a]);
+    await using alice = new Program(args);
+    alice.stdin.end(Buffer.concat([Buffer.from(`before\n${long}\nbetween\n`), binary, Buffer.from('after')]));
+    assert.equal(await alice.exit(), 3, alice.stderr);
+    assert.match(
+      alice.stderr,
+      /^Line 2 of standard input \(“too \ufffd\[2J long x+…”\) was not sent\. It is longer than 65536 bytes/m,
+    );
+    assert.match(alice.stderr, /^Line 4 of standard input .* was not sent\. It is not UTF-8/m);
+    const file = /^What is not sent is in (.*)$/m.exec(alice.stderr)![1]!;
+    assert.equal(dirname(file), state);
+    assert.deepEqual(readFileSync(file), Buffer.concat([Buffer.from(`${long}\n`), binary]));
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const bob = await run(['chat', link, '--name', 'bob', '--state', directory.join('bob')]);
+    assert.equal(bob.stdout, 'before\nbetween\nafter\n');
+  });
+
+  it('puts into a file what it has read and cannot keep, when it has to end', async () => {
+    using directory = new TemporaryDirectory();
+    const state = directory.join('alice');
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    await server.crash();
+    // More than an outbox takes.
+    const lines = Array.from({ length: 1500 }, (_, i) => `line ${i}`);
+    const args = ['chat', link, '--name', 'alice', '--state', state, '--timeout', '1'];
+    const alice = await run(args, { input: lines.map((line) => `${line}\n`).join('') });
+    assert.equal(alice.code, 1, alice.stderr);
+    const file = /^What is not sent is in (.*)$/m.exec(alice.stderr)![1]!;
+    assert.match(alice.stderr, /^\d+ lines were read and not taken over\.$/m);
+    await using again = await Server.start(directory.join('data'), server.address);
+    assert.equal((await run(args)).code, 0);
+    const bob = await run(['chat', link, '--name', 'bob', '--state', directory.join('bob')]);
+    assert.deepEqual((bob.stdout + readFileSync(file, 'utf8')).trimEnd().split('\n'), lines);
+    assert.ok(again.program.running);
+  });
+
+  it('gives up on a server that is there and does nothing, whatever it does not do', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    const as = (name: string, to: string) => [
+      ...['chat', throughAddress(link, to), '--name', name],
+      ...['--state', directory.join(name), '--timeout', '1'],
     ];
-    const tooLong = await run(args, { input: `short\n${'x'.repeat(70_000)}\n` });
-    assert.equal(tooLong.code, 1);
-    assert.match(tooLong.stderr, /Line 2 of standard input is longer than 65536 bytes/);
-    await using binary = new Program(args);
-    binary.stdin.end(Buffer.from([0xff, 0xfe, 0x0a]));
-    assert.equal(await binary.exit(), 1);
-    assert.match(binary.stderr, /Line 1 .* not UTF-8/);
+    assert.equal((await run(as('carol', server.address), { input: 'hello\n' })).code, 0);
+    for (const [dropped, words] of [
+      [[FrameType.welcome], /^skytale: The server does not answer\.$/m],
+      [[FrameType.deliver, FrameType.live], /^skytale: The server does not hand out what was said\.$/m],
+      [[FrameType.ack], /^skytale: The server does not store what was sent\. .*kept here/m],
+    ] as const) {
+      const isDropped = (frame: WireFrame) => dropped.some((type) => type === typeOf(frame));
+      const toClient = (frame: WireFrame) => (isDropped(frame) ? [] : [frame]);
+      await using proxy = await HostileProxy.start(server.address, () => ({ toClient }));
+      const result = await run(as(`alice${dropped[0]}`, proxy.address), { input: 'hello\n' });
+      assert.equal(result.code, 1, result.stderr);
+      assert.match(result.stderr, words);
+    }
   });
 
   it('works on every crypto device', async () => {

@@ -4,8 +4,9 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { chooseEngine, VirtioCryptoDriver, VirtioCryptodevDriver } from '@skytale/cryptodev';
-import { VhostUserTransport } from '@skytale/vhost-user';
+import { FrontEnd, PROTOCOL_F_REPLY_ACK, VhostUserTransport } from '@skytale/vhost-user';
 import { hostQemu } from '@skytale/vm';
+import { createUnsealedMemory } from '../packages/vhost-user/src/ffi/shared-memory.ts';
 import { TemporaryDirectory } from './support/directory.ts';
 import { Program, run } from './support/programs.ts';
 
@@ -141,6 +142,30 @@ describe('skytale device', { timeout: 60_000 }, () => {
       .end('GET / HTTP/1.1\r\n\r\n');
     await program.stderrHas(/thrown out: /);
     await useDevice(socket);
+  });
+
+  it('takes memory that can shrink only if it is told to, and says how', async () => {
+    for (const trusts of [false, true]) {
+      using directory = new TemporaryDirectory();
+      const socket = directory.join('device.sock');
+      const options = trusts ? ['--trust-vmm-memory'] : [];
+      await using program = new Program(['device', '--json', '--socket', socket, ...options]);
+      await program.line(0);
+      using front = FrontEnd.connect(socket);
+      front.negotiate(PROTOCOL_F_REPLY_ACK);
+      using file = createUnsealedMemory('guest', 1 << 20);
+      const share = () =>
+        front.setMemory([
+          { file, region: { guestAddress: 0, size: 1 << 20, userAddress: 0, mmapOffset: 0 } },
+        ]);
+      if (trusts) share();
+      else {
+        assert.throws(share, { code: 'VHOST_USER_REFUSED' });
+        const { request, reason } = await untilEvent(program, 'refused');
+        assert.equal(request, 'SET_MEM_TABLE');
+        assert.match(reason, /not sealed against shrinking.* --trust-vmm-memory$/);
+      }
+    }
   });
 
   it('says what is wrong with what it is told', async () => {

@@ -85,7 +85,7 @@ for (const name of kernels) {
         );
         assert.deepEqual(
           answers.slice(122).map((answer) => answer.split(' ')[0]),
-          ['-19', '-19', '0x104', '-19', '0', ''],
+          ['-19', '-19', '0x114', '-19', '0', ''],
         );
         assert.match(await load, /faults [1-9]\d* .* wrong 0\n/);
         assert.match(await vm.guest.check('/run/storm /dev/crypto 4 1'), / faults 0 .* wrong 0\n/);

@@ -20,8 +20,19 @@ const input = (from = 0, to = count) =>
     .map((text) => `${text}\n`)
     .join('');
 
-type Line = { seq: number; from: string; text: string; at: string };
-const parse = (lines: readonly string[]): Line[] => lines.map((line) => JSON.parse(line) as Line);
+type Line = { type: string; seq: number; from: string; text: string; at: string };
+const parse = (lines: readonly string[]): Line[] =>
+  lines.map((line) => JSON.parse(line) as Line).filter(({ type }) => type === 'message');
+
+const read = new WeakMap<Program, { until: number; readonly messages: Line[] }>();
+/** The messages that a listener has printed so far; each line is looked at once. */
+function messagesOf(program: Program): readonly Line[] {
+  const state = read.get(program) ?? { until: 0, messages: [] };
+  read.set(program, state);
+  state.messages.push(...parse(program.lines.slice(state.until)));
+  state.until = program.lines.length;
+  return state.messages;
+}
 
 function assertComplete(lines: readonly Line[]): void {
   // Not one deepEqual: its report of a difference among megabytes takes minutes.
@@ -46,7 +57,7 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
     await using alice = sender(link, directory.join('alice'), input());
     assert.equal(await alice.exit(), 0, alice.stderr);
     assert.equal(alice.stdout, '');
-    await bob.until(() => bob.lines.length >= count, 'all lines');
+    await bob.until(() => messagesOf(bob).length >= count, 'all lines');
 
     // One who comes when everything has been said gets the same; and is told where it is.
     const carol = await run([
@@ -64,7 +75,7 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
 
     bob.kill('SIGTERM');
     assert.equal(await bob.exit(), 143);
-    const lines = parse(bob.lines);
+    const lines = messagesOf(bob);
     assertComplete(lines);
     assert.deepEqual(
       lines.map(({ seq }) => seq),
@@ -87,17 +98,17 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
         [5500, 'SIGKILL', 137],
         [7500, 'SIGKILL', 137],
       ] as const) {
-        await bob.until(() => bob.lines.length >= progress, `line ${progress}`);
-        assert.ok(bob.lines.length < count, 'too fast for this test');
+        await bob.until(() => messagesOf(bob).length >= progress, `line ${progress}`);
+        assert.ok(messagesOf(bob).length < count, 'too fast for this test');
         server.program.kill(signal);
         assert.equal(await server.program.exit(), code);
         server = await Server.start(directory.join('data'), address);
       }
       assert.equal(await alice.exit(), 0, alice.stderr);
-      await bob.until(() => bob.lines.length >= count, 'all lines');
+      await bob.until(() => messagesOf(bob).length >= count, 'all lines');
       bob.kill('SIGTERM');
       await bob.exit();
-      assertComplete(parse(bob.lines));
+      assertComplete(messagesOf(bob));
       assert.doesNotMatch(bob.stderr + alice.stderr, /Warning/);
     } finally {
       await server[Symbol.asyncDispose]();
@@ -113,14 +124,14 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
     await using alice1 = sender(link, directory.join('alice'));
     // Not all: on a busy machine it may have sent what it has before it is killed.
     alice1.stdin.write(input(0, 8000));
-    await bob1.until(() => bob1.lines.length >= 2000, 'line 2000');
+    await bob1.until(() => messagesOf(bob1).length >= 2000, 'line 2000');
     bob1.kill('SIGKILL');
     await bob1.exit();
-    const first = parse(bob1.lines);
+    const first = messagesOf(bob1);
 
     // Whoever has kept what was printed says where to go on.
     await using bob2 = listener(link, directory.join('bob'), '--since', String(first.at(-1)!.seq));
-    await bob2.until(() => bob2.lines.length >= 2000, 'another 2000 lines');
+    await bob2.until(() => messagesOf(bob2).length >= 2000, 'another 2000 lines');
     alice1.kill('SIGKILL');
     await alice1.exit();
 
@@ -137,15 +148,15 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
       '--format',
       'json',
     ]);
-    const sent = all.stdout.trimEnd().split('\n').length;
+    const sent = parse(all.stdout.trimEnd().split('\n')).length;
     assert.ok(sent >= 4000 && sent < count, `${sent} lines were sent`);
     await using alice2 = sender(link, directory.join('alice'), input(sent));
     assert.equal(await alice2.exit(), 0, alice2.stderr);
 
-    await bob2.until(() => first.length + bob2.lines.length >= count, 'all lines');
+    await bob2.until(() => first.length + messagesOf(bob2).length >= count, 'all lines');
     bob2.kill('SIGTERM');
     await bob2.exit();
-    assertComplete([...first, ...parse(bob2.lines)]);
+    assertComplete([...first, ...messagesOf(bob2)]);
   });
 
   it('go on where a killed client was, without being told', async () => {
@@ -154,20 +165,17 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
     const link = await invite(server.address);
     await using bob1 = listener(link, directory.join('bob'));
     await using alice = sender(link, directory.join('alice'), input());
-    await bob1.until(() => bob1.lines.length >= 3000, 'line 3000');
+    await bob1.until(() => messagesOf(bob1).length >= 3000, 'line 3000');
     bob1.kill('SIGKILL');
     await bob1.exit();
-    const first = parse(bob1.lines);
+    const first = messagesOf(bob1);
     await using bob2 = listener(link, directory.join('bob'));
-    await bob2.until(
-      () => bob2.lines.length > 0 && JSON.parse(bob2.lines.at(-1)!).seq === count,
-      'all lines',
-    );
+    await bob2.until(() => messagesOf(bob2).at(-1)?.seq === count, 'all lines');
     assert.equal(await alice.exit(), 0);
     bob2.kill('SIGTERM');
     await bob2.exit();
     // What was printed and not yet confirmed comes twice, under the same number, and it is said.
-    const second = parse(bob2.lines);
+    const second = messagesOf(bob2);
     const twice = first.filter(({ seq }) => seq >= second[0]!.seq).length;
     if (twice > 0) assert.match(bob2.stderr, /may be there already/);
     assertComplete([...first.slice(0, first.length - twice), ...second]);
@@ -179,7 +187,7 @@ describe('two clients in pipes', { timeout: 300_000 }, () => {
     const link = await invite(server.address);
     await using bob = listener(link, directory.join('bob'), '--timeout', '1');
     await using alice = sender(link, directory.join('alice'), 'hello\n');
-    await bob.line(0);
+    await bob.until(() => messagesOf(bob).length > 0, 'a message');
     assert.equal(await alice.exit(), 0);
     await server.crash();
     assert.equal(await bob.exit(), 1);

@@ -8,7 +8,7 @@ import {
   VirtioCryptodevDevice,
   VirtioCryptodevDriver,
 } from '@skytale/cryptodev';
-import { UnsavableDevice } from '@skytale/v86-host';
+import { unsavable } from '@skytale/v86-host';
 import { PciTransport, TestFunction } from '../packages/v86-host/src/testing/pci-transport.ts';
 
 const options = { cipher: 'aes-cbc', key: new Uint8Array(16).fill(1) } as const;
@@ -18,7 +18,7 @@ const iv = new Uint8Array(16);
 const memorySize = 4 * 1024 * 1024;
 
 async function putBack(fn: TestFunction): Promise<void> {
-  await fn.restoreState(structuredClone(fn.saveState()));
+  await fn.restoreState(await fn.save());
 }
 
 describe('virtio-crypto', () => {
@@ -48,7 +48,7 @@ describe('virtio-crypto', () => {
 describe('virtio-cryptodev', () => {
   it('asks its driver for a reset, and serves it after that', async () => {
     const device = new VirtioCryptodevDevice(await createEngine('openssl'));
-    const fn = new TestFunction(new UnsavableDevice(device));
+    const fn = new TestFunction(unsavable(device));
     const transport = new PciTransport(fn);
     const driver = await VirtioCryptodevDriver.open(transport);
     const lost = await driver.createSession(options);

@@ -1,12 +1,13 @@
 /** What `npm start` runs: a first and a second start, and the command it shows, pasted. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { dirname } from 'node:path';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { TemporaryDirectory } from './support/directory.ts';
-import { Program } from './support/programs.ts';
+import { Program, run } from './support/programs.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
@@ -40,12 +41,16 @@ describe('skytale start', { timeout: 300_000 }, () => {
       await program.until(() => /Ctrl-C/.test(program.stdout), 'the end of what it shows');
       return program;
     };
-    const linkIn = (text: string) => /'(skytale:\/\/[^']+)'/.exec(text)![1]!;
+    const linkIn = (text: string) => /skytale:\/\/\S+/.exec(text)![0];
 
     await using first = await begin();
     assert.match(first.stdout, /virtio-cryptodev .*on openssl, tested/);
     assert.match(first.stdout, /127\.0\.0\.1:\d+/);
     const command = /^ *(npx --no-install skytale chat .*)$/m.exec(first.stdout)![1]!;
+    const [, secret] = linkIn(first.stdout).split('#') as [string, string];
+    assert.ok(!command.includes(secret), 'the secret would stand in the list of processes');
+    const inviteFile = directory.join('data', 'start-room.invite');
+    assert.equal(statSync(inviteFile).mode & 0o777, 0o600);
     assert.equal(await paste(command, { XDG_STATE_HOME: directory.join('state') }, 'hello\n'), 0);
     first.kill('SIGINT');
     assert.equal(await first.exit(), 0, first.stderr);
@@ -54,6 +59,7 @@ describe('skytale start', { timeout: 300_000 }, () => {
     const [before, after] = [linkIn(first.stdout), linkIn(second.stdout)];
     const roomAndSecret = (link: string) => link.replace(/^.*?:\d+\//, '');
     assert.equal(roomAndSecret(after), roomAndSecret(before));
+    assert.equal(readFileSync(inviteFile, 'utf8'), `${after}\n`);
     await using reader = new Program(['chat', after, '--name', 'bob', '--state', directory.join('bob')], {
       input: '',
     });
@@ -62,4 +68,59 @@ describe('skytale start', { timeout: 300_000 }, () => {
     second.kill('SIGTERM');
     assert.equal(await second.exit(), 0, second.stderr);
   });
+
+  it('with TLS talks to itself by a name that is in its certificate, whoever signed that', async () => {
+    using directory = new TemporaryDirectory();
+    for (const signed of ['self', 'authority'] as const) {
+      const { cert, key } = certificate(directory.join(signed), 'DNS:localhost', signed);
+      const listen = ['--listen', '127.0.0.1:0', '--http', 'off', '--data', directory.join(signed, 'data')];
+      await using program = new Program(['start', ...listen, '--tls-cert', cert, '--tls-key', key], {
+        cwd: repository,
+      });
+      await program.until(() => /Ctrl-C/.test(program.stdout), 'the end of what it shows');
+      assert.match(program.stdout, /skytales:\/\/localhost:\d+\//);
+      const command = /^ *(npx --no-install skytale chat .*)$/m.exec(program.stdout)![1]!;
+      assert.equal(await paste(command, { XDG_STATE_HOME: directory.join(signed, 'state') }, 'hello\n'), 0);
+      program.kill('SIGINT');
+      assert.equal(await program.exit(), 0, program.stderr);
+    }
+  });
+
+  it('says so when its certificate is for no name of this machine', async () => {
+    using directory = new TemporaryDirectory();
+    const { cert, key } = certificate(directory.join('x'), 'DNS:chat.example.invalid', 'self');
+    const listen = ['--listen', '127.0.0.1:0', '--http', 'off', '--data', directory.join('data')];
+    const result = await run(['start', ...listen, '--tls-cert', cert, '--tls-key', key]);
+    assert.equal(result.code, 1);
+    assert.match(
+      result.stderr,
+      /^skytale: The certificate .* is for DNS:chat\.example\.invalid: none of these leads to this machine/m,
+    );
+  });
 });
+
+/** A certificate for a name, signed by itself or by an authority that nobody has. */
+function certificate(directory: string, name: string, signed: 'self' | 'authority') {
+  mkdirSync(directory);
+  const file = (of: string) => join(directory, of);
+  const [cert, key] = [file('cert.pem'), file('key.pem')];
+  const make = (...args: string[]) =>
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ed25519', '-nodes', '-days', '2', ...args], {
+      stdio: 'ignore',
+    });
+  const authority = ['-CA', file('ca.pem'), '-CAkey', file('ca-key.pem')];
+  if (signed === 'authority')
+    make('-subj', '/CN=nobody', '-out', file('ca.pem'), '-keyout', file('ca-key.pem'));
+  make(
+    ...[
+      '-subj',
+      '/CN=server',
+      '-addext',
+      `subjectAltName=${name}`,
+      '-addext',
+      'basicConstraints=critical,CA:FALSE',
+    ],
+    ...['-out', cert, '-keyout', key, ...(signed === 'authority' ? authority : [])],
+  );
+  return { cert, key };
+}

@@ -62,9 +62,9 @@ describe('the virtio-crypto device', { skip }, () => {
   let served: ServedCrypto;
   let guest: Guest;
 
-  const serve = (queues = 1) =>
+  const serve = (queues = 1, trustMemory = false) =>
     serveCrypto({
-      ...{ model: 'virtio-crypto', engine: 'auto', queues, socket },
+      ...{ model: 'virtio-crypto', engine: 'auto', queues, socket, trustMemory },
       onEvent: (event) => {
         events.push(event);
         onEvent();
@@ -183,5 +183,24 @@ describe('the virtio-crypto device', { skip }, () => {
     assert.deepEqual(await selfTests(guest), allPassed);
     assert.equal(count('ring-started') - started, 4);
     guest.assertCleanLog();
+    await guest.kill();
+  });
+
+  it('serves guests whose memory is a file, if their VMM is trusted', async () => {
+    await served.stop();
+    served = await serve(1, true);
+    const file = `memory-backend-file,id=file,size=256M,share=on,mem-path=${directory.join('memory')}`;
+    for (const [major, passed] of [
+      [7, cipherPassed],
+      [11, allPassed],
+    ] as const) {
+      guest = await launch(await findQemu(major), {
+        ...{ hostTree: false, memory: 256 },
+        qemuArguments: ['-object', file, '-machine', 'memory-backend=file'],
+      });
+      assert.deepEqual(await selfTests(guest), passed);
+      await guest.kill();
+    }
+    assert.equal(count('refused'), 0);
   });
 });

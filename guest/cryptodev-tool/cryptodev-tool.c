@@ -17,11 +17,16 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Not in cryptodev.h: virtio-cryptodev has it, other devices do not. */
+enum { CHACHA20_POLY1305 = 112 };
+
 struct algorithm {
 	const char *name;
 	uint32_t number;
 	/* Ciphers: IV, block and a key to try with, in bytes */
 	uint32_t iv, block, key;
+	/* Ciphers that authenticate, by CIOCAUTHCRYPT */
+	bool aead;
 	/* Hashes and MACs: the digest, in bytes, and whether there is a key */
 	uint32_t digest;
 	bool keyed;
@@ -34,8 +39,9 @@ static const struct algorithm ciphers[] = {
 	{ "aes-ecb", CRYPTO_AES_ECB, 0, 16, 16 },
 	{ "aes-cfb", CRYPTO_AES_CFB, 16, 1, 16 },
 	{ "aes-ofb", CRYPTO_AES_OFB, 16, 1, 16 },
-	{ "aes-gcm", CRYPTO_AES_GCM, 12, 1, 16 },
-	{ "aes-ccm", CRYPTO_AES_CCM, 16, 1, 16 },
+	{ "aes-gcm", CRYPTO_AES_GCM, 12, 1, 16, .aead = true },
+	{ "aes-ccm", CRYPTO_AES_CCM, 16, 1, 16, .aead = true },
+	{ "chacha20-poly1305", CHACHA20_POLY1305, 12, 1, 32, .aead = true },
 	{ "camellia-cbc", CRYPTO_CAMELLIA_CBC, 16, 16, 16 },
 	{ "des-cbc", CRYPTO_DES_CBC, 8, 8, 8 },
 	{ "3des-cbc", CRYPTO_3DES_CBC, 8, 8, 24 },
@@ -63,7 +69,7 @@ static const struct algorithm digests[] = {
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Read at once: a multiple of every block */
-enum { PIECE = 256 * 1024, MAX_KEY = CRYPTO_HMAC_MAX_KEY_LEN };
+enum { PIECE = 256 * 1024, MAX_KEY = CRYPTO_HMAC_MAX_KEY_LEN, TAG_ROOM = 64 };
 
 static const char *device = "/dev/crypto";
 
@@ -86,8 +92,9 @@ static void __attribute__((noreturn)) usage(void)
 	      "       cryptodev-tool [-D DEVICE] digest HASH [KEY] <INPUT\n"
 	      "       cryptodev-tool [-D DEVICE] speed [-s SECONDS] [-j IN_FLIGHT] [-n] [CIPHER [BYTES...]]\n"
 	      "\n"
-	      "DEVICE is /dev/crypto unless told. KEY and IV are hexadecimal; without IV it is zero. Input of block\n"
-	      "ciphers must have whole blocks: nothing is padded. speed keeps IN_FLIGHT operations under way (1 unless\n"
+	      "DEVICE is /dev/crypto unless told. KEY and IV are hexadecimal, or KEY is @FILE, a file with that, for others\n"
+	      "can see arguments; without IV it is zero. Input of block ciphers must have whole blocks: nothing is padded.\n"
+	      " speed keeps IN_FLIGHT operations under way (1 unless\n"
 	      "told); -n has the data copied (COP_FLAG_NO_ZC).\n",
 	      stderr);
 	exit(2);
@@ -120,6 +127,28 @@ static uint32_t from_hex(const char *text, uint8_t *bytes, uint32_t room, const 
 	for (size_t i = 0; i < length; i++)
 		if (sscanf(text + 2 * i, "%2hhx%n", &bytes[i], &end) != 1 || end != 2)
 			fail("the %s is not hexadecimal", what);
+	return length;
+}
+
+/* Arguments are there for all to see: @FILE has the key in a file. */
+static uint32_t key_of(const char *word, uint8_t key[MAX_KEY])
+{
+	char text[2 * MAX_KEY + 2] = "";
+	uint32_t length;
+	FILE *file;
+
+	if (word[0] != '@')
+		return from_hex(word, key, MAX_KEY, "key");
+	file = fopen(word + 1, "re");
+	if (!file)
+		fail("%s: %s", word + 1, strerror(errno));
+	setvbuf(file, NULL, _IONBF, 0);
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	length = from_hex(text, key, MAX_KEY, "key");
+	explicit_bzero(text, sizeof(text));
 	return length;
 }
 
@@ -211,7 +240,7 @@ static void crypt_stream(uint16_t op, char **words)
 {
 	const struct algorithm *cipher = find(ciphers, COUNT(ciphers), words[0]);
 	uint8_t key[MAX_KEY], iv[EALG_MAX_BLOCK_LEN] = { 0 };
-	uint32_t key_length = words[1] ? from_hex(words[1], key, sizeof(key), "key") : 0;
+	uint32_t key_length = words[1] ? key_of(words[1], key) : 0;
 	int fd = open_device();
 	struct session_op session = session_of(fd, cipher, key, key_length);
 	/* Every piece goes on with the IV that the one before has left. */
@@ -220,7 +249,7 @@ static void crypt_stream(uint16_t op, char **words)
 	explicit_bzero(key, sizeof(key));
 	if (words[1] && words[2] && from_hex(words[2], iv, sizeof(iv), "IV") != cipher->iv)
 		fail("the IV of %s has %u bytes", cipher->name, cipher->iv);
-	if (cipher->number == CRYPTO_AES_GCM || cipher->number == CRYPTO_AES_CCM) {
+	if (cipher->aead) {
 		aead(fd, &session, op, iv, cipher->iv);
 		return;
 	}
@@ -241,7 +270,7 @@ static void digest(char **words)
 {
 	const struct algorithm *hash = find(digests, COUNT(digests), words[0]);
 	uint8_t key[MAX_KEY], result[HASH_MAX_LEN];
-	uint32_t key_length = words[1] ? from_hex(words[1], key, sizeof(key), "key") : 0;
+	uint32_t key_length = words[1] ? key_of(words[1], key) : 0;
 	int fd = open_device();
 	struct session_op session = session_of(fd, hash, key, key_length);
 	struct crypt_op operation = { .ses = session.ses, .flags = COP_FLAG_UPDATE, .mac = result };
@@ -316,6 +345,25 @@ static uint64_t run_one(int fd, struct crypt_op *operation, double seconds)
 	return count;
 }
 
+/* The same for AEAD ciphers: the data are of no use, as all have one nonce. */
+static uint64_t run_aead(int fd, const struct crypt_op *operation, uint32_t iv_length, double seconds)
+{
+	double end = seconds_now() + seconds;
+	uint64_t count = 0;
+
+	do {
+		struct crypt_auth_op auth = {
+			.ses = operation->ses, .flags = operation->flags, .len = operation->len,
+			.src = operation->src, .dst = operation->dst, .iv = operation->iv, .iv_len = iv_length,
+		};
+
+		if (ioctl(fd, CIOCAUTHCRYPT, &auth))
+			fail("CIOCAUTHCRYPT: %s", strerror(errno));
+		count++;
+	} while (seconds_now() < end);
+	return count;
+}
+
 /* The same with several under way */
 static uint64_t run_many(int fd, struct crypt_op *operation, unsigned int in_flight, double seconds)
 {
@@ -353,15 +401,23 @@ static void speed_of(int fd, const struct algorithm *cipher, uint32_t length, un
 		key[i] = 7 * i + 1;
 	session = session_of(fd, cipher, key, cipher->key);
 	operation.ses = session.ses;
-	operation.src = pages(length);
+	operation.src = pages(length + TAG_ROOM);
 	operation.dst = operation.src;
+	/* The length of CCM's length field, less one */
+	if (cipher->number == CRYPTO_AES_CCM)
+		iv[0] = 3;
 	start = seconds_now();
-	count = in_flight > 1 ? run_many(fd, &operation, in_flight, seconds) : run_one(fd, &operation, seconds);
+	if (cipher->aead)
+		count = run_aead(fd, &operation, cipher->iv, seconds);
+	else if (in_flight > 1)
+		count = run_many(fd, &operation, in_flight, seconds);
+	else
+		count = run_one(fd, &operation, seconds);
 	seconds = seconds_now() - start;
-	printf("%-12s %8u bytes %3u in flight %10.0f op/s %9.2f MB/s\n", cipher->name, length, in_flight,
+	printf("%-17s %8u bytes %3u in flight %10.0f op/s %9.2f MB/s\n", cipher->name, length, in_flight,
 	       count / seconds, count / seconds * length / 1e6);
 	fflush(stdout);
-	munmap(operation.src, length);
+	munmap(operation.src, length + TAG_ROOM);
 	ioctl(fd, CIOCFSESSION, &session.ses);
 }
 
@@ -390,6 +446,8 @@ static void speed(int count, char **words)
 	fd = open_device();
 	if (optind < count)
 		cipher = find(ciphers, COUNT(ciphers), words[optind]);
+	if (cipher->aead && in_flight > 1)
+		fail("%s has no asynchronous operations", cipher->name);
 	for (int i = optind + 1; i < count; i++)
 		speed_of(fd, cipher, atoi(words[i]), in_flight, flags, seconds);
 	if (optind + 1 < count)

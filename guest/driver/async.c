@@ -13,18 +13,18 @@
 /* Operations of a file that were submitted and not fetched */
 #define VCD_MAX_JOBS	64
 
-/* Jiffies from now, 0 if the time is over */
-static unsigned long vcd_jiffies_until(unsigned long time)
+/* Jiffies until the job's time is over, 0 if it is */
+static unsigned long vcd_job_left(const struct vcd_request *req)
 {
-	long left = time - jiffies;
+	long left = req->deadline - jiffies;
 
 	return max(left, 0L);
 }
 
-/* Jiffies until the job is given up, 0 if it is */
-static unsigned long vcd_job_left(const struct vcd_request *req)
+/* Nobody hears of an error while the device may still write into the program's memory. */
+static bool vcd_given_up(const struct vcd_request *req)
 {
-	return vcd_jiffies_until(req->deadline);
+	return !vcd_job_left(req) && !req->exposed;
 }
 
 /* The oldest job, if it can be fetched: answered, or given up. Called with the file's lock. */
@@ -32,7 +32,7 @@ static struct vcd_request *vcd_finished_job(struct vcd_file *file)
 {
 	struct vcd_request *req = list_first_entry_or_null(&file->jobs, struct vcd_request, job);
 
-	if (req && !completion_done(&req->answered) && vcd_job_left(req))
+	if (req && !completion_done(&req->answered) && !vcd_given_up(req))
 		req = NULL;
 	return req;
 }
@@ -99,7 +99,7 @@ int vcd_async_submit(struct vcd_file *file, const struct crypt_op *op)
 
 	if (op->flags & COP_FLAG_NO_ZC)
 		return -EINVAL;
-	req = vcd_crypt_prepare(file, op, true);
+	req = vcd_crypt_prepare_async(file, op);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	error = vcd_enter_job(file, req, op);
@@ -139,11 +139,15 @@ int vcd_async_fetch(struct vcd_file *file, struct crypt_op *op)
 
 __poll_t vcd_async_poll(struct vcd_file *file)
 {
+	bool left = vcd_device_left(file);
 	__poll_t events = 0;
 
 	spin_lock_irq(&file->lock);
 	if (vcd_finished_job(file))
 		events |= EPOLLIN | EPOLLRDNORM;
+	/* What is under way comes back first, for whoever is woken is going to fetch that. */
+	if (left && (events || list_empty(&file->jobs)))
+		events |= EPOLLHUP;
 	if (file->job_count < VCD_MAX_JOBS)
 		events |= EPOLLOUT | EPOLLWRNORM;
 	spin_unlock_irq(&file->lock);
@@ -158,14 +162,13 @@ static void vcd_drop_job(struct vcd_request *req)
 
 /*
  * The file is closed: what is not fetched never will be. A program that goes on may use its memory
- * for something else then, so what still writes there is waited for, in all no longer than one
- * operation may take. A program that ends has no use for its memory; and a kernel thread, which
- * closes files that were lost on their way between processes, has others to serve.
+ * for something else then, so what still writes there is waited for, until whatever kills the
+ * program. A program that ends has no use for its memory; and a kernel thread, which closes files
+ * that were lost on their way between processes, has others to serve.
  */
 void vcd_async_abandon(struct vcd_file *file)
 {
 	bool waits = !(current->flags & (PF_EXITING | PF_KTHREAD));
-	unsigned long end = jiffies + vcd_timeout();
 	struct vcd_request *req, *next;
 
 	cancel_delayed_work_sync(&file->expiry);
@@ -174,10 +177,8 @@ void vcd_async_abandon(struct vcd_file *file)
 		if (vcd_withdraw(req))
 			vcd_drop_job(req);
 	list_for_each_entry_safe(req, next, &file->jobs, job) {
-		if (waits && !req->copied)
-			wait_for_completion_killable_timeout(&req->answered,
-							     min(vcd_job_left(req),
-								 vcd_jiffies_until(end)));
+		if (waits && req->exposed)
+			vcd_wait_answer(req);
 		vcd_drop_job(req);
 	}
 }

@@ -36,6 +36,12 @@ static bool vcd_is_tls(const struct crypt_auth_op *op)
 	return !vcd_is_srtp(op) && (op->flags & COP_FLAG_AEAD_TLS_TYPE);
 }
 
+/* An AEAD cipher seals records of TLS as it does all data: with or without the flag. */
+static u16 vcd_auth_flags(const struct vcd_session *session, const struct crypt_auth_op *op)
+{
+	return session->is_aead ? op->flags & ~COP_FLAG_AEAD_TLS_TYPE : op->flags;
+}
+
 /* Associated data and source, which AEAD and TLS type have in common */
 static int vcd_plan_common(const struct vcd_device *dev, const struct crypt_auth_op *op,
 			   struct vcd_authcrypt *plan)
@@ -221,11 +227,14 @@ int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op)
 	struct vcd_authcrypt plan = {};
 	struct vcd_session session;
 	struct vcd_request *req;
+	u16 flags = op->flags;
 	int error;
 
 	error = vcd_find_session(file, op->ses, &session);
-	if (!error)
-		error = vcd_plan(&session, file->dev, op, &plan);
+	if (error)
+		return error;
+	op->flags = vcd_auth_flags(&session, op);
+	error = vcd_plan(&session, file->dev, op, &plan);
 	if (error)
 		return error;
 	req = vcd_authcrypt_request(file, &session, op, &plan);
@@ -236,6 +245,7 @@ int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op)
 		vcd_keep_tag_len(file, op->ses, plan.tag_len);
 	if (!error)
 		error = vcd_authcrypt_finish(file, req, &answer, &plan, op);
+	op->flags = flags;
 	vcd_request_put(req);
 	return error;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * CIOCCRYPT: ciphers, hashes and MACs. In two halves, for asynchronous operations come back for the
- * second later.
+ * second later; and in pieces, for data that are more than the device takes, or than is copied at
+ * once.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -35,12 +36,13 @@ static int vcd_crypt_data(const struct vcd_session *session, const struct crypt_
 	return 0;
 }
 
+/* `iv` is the one that the piece before has left, NULL for the program's. */
 static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 					     const struct vcd_session *session,
-					     const struct crypt_op *op,
+					     const struct crypt_op *op, const u8 *iv,
 					     const struct vcd_data *data)
 {
-	u16 iv_len = op->iv ? session->iv_size : 0;
+	u16 iv_len = iv || op->iv ? session->iv_size : 0;
 	struct vcd_request *req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCRYPT),
 						  iv_len + vcd_data_linear_len(data));
 	int error;
@@ -52,12 +54,14 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
 	req->least_data_len = data->dst_len;
 	req->header.session = cpu_to_le32(op->ses);
-	req->header.op = cpu_to_le16(op->op);
+	/* A hash has no direction, whatever a program says. */
+	if (session->has_cipher || op->op > COP_DECRYPT)
+		req->header.op = cpu_to_le16(op->op);
 	req->header.flags = cpu_to_le16(op->flags);
 	req->header.data_len = cpu_to_le32(op->len);
 	req->header.iv_len = cpu_to_le16(iv_len);
 	req->header.mac_len = cpu_to_le16(req->mac_room);
-	error = vcd_request_add(req, op->iv, iv_len);
+	error = iv ? vcd_request_add_own(req, iv, iv_len) : vcd_request_add(req, op->iv, iv_len);
 	if (!error)
 		error = vcd_data_attach(req, data);
 	if (error) {
@@ -68,25 +72,33 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 }
 
 /*
- * A request for the operation, to be submitted; `pin` as in struct vcd_data. What the device can
- * check it checks: -EINVAL for a session that is not there or not for this, or for too long data;
- * -EFAULT.
+ * A request for an operation of the session's, to be submitted; `data` says how its data may go.
+ * What the device can check it checks: -EINVAL for a session that is not for this, or for too long
+ * data; -EFAULT; and as vcd_data_attach.
  */
-struct vcd_request *vcd_crypt_prepare(struct vcd_file *file, const struct crypt_op *op, bool pin)
+static struct vcd_request *vcd_crypt_prepare(struct vcd_file *file,
+					     const struct vcd_session *session,
+					     const struct crypt_op *op, const u8 *iv,
+					     struct vcd_data *data)
 {
-	struct vcd_data data = { .pin = pin };
-	struct vcd_session session;
 	int error;
 
-	error = vcd_find_session(file, op->ses, &session);
-	if (error)
-		return ERR_PTR(error);
-	if (session.is_aead || op->len > file->dev->max_data_len)
+	if (session->is_aead || op->len > file->dev->max_data_len)
 		return ERR_PTR(-EINVAL);
-	error = vcd_crypt_data(&session, op, &data);
+	error = vcd_crypt_data(session, op, data);
 	if (error)
 		return ERR_PTR(error);
-	return vcd_crypt_request(file, &session, op, &data);
+	return vcd_crypt_request(file, session, op, iv, data);
+}
+
+/* The same, for an operation whose result another process may fetch */
+struct vcd_request *vcd_crypt_prepare_async(struct vcd_file *file, const struct crypt_op *op)
+{
+	struct vcd_data data = { .pin = true };
+	struct vcd_session session;
+	int error = vcd_find_session(file, op->ses, &session);
+
+	return error ? ERR_PTR(error) : vcd_crypt_prepare(file, &session, op, NULL, &data);
 }
 
 /* Gives the program the IV, if it asked for that with COP_FLAG_WRITE_IV. */
@@ -98,33 +110,94 @@ int vcd_write_iv(const struct virtio_cryptodev_response *answer, u8 __user *iv)
 	return copy_to_user(iv, answer->iv, le16_to_cpu(answer->iv_len)) ? -EFAULT : 0;
 }
 
-/* Gives the program what the device has answered; the operation's errno. */
-int vcd_crypt_finish(struct vcd_request *req, const struct crypt_op *op)
+/* Gives the program the data and the digest that the device has answered; the operation's errno. */
+static int vcd_crypt_result(struct vcd_request *req, const struct crypt_op *op,
+			    struct virtio_cryptodev_response *answer)
 {
-	struct virtio_cryptodev_response answer;
-	int error = vcd_request_answer(req, &answer);
-	u16 mac_len = le16_to_cpu(answer.mac_len);
+	int error = vcd_request_answer(req, answer);
+	u16 mac_len = le16_to_cpu(answer->mac_len);
 
 	/* Without room for the digest the cipher's work is done all the same. */
 	if (!error || error == -EFAULT)
-		error = vcd_data_copy_out(req, le32_to_cpu(answer.data_len)) ?: error;
-	if (error)
-		return error;
-	if (mac_len && copy_to_user(op->mac, req->mac, mac_len))
-		return -EFAULT;
-	return vcd_write_iv(&answer, op->iv);
+		error = vcd_data_copy_out(req, le32_to_cpu(answer->data_len)) ?: error;
+	if (!error && mac_len && copy_to_user(op->mac, req->mac, mac_len))
+		error = -EFAULT;
+	return error;
 }
 
-int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
+/* Gives the program all that the device has answered; the operation's errno. */
+int vcd_crypt_finish(struct vcd_request *req, const struct crypt_op *op)
 {
-	struct vcd_request *req = vcd_crypt_prepare(file, op, false);
+	struct virtio_cryptodev_response answer;
+
+	return vcd_crypt_result(req, op, &answer) ?: vcd_write_iv(&answer, op->iv);
+}
+
+/* As vcd_crypt_prepare; the answer's header is for the caller. */
+static int vcd_crypt_piece(struct vcd_file *file, const struct vcd_session *session,
+			   const struct crypt_op *op, const u8 *iv,
+			   struct virtio_cryptodev_response *answer)
+{
+	struct vcd_data data = { .can_cut = session->chains };
+	struct vcd_request *req = vcd_crypt_prepare(file, session, op, iv, &data);
 	int error;
 
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	error = vcd_exchange(req, vcd_this_queue(file->dev));
 	if (!error)
-		error = vcd_crypt_finish(req, op);
+		error = vcd_crypt_result(req, op, answer);
 	vcd_request_put(req);
 	return error;
+}
+
+/* The most that a request may have: less than all only if what follows can be a piece of its own */
+static u32 vcd_crypt_most(const struct vcd_file *file, const struct vcd_session *session,
+			  const struct crypt_op *op)
+{
+	u32 most = round_down(file->dev->max_data_len, VCD_PIECE);
+
+	if (!session->chains || op->len % session->block_size)
+		return U32_MAX;
+	if (op->flags & COP_FLAG_NO_ZC)
+		most = min_t(u32, most, VCD_PIECE);
+	return most ?: U32_MAX;
+}
+
+/*
+ * A session may have other operations between two pieces, by other threads: each piece is told the
+ * IV that the one before has left.
+ */
+int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
+{
+	struct virtio_cryptodev_response answer;
+	struct vcd_session session;
+	u8 iv[VCD_MAX_IV];
+	u32 done = 0, most;
+	int error;
+
+	error = vcd_find_session(file, op->ses, &session);
+	if (error)
+		return error;
+	most = vcd_crypt_most(file, &session, op);
+	do {
+		struct crypt_op piece = *op;
+
+		piece.len = min(op->len - done, most);
+		if (piece.len < op->len) {
+			piece.flags |= COP_FLAG_WRITE_IV;
+			piece.src += done;
+			piece.dst += done;
+		}
+		error = vcd_crypt_piece(file, &session, &piece, done ? iv : NULL, &answer);
+		if (error == -E2BIG) {
+			most = VCD_PIECE;
+			continue;
+		}
+		if (error)
+			return error;
+		memcpy(iv, answer.iv, sizeof(iv));
+		done += piece.len;
+	} while (done < op->len);
+	return op->flags & COP_FLAG_WRITE_IV ? vcd_write_iv(&answer, op->iv) : 0;
 }

@@ -6,6 +6,8 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -106,6 +108,12 @@ static void vcd_unpin(struct vcd_pages *pages)
 		kvfree(pages->pages);
 	}
 	memset(pages, 0, sizeof(*pages));
+}
+
+static void vcd_unpin_all(struct vcd_request *req)
+{
+	vcd_unpin(&req->source_pages);
+	vcd_unpin(&req->destination_pages);
 }
 
 /* -EFAULT where memory is missing or, with `write`, must not be written to */
@@ -245,9 +253,54 @@ static int vcd_attach_linear(struct vcd_request *req)
 	return vcd_request_add(req, data->src, data->src_len);
 }
 
+/* Waits until the user may have memory for these data, whether they are pinned or copied. */
+static int vcd_claim_data(struct vcd_request *req)
+{
+	const struct vcd_data *data = &req->data;
+	u64 bytes = PAGE_ALIGN((u64)vcd_data_extent(data));
+	int error;
+
+	if (!data->in_place)
+		bytes = PAGE_ALIGN((u64)data->src_len) + PAGE_ALIGN((u64)data->dst_len);
+	error = vcd_user_claim(req->user, bytes);
+	if (!error)
+		req->claimed = bytes;
+	return error;
+}
+
+/*
+ * The program's pages will not do: they lie in too many places for one request, or, -EFAULT, they
+ * cannot be pinned, as those of devices and of memfd_secret(2), though the program may use them. Or
+ * there are none: -EFAULT.
+ */
+static int vcd_copy_instead(struct vcd_request *req, int error)
+{
+	const struct vcd_data *data = &req->data;
+
+	vcd_free_part(&req->source);
+	vcd_free_part(&req->destination);
+	/* Where the result of an asynchronous operation goes stays: vcd_copy_pages_out. */
+	if (!error && data->pin && data->dst_len) {
+		req->exposed = true;
+		return 0;
+	}
+	vcd_unpin_all(req);
+	if (!error || !data->dst_len)
+		return 0;
+	/* Not only once it is carried out. That the source is there shows when it is copied. */
+	if (fault_in_safe_writeable((const char __user *)data->dst, data->dst_len))
+		return -EFAULT;
+	if (data->pin) {
+		req->mm = current->mm;
+		mmgrab(req->mm);
+	}
+	return 0;
+}
+
 /*
  * Gives the request its data. The parts must be complete, and the request have been made with
- * vcd_data_linear_len of room for this. -EFAULT, -ENOMEM.
+ * vcd_data_linear_len of room for this. Waits while the user has too much memory under way: -EINTR
+ * if the process is being killed; -EFAULT, -ENOMEM; -E2BIG if they should come in pieces.
  */
 int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 {
@@ -261,22 +314,38 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
 	/* copy_threshold may have changed since: what counts is the room. */
 	if (req->capacity - req->parts_len >= vcd_data_extent(data))
 		return vcd_attach_linear(req);
+	error = vcd_claim_data(req);
+	if (error)
+		return error;
 	if (!data->copy) {
-		req->copied = false;
 		error = vcd_attach_pinned(req);
+		if (!error && req->source.count + req->destination.count <= room) {
+			req->exposed = req->destination.count;
+			req->copied = false;
+			return 0;
+		}
+		if (error && error != -EFAULT)
+			return error;
+		error = vcd_copy_instead(req, error);
 		if (error)
 			return error;
-		if (req->source.count + req->destination.count <= room)
-			return 0;
-		/* Too many places for one request. What is pinned stays: vcd_copy_pages_out. */
-		vcd_free_part(&req->source);
-		vcd_free_part(&req->destination);
-		req->copied = true;
 	}
+	if (data->can_cut && vcd_data_extent(data) > VCD_PIECE)
+		return -E2BIG;
 	error = vcd_attach_copy(req, room);
 	if (!error && req->source.count + req->destination.count > room)
 		error = -EINVAL;
 	return error;
+}
+
+/*
+ * Whether the data's memory is to be given back as soon as there is an answer, though nobody may
+ * ask for that for long: that of an asynchronous operation, which may be all that its user can
+ * have. Only a copy for pages that cannot be pinned has to wait for who asks.
+ */
+bool vcd_data_settles(const struct vcd_request *req)
+{
+	return req->data.pin && req->claimed && !req->mm;
 }
 
 /* To the pages that were pinned, if any were: their program may not be the one that asks now. */
@@ -290,6 +359,9 @@ static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 	unsigned int i;
 	u32 copied = 0;
 
+	/* Who asks has other memory than who wanted the result: there is no other way to that. */
+	if (req->mm && req->mm != current->mm)
+		return -EFAULT;
 	for_each_sg(req->destination.list, sg, req->destination.count, i) {
 		u32 here = min(sg->length, len - copied);
 
@@ -319,6 +391,12 @@ void vcd_data_release(struct vcd_request *req)
 	vcd_free_part(&req->source);
 	vcd_free_part(&req->destination);
 	vcd_free_copy(req);
-	vcd_unpin(&req->source_pages);
-	vcd_unpin(&req->destination_pages);
+	vcd_unpin_all(req);
+	if (req->mm)
+		mmdrop(req->mm);
+	req->mm = NULL;
+	if (req->claimed) {
+		vcd_user_release(req->user, req->claimed);
+		req->claimed = 0;
+	}
 }

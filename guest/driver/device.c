@@ -5,6 +5,7 @@
  * The device does what a program's ioctls ask for; this driver carries them there. See docs/virtio-
  * cryptodev.md for what passes between the two.
  */
+#include <linux/cpuhotplug.h>
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -20,6 +21,7 @@ MODULE_PARM_DESC(max_queues, "Queues of a device that are used, at most");
 struct workqueue_struct *vcd_workqueue;
 static dev_t vcd_devt;
 static DEFINE_IDA(vcd_minors);
+static enum cpuhp_state vcd_hotplug;
 
 static struct class vcd_class = {
 	.name = "cryptodev",
@@ -30,6 +32,13 @@ static void vcd_device_release(struct device *dev)
 	kfree(container_of(dev, struct vcd_device, dev));
 }
 
+/* The processor's vectors may have gone elsewhere with it. */
+static int vcd_cpu_online(unsigned int cpu, struct hlist_node *node)
+{
+	vcd_spread_interrupts(hlist_entry(node, struct vcd_device, hotplug));
+	return 0;
+}
+
 static int vcd_start(struct vcd_device *dev)
 {
 	int error;
@@ -38,6 +47,9 @@ static int vcd_start(struct vcd_device *dev)
 	error = vcd_start_queues(dev);
 	if (!error) {
 		virtio_device_ready(dev->vdev);
+		vcd_spread_interrupts(dev);
+		/* Fails only where processors have to be told of the new one. */
+		cpuhp_state_add_instance_nocalls(vcd_hotplug, &dev->hotplug);
 		dev->running = true;
 	}
 	mutex_unlock(&dev->lock);
@@ -47,8 +59,11 @@ static int vcd_start(struct vcd_device *dev)
 static void vcd_stop(struct vcd_device *dev, int error)
 {
 	mutex_lock(&dev->lock);
-	if (dev->running)
+	if (dev->running) {
+		/* After this vcd_cpu_online is not called, nor under way, for these queues. */
+		cpuhp_state_remove_instance_nocalls(vcd_hotplug, &dev->hotplug);
 		vcd_stop_queues(dev, error);
+	}
 	dev->running = false;
 	mutex_unlock(&dev->lock);
 }
@@ -103,6 +118,8 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 	if (!dev)
 		return NULL;
 	dev->vdev = vdev;
+	dev->max_handles = le32_to_cpu(config->max_handles);
+	dev->max_sessions = le32_to_cpu(config->max_sessions);
 	dev->max_data_len = min_t(u32, le32_to_cpu(config->max_data_len), VCD_MAX_DATA);
 	dev->max_auth_len = le32_to_cpu(config->max_auth_len);
 	dev->max_key_len = le16_to_cpu(config->max_key_len);
@@ -114,6 +131,10 @@ static struct vcd_device *vcd_device_new(struct virtio_device *vdev,
 		snprintf(dev->queues[i].name, sizeof(dev->queues[i].name), "requests.%u", i);
 	}
 	mutex_init(&dev->lock);
+	init_waitqueue_head(&dev->left);
+	spin_lock_init(&dev->users_lock);
+	INIT_LIST_HEAD(&dev->users);
+	INIT_LIST_HEAD(&dev->waiting_users);
 	INIT_WORK(&dev->reset_work, vcd_reset_work);
 	device_initialize(&dev->dev);
 	dev->dev.class = &vcd_class;
@@ -240,10 +261,17 @@ static int __init vcd_init(void)
 	error = alloc_chrdev_region(&vcd_devt, 0, VCD_MAX_DEVICES, "cryptodev");
 	if (error)
 		goto unregister_class;
+	error = cpuhp_setup_state_multi(CPUHP_AP_ONLINE_DYN, "crypto/virtio_cryptodev:online",
+					vcd_cpu_online, NULL);
+	if (error < 0)
+		goto unregister_region;
+	vcd_hotplug = error;
 	error = register_virtio_driver(&vcd_driver);
 	if (error)
-		goto unregister_region;
+		goto remove_hotplug;
 	return 0;
+remove_hotplug:
+	cpuhp_remove_multi_state(vcd_hotplug);
 unregister_region:
 	unregister_chrdev_region(vcd_devt, VCD_MAX_DEVICES);
 unregister_class:
@@ -257,6 +285,7 @@ module_init(vcd_init);
 static void __exit vcd_exit(void)
 {
 	unregister_virtio_driver(&vcd_driver);
+	cpuhp_remove_multi_state(vcd_hotplug);
 	unregister_chrdev_region(vcd_devt, VCD_MAX_DEVICES);
 	class_unregister(&vcd_class);
 	/* Requests that nobody waited for any more may be on their way to being freed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The driver's own types: a device, its queues, an open file, a request. */
+/* The driver's own types: a device, its queues, its users, an open file, a request. */
 #ifndef DRIVER_H
 #define DRIVER_H
 
@@ -26,6 +26,8 @@
 #define VCD_MAX_MAC	64
 #define VCD_MAX_IV	16
 #define VCD_MAX_AUTH	4096
+/* What is copied is copied in pieces of so much, where an operation can be cut: a power of 2 */
+#define VCD_PIECE	SZ_512K
 /* Largest data, whatever the device says: with all that is added to it a length fits 32 bits. */
 #define VCD_MAX_DATA	SZ_1G
 
@@ -38,11 +40,10 @@ struct vcd_queue {
 	/* Which life of the device this is: see vcd_device */
 	unsigned int generation;
 	unsigned int in_flight;
-	/*
-	 * The device was asked not to interrupt, for whoever made the only request in flight looks
-	 * for the answer.
-	 */
-	bool quiet;
+	/* How many look for answers: as long as there are any, the device need not interrupt. */
+	unsigned int pollers;
+	/* How long that is worth it, in nanoseconds: without the lock */
+	u64 poll_window;
 	/* Requests for which the ring had no room */
 	struct list_head backlog;
 	char name[16];
@@ -59,13 +60,26 @@ struct vcd_device {
 	/* Starting and stopping, one at a time */
 	struct mutex lock;
 	bool running;
+	/* While it runs, it hears of processors that come. */
+	struct hlist_node hotplug;
 	/*
 	 * Counts the starts. What was opened in an earlier life has a handle that means nothing
 	 * now, or that means another file: its requests must not reach the device.
 	 */
 	unsigned int generation;
 	struct work_struct reset_work;
+	/* Those who poll files hear here that the device has gone. */
+	wait_queue_head_t left;
 
+	/* What users have, and who waits for memory: see user.c. The lock is for all of it. */
+	spinlock_t users_lock;
+	struct list_head users;
+	struct list_head waiting_users;
+	u64 bytes;
+	unsigned int files;
+
+	u32 max_handles;
+	u32 max_sessions;
 	u32 max_data_len;
 	u32 max_auth_len;
 	u32 max_key_len;
@@ -77,10 +91,26 @@ struct vcd_device {
 	struct vcd_queue queues[];
 };
 
+/* Who has files of a device open, or memory that it still uses */
+struct vcd_user {
+	struct vcd_device *dev;
+	unsigned int references;
+	kuid_t uid;
+	struct list_head link;
+	unsigned int files;
+	unsigned long sessions;
+	u64 bytes;
+	/* struct vcd_claim; and the place among those who have any */
+	struct list_head claims;
+	struct list_head waiting;
+};
+
 /* An open file */
 struct vcd_file {
 	struct kref ref;
 	struct vcd_device *dev;
+	/* Who opened it, whoever uses it */
+	struct vcd_user *user;
 	/*
 	 * The order of requests on one queue is kept, so what must follow something else goes
 	 * through this one.
@@ -107,6 +137,8 @@ struct vcd_session {
 	u32 id;
 	bool has_cipher;
 	bool is_aead;
+	/* A message may be given in pieces, each with the IV that the one before has left. */
+	bool chains;
 	u16 block_size;
 	u16 iv_size;
 	u16 digest_size;
@@ -131,6 +163,8 @@ struct vcd_data {
 	 * for it
 	 */
 	bool pin;
+	/* Rather -E2BIG than a copy of more than VCD_PIECE, for the operation can be cut. */
+	bool can_cut;
 };
 
 /* Pages of a program's, pinned */
@@ -159,6 +193,14 @@ struct vcd_request {
 	struct work_struct work;
 	struct completion answered;
 	struct vcd_device *dev;
+	bool keeps_device;
+	/*
+	 * Whose it is; what is charged to it: the data, and the request itself once nobody waits
+	 * for it any more
+	 */
+	struct vcd_user *user;
+	u64 claimed;
+	u64 charged;
 	struct vcd_queue *queue;
 	unsigned int generation;
 	/* Once answered: 0, or why there is no answer; and how much the device has written */
@@ -168,6 +210,10 @@ struct vcd_request {
 	/* The program's memory, where the result goes, and that result if it was copied */
 	struct vcd_data data;
 	bool copied;
+	/* The result is written to pages of the program's, at any time until there is an answer. */
+	bool exposed;
+	/* Where the result of an asynchronous operation goes, if the pages cannot be pinned */
+	struct mm_struct *mm;
 	/* Data in small amounts stand behind the parts; larger ones in pages, pinned or a copy. */
 	u8 *linear;
 	struct vcd_pages source_pages;
@@ -206,10 +252,14 @@ extern struct workqueue_struct *vcd_workqueue;
 /* queue.c */
 int vcd_start_queues(struct vcd_device *dev);
 void vcd_stop_queues(struct vcd_device *dev, int error);
+bool vcd_device_left(const struct vcd_file *file);
+void vcd_spread_interrupts(struct vcd_device *dev);
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 void vcd_submit(struct vcd_request *req, struct vcd_queue *queue);
+void vcd_answered(struct vcd_request *req);
 bool vcd_withdraw(struct vcd_request *req);
 unsigned long vcd_timeout(void);
+int vcd_wait_answer(struct vcd_request *req);
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue);
 
 /* request.c */
@@ -217,7 +267,10 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 void vcd_request_put(struct vcd_request *req);
 void vcd_request_put_later(struct vcd_request *req);
 void vcd_request_taken(struct vcd_request *req);
+void vcd_request_charge(struct vcd_request *req);
+void vcd_request_settle_later(struct vcd_request *req);
 int vcd_request_add(struct vcd_request *req, const void __user *from, size_t len);
+int vcd_request_add_own(struct vcd_request *req, const void *from, size_t len);
 int vcd_request_answer(struct vcd_request *req, struct virtio_cryptodev_response *answer);
 int vcd_request_call(struct vcd_request *req, struct vcd_queue *queue,
 		     struct virtio_cryptodev_response *answer);
@@ -225,8 +278,19 @@ int vcd_request_call(struct vcd_request *req, struct vcd_queue *queue,
 /* data.c */
 size_t vcd_data_linear_len(const struct vcd_data *data);
 int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data);
+bool vcd_data_settles(const struct vcd_request *req);
 int vcd_data_copy_out(struct vcd_request *req, u32 len);
 void vcd_data_release(struct vcd_request *req);
+
+/* user.c */
+struct vcd_user *vcd_user_open(struct vcd_device *dev);
+void vcd_user_close(struct vcd_user *user);
+int vcd_user_add_session(struct vcd_user *user);
+void vcd_user_drop_sessions(struct vcd_user *user, unsigned long count);
+int vcd_user_admit(struct vcd_user *user);
+int vcd_user_claim(struct vcd_user *user, u64 bytes);
+void vcd_user_charge(struct vcd_user *user, u64 bytes);
+void vcd_user_release(struct vcd_user *user, u64 bytes);
 
 /* file.c */
 extern const struct file_operations vcd_file_operations;
@@ -251,7 +315,7 @@ void vcd_keep_tag_len(struct vcd_file *file, u32 id, u16 tag_len);
 void vcd_forget_sessions(struct vcd_file *file);
 
 /* crypt.c */
-struct vcd_request *vcd_crypt_prepare(struct vcd_file *file, const struct crypt_op *op, bool pin);
+struct vcd_request *vcd_crypt_prepare_async(struct vcd_file *file, const struct crypt_op *op);
 int vcd_crypt_finish(struct vcd_request *req, const struct crypt_op *op);
 int vcd_crypt(struct vcd_file *file, const struct crypt_op *op);
 int vcd_write_iv(const struct virtio_cryptodev_response *answer, u8 __user *iv);

@@ -14,6 +14,7 @@ static void vcd_file_free(struct kref *ref)
 	struct vcd_file *file = container_of(ref, struct vcd_file, ref);
 
 	vcd_forget_sessions(file);
+	vcd_user_close(file->user);
 	put_device(&file->dev->dev);
 	kfree(file);
 }
@@ -26,9 +27,16 @@ void vcd_file_put(struct vcd_file *file)
 static struct vcd_file *vcd_file_new(struct vcd_device *dev)
 {
 	struct vcd_file *file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	struct vcd_user *user;
 
 	if (!file)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	user = vcd_user_open(dev);
+	if (IS_ERR(user)) {
+		kfree(file);
+		return ERR_CAST(user);
+	}
+	file->user = user;
 	kref_init(&file->ref);
 	file->dev = dev;
 	get_device(&dev->dev);
@@ -64,8 +72,8 @@ static int vcd_open(struct inode *inode, struct file *filp)
 	struct vcd_file *file = vcd_file_new(dev);
 	int error;
 
-	if (!file)
-		return -ENOMEM;
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 	file->close = vcd_request_new(file, VIRTIO_CRYPTODEV_CLOSE, 0, 0);
 	if (IS_ERR(file->close)) {
 		error = PTR_ERR(file->close);
@@ -222,6 +230,7 @@ static __poll_t vcd_poll(struct file *filp, poll_table *wait)
 	struct vcd_file *file = filp->private_data;
 
 	poll_wait(filp, &file->poll, wait);
+	poll_wait(filp, &file->dev->left, wait);
 	return vcd_async_poll(file);
 }
 

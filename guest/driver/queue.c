@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Queues: requests on their way to the device and back, and the wait for them. */
-#include <linux/interrupt.h>
+#include <linux/cpumask.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 
@@ -19,29 +20,83 @@ MODULE_PARM_DESC(timeout_ms, "Milliseconds until an unanswered request fails wit
 
 static unsigned int poll_us = 100;
 module_param(poll_us, uint, 0644);
-MODULE_PARM_DESC(poll_us, "Microseconds to look for the answer to a lone request before sleeping");
+MODULE_PARM_DESC(poll_us, "Microseconds to look for an answer before sleeping, at most");
 
-/* The longest that a processor is kept from other work */
+/* The longest that a processor is kept from other work, in microseconds */
 #define VCD_POLL_MAX	1000u
+/* The shortest that is worth the effort, in nanoseconds */
+#define VCD_POLL_LEAST	5000u
 
 unsigned long vcd_timeout(void)
 {
 	return msecs_to_jiffies(clamp(READ_ONCE(timeout_ms), 1u, 3600u * 1000));
 }
 
+/* The queue of a processor, which has the queue's interrupts if each queue has its own */
+static unsigned int vcd_queue_of(const struct vcd_device *dev, unsigned int cpu)
+{
+	return cpu % dev->queue_count;
+}
+
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev)
 {
-	return &dev->queues[raw_smp_processor_id() % dev->queue_count];
+	return &dev->queues[vcd_queue_of(dev, raw_smp_processor_id())];
+}
+
+/*
+ * Has each queue interrupt where its requests come from. These vectors are the driver's own, not
+ * managed by the kernel, which would shut them down with the last processor that they are for:
+ * requests that are under way in that queue, or come by it later, must be answered all the same.
+ */
+void vcd_spread_interrupts(struct vcd_device *dev)
+{
+	cpumask_var_t mask;
+	unsigned int i, cpu;
+
+	/* Without, all goes on, more slowly. */
+	if (dev->queue_count == 1 || !zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return;
+	for (i = 0; i < dev->queue_count; i++) {
+		cpumask_clear(mask);
+		for_each_online_cpu(cpu)
+			if (vcd_queue_of(dev, cpu) == i)
+				cpumask_set_cpu(cpu, mask);
+		if (!cpumask_empty(mask))
+			virtqueue_set_affinity(dev->queues[i].vq, mask);
+	}
+	free_cpumask_var(mask);
+}
+
+/* There is an answer, or why there is none, for whoever waits. May run in an interrupt. */
+void vcd_answered(struct vcd_request *req)
+{
+	complete(&req->answered);
+	if (req->file)
+		wake_up_interruptible_poll(&req->file->poll, EPOLLIN | EPOLLRDNORM);
 }
 
 /* The queue's reference becomes whatever is left of the request; may run in an interrupt. */
 static void vcd_return(struct vcd_request *req, int error)
 {
 	req->error = error;
-	complete(&req->answered);
-	if (req->file)
-		wake_up_interruptible_poll(&req->file->poll, EPOLLIN | EPOLLRDNORM);
+	if (vcd_data_settles(req)) {
+		vcd_request_settle_later(req);
+		return;
+	}
+	vcd_answered(req);
 	vcd_request_put_later(req);
+}
+
+/* Whether the device that the file was opened on has gone, or has been started anew since */
+bool vcd_device_left(const struct vcd_file *file)
+{
+	struct vcd_queue *queue = file->queue;
+	bool left;
+
+	spin_lock_irq(&queue->lock);
+	left = !queue->vq || queue->generation != file->generation;
+	spin_unlock_irq(&queue->lock);
+	return left;
 }
 
 /* Puts a request into the ring: -ENOSPC if that is full. Called with the queue's lock. */
@@ -112,7 +167,6 @@ static void vcd_add_backlog(struct vcd_queue *queue)
  */
 static void vcd_collect(struct vcd_queue *queue)
 {
-	queue->quiet = false;
 	do {
 		virtqueue_disable_cb(queue->vq);
 		vcd_take_used(queue);
@@ -120,29 +174,20 @@ static void vcd_collect(struct vcd_queue *queue)
 	vcd_add_backlog(queue);
 }
 
-/*
- * A request is in the ring: has the device interrupt for it, unless it is alone there and whoever
- * asked for it is going to look for the answer. Returns whether that is so. Called with the queue's
- * lock.
- */
-static bool vcd_hush(struct vcd_queue *queue, bool poll)
+/* The same, while somebody looks for answers: interrupts are not wanted. */
+static void vcd_collect_quietly(struct vcd_queue *queue)
 {
-	if (!poll || queue->in_flight != 1) {
-		if (queue->quiet)
-			vcd_collect(queue);
-		return false;
-	}
-	if (!queue->quiet)
-		virtqueue_disable_cb(queue->vq);
-	queue->quiet = true;
-	return true;
+	vcd_take_used(queue);
+	if (!list_empty(&queue->backlog))
+		vcd_add_backlog(queue);
 }
 
+/* With `poll`, whoever asked looks for the answer if this says so: see vcd_poll. */
 static bool vcd_hand_over(struct vcd_request *req, struct vcd_queue *queue, bool poll)
 {
 	struct virtqueue *vq;
 	unsigned long flags;
-	bool kick = false, polled = false;
+	bool kick = false;
 	int error;
 
 	kref_get(&req->ref);
@@ -165,23 +210,22 @@ static bool vcd_hand_over(struct vcd_request *req, struct vcd_queue *queue, bool
 		error = -ENOSPC;
 	else
 		error = vcd_add(queue, req);
-	if (!error)
-		polled = vcd_hush(queue, poll);
 	if (error == -ENOSPC) {
 		list_add_tail(&req->link, &queue->backlog);
-		if (queue->quiet)
-			vcd_collect(queue);
 		error = 0;
 	}
-	if (!error)
+	if (!error) {
+		if (poll && !queue->pollers++)
+			virtqueue_disable_cb(vq);
 		kick = virtqueue_kick_prepare(vq);
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (kick)
 		virtqueue_notify(vq);
 	rcu_read_unlock();
 	if (error)
 		vcd_return(req, error);
-	return polled;
+	return poll && !error;
 }
 
 /*
@@ -201,9 +245,9 @@ static void vcd_used(struct virtqueue *vq)
 
 	spin_lock_irqsave(&queue->lock, flags);
 	if (queue->vq == vq) {
-		/* Quiet: an interrupt that was on its way already. There is no backlog then. */
-		if (queue->quiet)
-			vcd_take_used(queue);
+		/* An interrupt that was on its way already */
+		if (queue->pollers)
+			vcd_collect_quietly(queue);
 		else
 			vcd_collect(queue);
 	}
@@ -211,8 +255,8 @@ static void vcd_used(struct virtqueue *vq)
 }
 
 /*
- * Nobody waits any more for this request: if the device has not seen it yet, it never will. Returns
- * whether that is so.
+ * Nobody waits any more for this request: if the device has not seen it yet, it never will; if it
+ * has, the user is charged for it until it comes back. Returns whether the device will not see it.
  */
 bool vcd_withdraw(struct vcd_request *req)
 {
@@ -226,36 +270,71 @@ bool vcd_withdraw(struct vcd_request *req)
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (waiting)
 		vcd_request_put(req);
+	else
+		vcd_request_charge(req);
 	return waiting;
 }
 
-/*
- * Looks for the answer to a request that was alone in the ring, for as long as being interrupted
- * and woken would take: with a device that is quick, that is most of the time of a request. If it
- * does not come, the device is asked to interrupt.
- */
-static void vcd_poll(struct vcd_request *req)
+/* The longest that it may be worth to look for an answer, in nanoseconds */
+static u64 vcd_poll_limit(void)
 {
-	u64 limit = NSEC_PER_USEC * min(READ_ONCE(poll_us), VCD_POLL_MAX);
-	u64 start = local_clock();
-	struct vcd_queue *queue = req->queue;
-	bool more;
+	return NSEC_PER_USEC * min(READ_ONCE(poll_us), VCD_POLL_MAX);
+}
 
-	do {
-		more = !need_resched() && local_clock() - start < limit;
-		spin_lock_irq(&queue->lock);
-		/* Otherwise it was stopped, or interrupts again, for another request has come. */
-		if (queue->vq && queue->quiet) {
-			if (more)
-				vcd_take_used(queue);
-			else
-				vcd_collect(queue);
-		} else {
-			more = false;
+/*
+ * Looks for the answer, of this request and of all others in the queue, for as long as that gained
+ * something lately; nobody else must want the processor. Whoever leaves last has the device
+ * interrupt again.
+ */
+static void vcd_poll(struct vcd_request *req, u64 start)
+{
+	struct vcd_queue *queue = req->queue;
+	u64 window = min_t(u64, READ_ONCE(queue->poll_window), vcd_poll_limit());
+
+	while (!completion_done(&req->answered) && !need_resched() && single_task_running() &&
+	       local_clock() - start < window) {
+		/* Another one looks already. */
+		if (spin_trylock_irq(&queue->lock)) {
+			if (queue->vq)
+				vcd_collect_quietly(queue);
+			spin_unlock_irq(&queue->lock);
 		}
-		spin_unlock_irq(&queue->lock);
 		cpu_relax();
-	} while (more && !completion_done(&req->answered));
+	}
+	spin_lock_irq(&queue->lock);
+	if (!--queue->pollers && queue->vq)
+		vcd_collect(queue);
+	spin_unlock_irq(&queue->lock);
+}
+
+/*
+ * How long to look the next time, as KVM does for processors that halt: longer if that would have
+ * been enough for this answer, shorter if nothing allowed would have been.
+ */
+static void vcd_adapt(struct vcd_queue *queue, u64 waited)
+{
+	u64 window = READ_ONCE(queue->poll_window), limit = vcd_poll_limit();
+
+	if (waited > limit)
+		window = window / 2 < VCD_POLL_LEAST ? 0 : window / 2;
+	else if (waited > window)
+		window = min(max_t(u64, 2 * window, VCD_POLL_LEAST), limit);
+	else
+		return;
+	if (window != READ_ONCE(queue->poll_window))
+		WRITE_ONCE(queue->poll_window, window);
+}
+
+/*
+ * Waits for the answer without an end, for until it is there the device may write into the
+ * program's memory, which must not change once the program has been told of an error: -EINTR if the
+ * process is being killed, for then nobody is told. The guest may fall asleep meanwhile.
+ */
+int vcd_wait_answer(struct vcd_request *req)
+{
+	if (wait_for_completion_state(&req->answered, TASK_KILLABLE | TASK_FREEZABLE))
+		return -EINTR;
+	return req->error;
 }
 
 static int vcd_wait(struct vcd_request *req)
@@ -264,26 +343,32 @@ static int vcd_wait(struct vcd_request *req)
 
 	if (left > 0)
 		return req->error;
-	vcd_withdraw(req);
+	if (!vcd_withdraw(req) && !left && req->exposed)
+		return vcd_wait_answer(req);
 	return left ? -EINTR : -ETIMEDOUT;
 }
 
 /*
  * Hands a request to the device and waits for the answer: 0, or -ETIMEDOUT, -EINTR if the process
- * is being killed, -ENODEV, -EIO. Other signals wait until the operation is done: it cannot be
- * taken back, and must not be done twice.
+ * is being killed, -ENODEV, -EIO. After any of them the device writes no more into the memory of a
+ * program that is still there. Other signals wait until the operation is done: it cannot be taken
+ * back, and must not be done twice.
  */
 int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
 {
-	if (vcd_hand_over(req, queue, READ_ONCE(poll_us) > 0))
-		vcd_poll(req);
-	return vcd_wait(req);
+	u64 start = local_clock();
+	int error;
+
+	if (vcd_hand_over(req, queue, vcd_poll_limit() && READ_ONCE(queue->poll_window)))
+		vcd_poll(req, start);
+	error = vcd_wait(req);
+	if (vcd_poll_limit())
+		vcd_adapt(queue, local_clock() - start);
+	return error;
 }
 
 static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 {
-	/* Interrupts are spread over the CPUs, as requests are over the queues. */
-	struct irq_affinity affinity = { 0 };
 	unsigned int i, count = dev->queue_count;
 	int error;
 #ifdef VCD_HAVE_VIRTQUEUE_INFO
@@ -295,7 +380,7 @@ static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 		info[i].name = dev->queues[i].name;
 		info[i].callback = vcd_used;
 	}
-	error = virtio_find_vqs(dev->vdev, count, vqs, info, &affinity);
+	error = virtio_find_vqs(dev->vdev, count, vqs, info, NULL);
 	kfree(info);
 #else
 	vq_callback_t **callbacks = kcalloc(count, sizeof(*callbacks), GFP_KERNEL);
@@ -307,7 +392,7 @@ static int vcd_find_queues(struct vcd_device *dev, struct virtqueue **vqs)
 			names[i] = dev->queues[i].name;
 			callbacks[i] = vcd_used;
 		}
-		error = virtio_find_vqs(dev->vdev, count, vqs, callbacks, names, &affinity);
+		error = virtio_find_vqs(dev->vdev, count, vqs, callbacks, names, NULL);
 	}
 	kfree(callbacks);
 	kfree(names);
@@ -355,7 +440,6 @@ int vcd_start_queues(struct vcd_device *dev)
 		queue->vq = vqs[i];
 		queue->generation = dev->generation;
 		queue->in_flight = 0;
-		queue->quiet = false;
 		spin_unlock_irq(&queue->lock);
 	}
 free:
@@ -388,4 +472,5 @@ void vcd_stop_queues(struct vcd_device *dev, int error)
 		while ((req = virtqueue_detach_unused_buf(vq)))
 			vcd_return(req, error);
 	dev->vdev->config->del_vqs(dev->vdev);
+	wake_up_interruptible_poll(&dev->left, EPOLLHUP);
 }

@@ -5,9 +5,14 @@
 
 #include "driver.h"
 
-/* `capacity` bytes is the room for parts and linear data behind the header. */
+/*
+ * A request of a file's, `capacity` bytes of room for parts and linear data behind its header.
+ * Waits if the file's user has too much memory under way: -EINTR if the process is being killed;
+ * -ENOMEM.
+ */
 struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, size_t capacity)
 {
+	int error = vcd_user_admit(file->user);
 	struct vcd_request *req;
 
 	BUILD_BUG_ON(offsetof(struct vcd_request, parts) !=
@@ -15,6 +20,8 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 	BUILD_BUG_ON(offsetof(struct vcd_request, mac) !=
 		     offsetof(struct vcd_request, response) + sizeof(req->response));
 
+	if (error)
+		return ERR_PTR(error);
 	req = kzalloc(struct_size(req, parts, capacity), GFP_KERNEL_ACCOUNT);
 	if (!req)
 		return ERR_PTR(-ENOMEM);
@@ -22,7 +29,16 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 	INIT_LIST_HEAD(&req->link);
 	init_completion(&req->answered);
 	req->dev = file->dev;
-	get_device(&req->dev->dev);
+	/*
+	 * Requests are many, and processors share the counter: those that nobody waits for have
+	 * the device by their file or by the user they are charged to. What these create may have
+	 * to be ended after that.
+	 */
+	if (type == VIRTIO_CRYPTODEV_OPEN || ioctl == _IOC_NR(CIOCGSESSION)) {
+		get_device(&req->dev->dev);
+		req->keeps_device = true;
+	}
+	req->user = file->user;
 	req->generation = file->generation;
 	req->capacity = capacity;
 	req->header.type = cpu_to_le16(type);
@@ -35,6 +51,16 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 void vcd_request_taken(struct vcd_request *req)
 {
 	req->header.type = 0;
+}
+
+/*
+ * Nobody waits any more, and the device still has it: from now on the user has the memory, lest it
+ * take all by asking again and again. Called with the file, at most once.
+ */
+void vcd_request_charge(struct vcd_request *req)
+{
+	req->charged = struct_size(req, parts, req->capacity);
+	vcd_user_charge(req->user, req->charged);
 }
 
 /*
@@ -72,13 +98,17 @@ static void vcd_request_free(struct kref *ref)
 {
 	struct vcd_request *req = container_of(ref, struct vcd_request, ref);
 	struct vcd_device *dev = req->dev;
+	bool keeps_device = req->keeps_device;
 
 	vcd_data_release(req);
+	if (req->charged)
+		vcd_user_release(req->user, req->charged);
 	if (req->file)
 		vcd_file_put(req->file);
 	/* Keys, plaintext */
 	kfree_sensitive(req);
-	put_device(&dev->dev);
+	if (keeps_device)
+		put_device(&dev->dev);
 }
 
 void vcd_request_put(struct vcd_request *req)
@@ -108,13 +138,28 @@ void vcd_request_put_later(struct vcd_request *req)
 	kref_put(&req->ref, vcd_request_orphaned);
 }
 
+static bool vcd_part_fits(const struct vcd_request *req, size_t len)
+{
+	return !WARN_ON_ONCE(len > req->capacity - req->parts_len);
+}
+
 /* Adds a part, from the program's memory: -EFAULT if that cannot be read. */
 int vcd_request_add(struct vcd_request *req, const void __user *from, size_t len)
 {
-	if (WARN_ON_ONCE(len > req->capacity - req->parts_len))
+	if (!vcd_part_fits(req, len))
 		return -EIO;
 	if (copy_from_user(req->parts + req->parts_len, from, len))
 		return -EFAULT;
+	req->parts_len += len;
+	return 0;
+}
+
+/* Adds a part of the driver's own. */
+int vcd_request_add_own(struct vcd_request *req, const void *from, size_t len)
+{
+	if (!vcd_part_fits(req, len))
+		return -EIO;
+	memcpy(req->parts + req->parts_len, from, len);
 	req->parts_len += len;
 	return 0;
 }
@@ -193,4 +238,30 @@ int vcd_request_call(struct vcd_request *req, struct vcd_queue *queue,
 	int error = vcd_exchange(req, queue);
 
 	return error ?: vcd_request_answer(req, answer);
+}
+
+/*
+ * Brings a copied result to where the program wants it, which needs none of the program's address
+ * space, and lets go of the data's memory.
+ */
+static void vcd_request_settle(struct work_struct *work)
+{
+	struct vcd_request *req = container_of(work, struct vcd_request, work);
+	struct virtio_cryptodev_response answer;
+	int error = vcd_request_answer(req, &answer);
+
+	/* As vcd_crypt_finish, which finds nothing left to copy. */
+	if (!error || error == -EFAULT)
+		vcd_data_copy_out(req, le32_to_cpu(answer.data_len));
+	req->copied = false;
+	vcd_data_release(req);
+	vcd_answered(req);
+	vcd_request_put(req);
+}
+
+/* The queue's reference goes with it; may run in an interrupt. */
+void vcd_request_settle_later(struct vcd_request *req)
+{
+	INIT_WORK(&req->work, vcd_request_settle);
+	queue_work(vcd_workqueue, &req->work);
 }

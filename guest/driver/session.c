@@ -38,6 +38,26 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
+/* Whether the IV that is left is all that an operation knows of those before (6.7) */
+static bool vcd_cipher_chains(u32 cipher)
+{
+	switch (cipher) {
+	case CRYPTO_DES_CBC:
+	case CRYPTO_3DES_CBC:
+	case CRYPTO_BLF_CBC:
+	case CRYPTO_AES_CBC:
+	case CRYPTO_CAMELLIA_CBC:
+	case CRYPTO_AES_CTR:
+	case CRYPTO_AES_CFB:
+	case CRYPTO_AES_OFB:
+	case CRYPTO_AES_ECB:
+	case CRYPTO_NULL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * -EINVAL for an AEAD cipher with a key for a MAC; -EIO if the device says that its session is like
  * none there can be
@@ -58,6 +78,7 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	session->tag_size = le16_to_cpu(answer->session.tag_size);
 	session->tag_len = session->tag_size;
 	session->is_aead = session->tag_size;
+	session->chains = vcd_cipher_chains(op->cipher) && !session->digest_size;
 	if (session->iv_size > VCD_MAX_IV || session->digest_size > VCD_MAX_MAC ||
 	    session->tag_size > VCD_MAX_MAC || session->block_size > EALG_MAX_BLOCK_LEN)
 		error = -EIO;
@@ -97,13 +118,19 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 	req = vcd_session_request(file, op);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
+	error = vcd_user_add_session(file->user);
+	if (error)
+		goto put;
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	if (!error)
 		error = vcd_keep_session(file, &answer, op);
 	if (!error) {
 		op->ses = le32_to_cpu(answer.id);
 		vcd_request_taken(req);
+	} else {
+		vcd_user_drop_sessions(file->user, 1);
 	}
+put:
 	vcd_request_put_later(req);
 	return error;
 }
@@ -116,6 +143,7 @@ int vcd_end_session(struct vcd_file *file, u32 id)
 	if (!session)
 		return 0;
 	kfree_rcu(session, rcu);
+	vcd_user_drop_sessions(file->user, 1);
 	return vcd_end_device_session(file, id);
 }
 
@@ -148,10 +176,13 @@ void vcd_keep_tag_len(struct vcd_file *file, u32 id, u16 tag_len)
 void vcd_forget_sessions(struct vcd_file *file)
 {
 	struct vcd_session *session;
-	unsigned long id;
+	unsigned long id, count = 0;
 
-	xa_for_each(&file->sessions, id, session)
+	xa_for_each(&file->sessions, id, session) {
 		kfree(session);
+		count++;
+	}
+	vcd_user_drop_sessions(file->user, count);
 	xa_destroy(&file->sessions);
 }
 

@@ -4,6 +4,7 @@
  * Written to cryptodev.h alone. Files and sessions are called by numbers of the script's own:
  *
  *   open F                                    0 or -errno
+ *   become UID                                makes this another user's process
  *   openro F                                  the same, read-only
  *   close F
  *   get F G                                   CRIOGET: G is another descriptor of F
@@ -15,6 +16,7 @@
  *   rocrypt F S OP FLAGS SRC DST MAC IV       CIOCCRYPT with a struct that cannot be written to
  *   srtp F S OP FLAGS POS LEN PACKET TAG TAGLEN IV   of SRTP type: "RESULT PACKET TAG IV"
  *   srtpto F S OP FLAGS POS LEN PACKET TAG TAGLEN IV   the same with another destination
+ *   again                                     what stands now where the last CIOCCRYPT or CIOCASYNCCRYPT wrote: "DST"
  *   async F S OP FLAGS SRC DST MAC IV         CIOCASYNCCRYPT
  *   fetch F                                   CIOCASYNCFETCH: "RESULT JOB DST MAC IV"
  *   await F                                   poll until there is something to fetch, then fetch
@@ -28,8 +30,8 @@
  *   read F, write F, mmap F
  *
  * Bytes are hexadecimal, "-" for none; "rand:SEED:LENGTH" for many, "apart:SEED:LENGTH" for the same in pages that lie
- * apart; "null", "null:LENGTH" and "bad" for pointers that lead nowhere; "ro:LENGTH" for zeros that cannot be changed.
- * DST is "same", "new", "apart", "null", "bad" or "ro"; MAC and TAG are "room", "null", "bad", a TAG may be bytes.
+ * apart, "secret:SEED:LENGTH" in pages that nobody can pin; "null", "null:LENGTH" and "bad" for pointers that lead nowhere; "ro:LENGTH" for zeros that cannot be changed.
+ * DST is "same", "new", "apart", "secret", "null", "bad" or "ro"; MAC and TAG are "room", "null", "bad", a TAG may be bytes.
  * Memory for results is full of 0xaa first. Bytes of answers are hexadecimal, or, if there are many, "fnv:" and their
  * hash.
  */
@@ -49,6 +51,8 @@
 #include <unistd.h>
 
 enum { FILES = 512, SESSIONS = 4096, JOBS = 256, ROOM = 512, LONG = 4096 };
+/* The number of the system call, the same for all processors; older headers lack its name. */
+enum { MEMFD_SECRET = 447 };
 
 /* What programs that were built long ago count on */
 _Static_assert(sizeof(struct session_info_op) == 268 && sizeof(struct cphash_op) == 8, "without pointers");
@@ -135,6 +139,22 @@ static uint8_t *pages_apart(size_t length)
 	return at;
 }
 
+/* Memory of memfd_secret(2), which even the kernel has no map of */
+static uint8_t *secret_pages(size_t length)
+{
+	int fd = syscall(MEMFD_SECRET, 0);
+	uint8_t *at;
+
+	if (fd < 0 || ftruncate(fd, length + 1))
+		die("no secret memory", NULL);
+	at = mmap(NULL, length + 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		die("no secret memory", NULL);
+	close(fd);
+	memset(at, 0xaa, length + 1);
+	return at;
+}
+
 /* Memory with `room` bytes behind the data for what is longer than they, full of 0xaa */
 static struct bytes bytes(size_t room)
 {
@@ -150,6 +170,12 @@ static struct bytes bytes(size_t room)
 	}
 	if (sscanf(text, "apart:%u:%u", &seed, &result.length) == 2) {
 		result.at = pages_apart(result.length + room);
+		for (uint32_t i = 0; i < result.length; i++)
+			result.at[i] = xorshift(&seed);
+		return result;
+	}
+	if (sscanf(text, "secret:%u:%u", &seed, &result.length) == 2) {
+		result.at = secret_pages(result.length + room);
 		for (uint32_t i = 0; i < result.length; i++)
 			result.at[i] = xorshift(&seed);
 		return result;
@@ -215,6 +241,8 @@ static uint8_t *destination(struct bytes source, size_t length)
 		return room(length);
 	if (!strcmp(text, "apart"))
 		return pages_apart(length);
+	if (!strcmp(text, "secret"))
+		return secret_pages(length);
 	if (!strcmp(text, "ro"))
 		return mmap(NULL, length + 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return !strcmp(text, "bad") ? nowhere : NULL;
@@ -243,6 +271,8 @@ static void do_session(void)
 	printf("%d", result);
 }
 
+static struct crypt_op last;
+
 static struct crypt_op crypt_arguments(void)
 {
 	struct crypt_op op = { .ses = session(), .op = number(), .flags = number() };
@@ -253,6 +283,7 @@ static struct crypt_op crypt_arguments(void)
 	op.dst = destination(source, source.length);
 	op.mac = target(HASH_MAX_LEN);
 	op.iv = bytes(0).at;
+	last = op;
 	return op;
 }
 
@@ -486,6 +517,8 @@ static void step(const char *command)
 
 	if (!strcmp(command, "open"))
 		do_open(O_RDWR);
+	else if (!strcmp(command, "become"))
+		printf("%d", setuid(number()) ? -errno : 0);
 	else if (!strcmp(command, "openro"))
 		do_open(O_RDONLY);
 	else if (!strcmp(command, "close"))
@@ -511,6 +544,8 @@ static void step(const char *command)
 		do_srtp(false);
 	else if (!strcmp(command, "srtpto"))
 		do_srtp(true);
+	else if (!strcmp(command, "again"))
+		print(last.dst, last.len);
 	else if (!strcmp(command, "async"))
 		do_async();
 	else if (!strcmp(command, "fetch"))

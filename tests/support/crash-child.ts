@@ -6,16 +6,17 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEngineDevice } from '@skytale/cryptodev';
-import { ChatClient } from '../../packages/chat/src/client/chat-client.ts';
+import { openNodeClient } from '../../packages/chat/src/client/node/node-client.ts';
 import { quick } from '../../packages/chat/src/client/testing/room-fixture.ts';
 import { RoomKeys } from '../../packages/chat/src/encryption/key-schedule.ts';
 import { parseServerAddress } from '../../packages/chat/src/encryption/server-address.ts';
+import { nodeCrypto } from '../../packages/chat/src/node-crypto.ts';
 
 const [role = '', port, directory = '', secret = '', count] = process.argv.slice(2);
 const device = await openEngineDevice('node');
-const client = await ChatClient.open({
+const client = await openNodeClient({
   server: parseServerAddress(`127.0.0.1:${port}`),
-  keys: new RoomKeys(Buffer.from(secret, 'hex')),
+  keys: await RoomKeys.derive(nodeCrypto(), Buffer.from(secret, 'hex')),
   name: role,
   device,
   stateDirectory: directory,
@@ -33,7 +34,7 @@ await device.close();
 
 /** What is durable need not be said again: its number tells which line it was. */
 async function sendAll(): Promise<void> {
-  client.on('message', ({ seq }) => client.confirm(seq));
+  client.on('message', ({ seq }) => void client.confirm(seq));
   const sends: Promise<unknown>[] = [];
   for (let line = client.lastSent + 1; line <= Number(count); line += 1)
     sends.push(client.send(`line ${line}`));
@@ -58,7 +59,7 @@ async function receiveAll(): Promise<void> {
       appendFileSync(file, `${text}\n`);
       shown += 1;
     }
-    client.confirm(seq);
+    void client.confirm(seq);
     process.stdout.write('.');
     check();
   });

@@ -190,7 +190,7 @@ class Model {
     if (held === undefined) return failed;
     const { op, flags, length } = operation;
     const cipher = ciphers.get(held.cipher);
-    if (cipher === undefined ? op === DECRYPT : length % cipher.block !== 0) return failed;
+    if (cipher !== undefined && length % cipher.block !== 0) return failed;
 
     const source = pseudoRandom(operation.seed, length);
     let plaintext = source;

@@ -171,7 +171,9 @@ export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 1500): 
       [`crypt 0 0 0 0 rand:1:65536 bad null ${ivHex}`, EFAULT],
       [`crypt 0 0 0 0 rand:1:65536 ro null ${ivHex}`, EFAULT],
       [`crypt 0 0 0 0 ${hex(text)} new null bad`, EFAULT],
-      [`crypt 0 4 ${DECRYPT} 0 ${hex(text)} null room null`, EINVAL],
+      // A hash has no direction, but only the two there are may be named.
+      [`crypt 0 4 ${DECRYPT} 0 ${hex(text)} null room null`, 0],
+      [`crypt 0 4 2 0 ${hex(text)} null room null`, EINVAL],
       [`crypt 0 4 0 0 bad null room null`, EFAULT],
       [`crypt 0 4 0 0 ${hex(text)} null null null`, EFAULT],
       [`crypt 0 4 0 0 ${hex(text)} null bad null`, EFAULT],
@@ -299,6 +301,8 @@ export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 1500): 
       [seal('new'), `0 64 16 48 ${hex(sealed)} ${nonce}`],
       [seal('same'), `0 64 16 48 ${hex(sealed)} ${nonce}`],
       [seal('new', 0, NO_ZC), `0 64 16 48 ${hex(sealed)} ${nonce}`],
+      // Records of TLS are no other to it.
+      [seal('new', 0, TLS), `0 64 16 48 ${hex(sealed)} ${nonce}`],
       [open(sealed, 'new'), `0 48 16 48 ${hex(text)} ${nonce}`],
       [open(sealed, 'same'), `0 48 16 48 ${hex(text)} ${nonce}`],
       // Nothing of what was decrypted is given out.
@@ -428,6 +432,15 @@ export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 1500): 
     assert.match(
       speed,
       /^aes-cbc +4096 bytes +16 in flight +\d+ op\/s.*\naes-cbc +16 bytes +16 in flight +\d+ op\/s/,
+    );
+    for (const cipher of ['aes-gcm', 'aes-ccm', 'chacha20-poly1305']) {
+      const sealing = await guest.check([tool, 'speed', '-s', '0.05', cipher, '4096']);
+      assert.match(sealing, new RegExp(`^${cipher} +4096 bytes +1 in flight +\\d+ op/s`));
+    }
+    const kept = `echo ${keyHex} >/tmp/key; ${tool} encrypt aes-cbc @/tmp/key ${ivHex} | ${tool} digest sha256`;
+    assert.equal(
+      await guest.check(kept, { input }),
+      `${createHash('sha256').update(sealed).digest('hex')}\n`,
     );
     assert.equal((await guest.run([tool, 'encrypt', 'rot13', '00'])).status, 1);
   });

@@ -1,7 +1,7 @@
 /**
  * The guest's driver in a guest: module and test programs, built for it, and devices that this process serves.
  */
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
 import { serveDevice } from '@skytale/vhost-user';
@@ -17,6 +17,7 @@ import {
   type KernelName,
   programPackages,
   type Qemu,
+  type QemuDevice,
   runInTree,
   VmError,
   vhostUserDevice,
@@ -47,8 +48,16 @@ export class GuestBuild implements Disposable {
     return this.#directory.join(...parts);
   }
 
-  /** Builds the driver; returns the path of the module. */
-  async driver(): Promise<string> {
+  /**
+   * Builds the driver; returns the path of the module.
+   * @param virtioId of the devices that it takes, if QEMU is to show them as something else than it does usually
+   */
+  async driver(virtioId?: number): Promise<string> {
+    if (virtioId !== undefined) {
+      const header = this.path('driver', 'virtio_cryptodev.h');
+      const text = await readFile(header, 'utf8');
+      await writeFile(header, text.replace(/(VIRTIO_ID_CRYPTODEV_QEMU\s+)\d+/, `$1${virtioId}`));
+    }
     await buildModules(this.kernel, this.path('driver'), { extraPackages: checkPackages });
     return this.path('driver', 'virtio_cryptodev.ko');
   }
@@ -102,6 +111,13 @@ export async function serveCryptodev(
   };
 }
 
+/** The same device as one of QEMU's disks */
+function asDisk(device: QemuDevice): QemuDevice {
+  const { id = '', chardev = '', num_vqs: queues = 1, vq_size: size = 128 } = device.properties;
+  const properties = { driver: 'vhost-user-blk-pci', id, chardev, 'num-queues': queues, 'queue-size': size };
+  return { ...device, properties: { ...properties, vectors: Number(queues) + 1 } };
+}
+
 /**
  * Boots a guest with one device, its driver loaded with these parameters from /run/driver.ko, and /dev/crypto in
  * its place.
@@ -109,13 +125,20 @@ export async function serveCryptodev(
 export async function launchCryptodevGuest(
   kernel: Kernel,
   module: string,
-  options: GuestOptions & { readonly parameters?: string; readonly device?: VirtioCryptodevOptions } = {},
+  options: GuestOptions & {
+    readonly parameters?: string;
+    readonly device?: VirtioCryptodevOptions;
+    /** In the guise of a disk, with a vector for each queue; for a driver that takes those. */
+    readonly blockLike?: boolean;
+  } = {},
 ) {
   const qemu = await findQemu(11);
-  const { parameters = '', device, ...guestOptions } = options;
+  const { parameters = '', device, blockLike = false, ...guestOptions } = options;
   await using stack = new AsyncDisposableStack();
-  const served = stack.use(await serveCryptodev(qemu, 'cryptodev', device));
-  const guest = stack.use(await Guest.launch({ qemu, kernel, devices: [served.device], ...guestOptions }));
+  const maker = blockLike ? new URL('./block-like-device.ts', import.meta.url) : undefined;
+  const served = stack.use(await serveCryptodev(qemu, 'cryptodev', device, maker));
+  const devices = [blockLike ? asDisk(served.device) : served.device];
+  const guest = stack.use(await Guest.launch({ qemu, kernel, devices, ...guestOptions }));
   await guest.check(
     `cat >/run/driver.ko && insmod /run/driver.ko ${parameters} && ln -s cryptodev0 /dev/crypto`,
     {
@@ -124,6 +147,35 @@ export async function launchCryptodevGuest(
   );
   const owned = stack.move();
   return { qemu, guest, served, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A guest that was booted with the driver, and the QEMU that it is in */
+export type CryptodevGuest = Awaited<ReturnType<typeof launchCryptodevGuest>>;
+
+/** Sets a parameter of the driver's in a guest. */
+export const setParameter = (guest: Guest, name: string, value: number) =>
+  guest.check(`echo ${value} >/sys/module/virtio_cryptodev/parameters/${name}`);
+
+/** Waits in the guest. */
+export const until = (guest: Guest, condition: string) =>
+  guest.check(`until ${condition}; do sleep 0.05; done`);
+
+/** Another device in a guest with a slot for it, /dev/cryptodev1, for as long as this is in scope */
+export async function plugAnother(
+  { qemu, guest }: CryptodevGuest,
+  options: VirtioCryptodevOptions = {},
+  module?: URL,
+): Promise<AsyncDisposable> {
+  const another = await serveCryptodev(qemu, 'another', options, module);
+  await guest.plug(another.device);
+  await until(guest, 'test -e /dev/cryptodev1');
+  return {
+    async [Symbol.asyncDispose]() {
+      await guest.unplug(another.device);
+      await until(guest, '! test -e /dev/cryptodev1');
+      await another[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Why guests with the driver and these kernels cannot be had on this machine, or undefined. */

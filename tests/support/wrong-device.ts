@@ -77,7 +77,9 @@ export const wrongHeads: Readonly<Record<string, number>> = {
 export const firstWrongHead = 0xe0;
 /** The device fails: DEVICE_NEEDS_RESET. */
 export const failure = 0xfd;
-/** Keeps all requests that somebody waits for from now on, until a file is closed. */
+/** Carries out what is kept, and keeps no more. */
+export const releaseAll = 0xfc;
+/** Keeps all requests that somebody waits for from now on, until `releaseAll`. */
 export const keepAll = 0xfe;
 /** Keeps the next request that somebody waits for, whatever it is, until one comes after that. */
 export const keepNext = 0xff;
@@ -94,12 +96,12 @@ class WrongDevice extends VirtioCryptodevDevice implements VirtioDevice {
     request.readable.copyTo(0, Math.min(48, request.readable.byteLength), header);
     const type = header.readUInt16LE(requestAt.type);
     const ioctl = type === IOCTL ? header.readUInt16LE(requestAt.ioctl) : 0;
-    if (type === CLOSE && this.#keep === 'all') this.#carryOutKept();
     if (type === CLOSE || ioctl === CIOCFSESSION) return super.handle(queueIndex, request);
     const creating = ioctl === CIOCGSESSION;
     const number = creating
       ? header.readUInt16LE(requestAt.macKeyLength)
       : header.readUInt16LE(requestAt.flags) >> 8;
+    if (number === releaseAll) this.#carryOutKept();
     if (number === failure) throw new Error('the device was to fail');
     if (this.#keep !== undefined) {
       if (this.#keep === 'next') this.#keep = undefined;
@@ -113,13 +115,14 @@ class WrongDevice extends VirtioCryptodevDevice implements VirtioDevice {
     const head = Object.values(wrongHeads)[number - firstWrongHead];
     if (head !== undefined) (request as VirtioRequest & OwnHead).head = head;
     const lie = Object.values(creating ? sessionLies : operationLies)[number - 1];
+    if (lie === undefined) return super.handle(queueIndex, request);
     const { readable, writable } = request;
-    return super.handle(
-      queueIndex,
-      lie === undefined
-        ? request
-        : { readable, writable, complete: (written) => request.complete(told(lie, request, written)) },
-    );
+    return super.handle(queueIndex, {
+      readable,
+      writable,
+      complete: (written) => request.complete(told(lie, request, written)),
+      giveBack: (written) => request.giveBack(written),
+    });
   }
 
   /** What is kept lies in memory that the driver wants back. */

@@ -43,6 +43,7 @@ export type EngineDeviceOptions = {
   readonly maxMemory?: number;
 };
 
+/** Most bytes that a device allocates at a time, unless told otherwise. */
 const maxMemoryDefault = 64 * 1024 * 1024;
 const none = new Uint8Array(0);
 

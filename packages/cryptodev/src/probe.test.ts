@@ -112,6 +112,9 @@ describe('probe', () => {
     assert.deepEqual([fake!.present, loaded!.present], [false, true]);
     assert.match(fake!.missing, /no character device/);
     assert.equal(loaded!.missing, '');
+    const without = await machine('no-alg', '', 'protocol  size sockets\n');
+    // No advice to load modules that many systems forbid on purpose.
+    assert.match((await probe(without)).devices[1]!.missing, /^not loaded, and nothing needs it/);
   });
 
   it('knows nothing of a processor it has no table for, and does not mind', async () => {

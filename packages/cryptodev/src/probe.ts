@@ -205,5 +205,9 @@ async function probeAfAlg(proc: string): Promise<DeviceReport> {
   const protocols = await readFile(`${proc}/net/protocols`, 'utf8').catch(() => undefined);
   if (protocols === undefined) return report(false, 'this system does not list its protocols: not Linux?');
   if (/^ALG\s/m.test(protocols)) return report(true, '');
-  return report(false, 'not loaded: load the modules af_alg, algif_skcipher, algif_hash, algif_aead');
+  // No advice to load it: every program can reach the kernel through it, and many distributions forbid its modules.
+  return report(
+    false,
+    'not loaded, and nothing needs it: openssl does the same faster, in this process; many systems forbid it on purpose',
+  );
 }

@@ -1,7 +1,12 @@
-/** A device's requests whose operations an engine carries out together: they are answered when that is done. */
+/**
+ * A device's requests whose operations an engine carries out together: they are answered when that is done. Nobody can
+ * tell by the results that it was not one after another: an operation that reads or overwrites what one in the batch
+ * writes, or overwrites what it reads, waits for it, and so does every request that is not put in (`run`).
+ */
 import type { Segments } from '@skytale/virtio';
 import type { Direction } from './crypto-device.ts';
 import type { CipherBatch, Engine, EngineCipher } from './engine.ts';
+import { RangeSet } from './range-set.ts';
 
 /** In place of a status: the request is in a batch, and will be answered with it. */
 export const deferred = -1;
@@ -12,6 +17,9 @@ export class RequestBatch<Request> {
   readonly #settle: (request: Request, error: unknown) => void;
   /** In the order of the operations in the batch. */
   readonly #requests: Request[] = [];
+  /** What the operations in the batch will read and write. */
+  readonly #sources = new RangeSet();
+  readonly #destinations = new RangeSet();
 
   /**
    * @param settle called for each request, in order, when its operation was carried out; with an error if it was not.
@@ -28,7 +36,24 @@ export class RequestBatch<Request> {
   }
 
   /**
-   * Puts the operation of `request` in, as `CipherBatch.add`; if the batch is full, carries that out first.
+   * To be called before an operation is put in, and before its source is looked at: if the batch is full, or if it
+   * makes a difference which of them comes first, what is in it is carried out.
+   */
+  makeWay(source: Segments, destination: Segments): void {
+    const { length } = this.#requests;
+    if (length === 0) return;
+    const isFull = length === this.#batch!.capacity;
+    if (
+      isFull ||
+      this.#destinations.overlaps(source) ||
+      this.#destinations.overlaps(destination) ||
+      this.#sources.overlaps(destination)
+    )
+      this.run();
+  }
+
+  /**
+   * Puts the operation of `request` in, as `CipherBatch.add`, after `makeWay`.
    * @returns false if it is to be carried out by `EngineCipher.crypt`: always, with an engine that has no batches
    * @throws {CryptoError} what the engine has against it
    */
@@ -42,9 +67,10 @@ export class RequestBatch<Request> {
   ): boolean {
     const batch = this.#batch;
     if (batch === undefined) return false;
-    if (this.#requests.length === batch.capacity) this.run();
     if (!batch.add(cipher, direction, iv, source, destination)) return false;
     this.#requests.push(request);
+    this.#sources.add(source);
+    this.#destinations.add(destination);
     return true;
   }
 
@@ -52,6 +78,8 @@ export class RequestBatch<Request> {
   run(): void {
     const requests = this.#requests;
     if (requests.length === 0) return;
+    this.#sources.clear();
+    this.#destinations.clear();
     let failure: unknown;
     try {
       this.#batch!.run();

@@ -1,6 +1,7 @@
 /** The server's log, on standard error: for people on a terminal, JSON lines for a pipe. */
 import pino from 'pino';
 import pretty from 'pino-pretty';
+import { displayText } from './safe-text.ts';
 
 export type Log = { readonly logger: pino.Logger; readonly flush: () => void };
 
@@ -18,7 +19,11 @@ export function openLog(level: string): Log {
       ignore: 'pid,hostname',
       translateTime: 'SYS:HH:MM:ss',
     });
-    return { logger: pino({ level, base: null }, stream), flush: () => {} };
+    // Parsed and shown on a terminal, a text is not escaped as JSON any more.
+    const harmless = (_key: string, value: unknown) =>
+      typeof value === 'string' ? displayText(value) : value;
+    const write = (line: string) => stream.write(`${JSON.stringify(JSON.parse(line, harmless))}\n`);
+    return { logger: pino({ level, base: null }, { write }), flush: () => {} };
   }
   const destination = pino.destination({ dest: 2, sync: false, maxLength: mostWaiting });
   return {

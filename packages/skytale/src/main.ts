@@ -4,6 +4,7 @@ import { enableCompileCache } from 'node:module';
 import { cacheDirectory } from './directories.ts';
 import { exitCodeFor, explain } from './explain.ts';
 import { runProgram } from './program.ts';
+import { displayLine, displayText } from './safe-text.ts';
 import { styleFor } from './style.ts';
 
 // Commands are loaded when they run. Stripping and compiling them anew took two thirds of that time.
@@ -11,11 +12,11 @@ enableCompileCache(cacheDirectory(process.env));
 
 function fail(error: unknown): void {
   const style = styleFor(process.stderr);
-  process.stderr.write(`${style('red', 'skytale:')} ${explain(error)}\n`);
+  process.stderr.write(`${style('red', 'skytale:')} ${displayLine(explain(error))}\n`);
   if (process.env.SKYTALE_DEBUG === '1' && error instanceof Error) {
-    process.stderr.write(`${error.stack}\n`);
+    process.stderr.write(`${displayText(error.stack ?? '')}\n`);
     for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-      process.stderr.write(`because of ${cause.stack}\n`);
+      process.stderr.write(`because of ${displayText(cause.stack ?? '')}\n`);
     }
   }
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from './command-error.ts';
 import { resolveSettings, variableOf } from './resolve-settings.ts';
+import { serverSettings } from './server-values.ts';
 import { type Setting, type SettingName, settings, type Values } from './settings.ts';
 
 /** Carries out a command. @returns the exit code */
@@ -10,7 +11,7 @@ type Action<Name extends SettingName> = (values: Values<Name>, ...args: string[]
 
 type Definition<Name extends SettingName> = {
   readonly name: string;
-  readonly argument?: readonly [name: string, help: string];
+  readonly argument?: readonly [name: string, help: string, optional?: 'optional'];
   /** Any number of words after the options, as they are. */
   readonly rest?: readonly [name: string, help: string];
   readonly summary: string;
@@ -22,34 +23,6 @@ type Definition<Name extends SettingName> = {
 };
 
 const define = <const Name extends SettingName>(definition: Definition<Name>): Definition<Name> => definition;
-
-const serverSettings = [
-  'listen',
-  'http',
-  'data',
-  'tls-cert',
-  'tls-key',
-  'origins',
-  'durability',
-  'retention-days',
-  'log-level',
-  'max-storage',
-  'max-room-size',
-  'max-rooms',
-  'max-frame',
-  'max-connections',
-  'max-per-address',
-  'frames-per-second',
-  'frames-burst',
-  'bytes-per-second',
-  'bytes-burst',
-  'hello-timeout',
-  'idle-timeout',
-  'write-timeout',
-  'close-timeout',
-  'presence-delay',
-] as const;
-export type ServerValues = Values<(typeof serverSettings)[number]>;
 
 const commands = [
   define({
@@ -66,6 +39,24 @@ const commands = [
     load: async () => (await import('./commands/serve.ts')).serve,
   }),
   define({
+    name: 'rooms',
+    argument: ['ACTION...', '"delete ROOM" deletes a room; without it, all are listed', 'optional'],
+    summary: 'list or delete the rooms of a server that runs',
+    description:
+      'Lists the rooms of the server that runs with its data in the directory of --data, as its user: when each ' +
+      'was made and used, its size, and from which address it was made. "delete ROOM" deletes a room with all that ' +
+      'was said in it, and hangs up on those who are in it; there is no way back. The first digits of a room will do ' +
+      'where only one begins with them. What is said in a room neither the server can read nor its owner.\n\n' +
+      'With --json every line of standard output is a room: {"room":"…","messages":7,"bytes":2100,"members":2,' +
+      '"createdAt":"2026-01-31T12:00:00.000Z","usedAt":"…","createdFrom":"192.0.2.1"}.',
+    settings: ['data', 'json'],
+    examples: `
+  skytale rooms
+  skytale rooms delete 3f9a01c7
+  skytale rooms --json | jq 'select(.members == 0)'`,
+    load: async () => (await import('./commands/rooms.ts')).rooms,
+  }),
+  define({
     name: 'invite',
     summary: 'make a room and print the link that lets people in',
     description:
@@ -80,16 +71,22 @@ const commands = [
   }),
   define({
     name: 'chat',
-    argument: ['INVITE', 'the link that "skytale invite" printed, in quotes (it contains a #)'],
+    argument: ['INVITE', 'the link that "skytale invite" printed, in quotes (it contains a #)', 'optional'],
     summary: 'talk in a room',
     description:
       'Talks in a room. On a terminal it is a chat client; type /help in it. In a pipe every line of standard ' +
       'input is sent as a message, every message of the others is printed as a line of standard output, and ' +
       'everything else goes to standard error. At the end of the input it waits until the server has stored ' +
       'all of it, then ends; with --follow it stays.\n\n' +
+      'INVITE as an argument is seen by every user of this machine (ps) and kept in the history of the shell. ' +
+      '--invite-file and SKYTALE_INVITE are not.\n\n' +
+      'A line that no message can carry is put into a file unsent-….txt in the directory of --state; the others ' +
+      'are sent, and the exit code is 3.\n\n' +
       'A line ends with LF or CR LF. In text format a line break within a message is printed as \\n, a backslash as \\\\, another control ' +
-      'character (but tab) as \\xNN, and a character that reorders text as \\uNNNN. In json format a line is ' +
-      '{"seq":7,"from":"alice","text":"…","at":"2026-01-31T12:00:00.000Z"}.',
+      'character (but tab) as \\xNN, and what cannot be seen or reorders text as \\uNNNN. In json format each line is ' +
+      'an object with a type; docs/bots.md describes them. Of messages it is {"type":"message","seq":7,' +
+      '"at":"2026-01-31T12:00:00.000Z","member":"…","from":"alice","text":"…","own":false,"again":false}. The name ' +
+      'in "from" can be taken by anybody; "member" cannot.',
     settings: [
       'name',
       'crypto',
@@ -98,14 +95,18 @@ const commands = [
       'format',
       'state',
       'timeout',
+      'invite-file',
       'passphrase-file',
       'ca-file',
     ],
     examples: `
   skytale chat 'skytale://127.0.0.1:7000/…#…' --name alice
-  make 2>&1 | skytale chat "$INVITE" --name build
-  skytale chat "$INVITE" --follow </dev/null      only listen
-  skytale chat "$INVITE" --since 0 --format json </dev/null`,
+  skytale chat --invite-file room.invite --name alice
+  skytale chat --invite-file - --name alice       paste the invite when it asks
+  make 2>&1 | skytale chat --invite-file room.invite --name build
+  export SKYTALE_INVITE="$(cat room.invite)"
+  skytale chat --follow </dev/null                only listen
+  skytale chat --since 0 --format json </dev/null`,
     load: async () => (await import('./commands/chat.ts')).chat,
   }),
   define({
@@ -125,7 +126,7 @@ const commands = [
       'and prints the arguments that attach it to QEMU. It ends on SIGINT or SIGTERM. SIGUSR1 makes it print ' +
       'counters.\n\n' +
       'With --json every line of standard output is an event; the first is {"event":"listening","socket":"…"}.',
-    settings: ['model', 'socket', 'engine', 'queues', 'metrics', 'json', 'log-level'],
+    settings: ['model', 'socket', 'engine', 'queues', 'trust-vmm-memory', 'metrics', 'json', 'log-level'],
     examples: `
   skytale device --socket /run/crypto.sock
   skytale device --socket /run/crypto.sock --metrics 127.0.0.1:9464
@@ -211,6 +212,14 @@ Begin with:
 
 Every option can also be given in the environment, as ${variableOf('log-level')} for --log-level, or in the
 JSON file that --config names. NO_COLOR=1 turns colours off, SKYTALE_DEBUG=1 turns stack traces on.
+
+Exit codes:
+  0      done
+  1      it failed; the last line of standard error says why
+  2      a wrong command, option or setting; nothing was done
+  3      "chat" in a pipe: done, but some lines could not be sent; a file has them, and standard error says which
+  128+n  ended by signal n; "vm" ends with the code of its command
+
 "skytale COMMAND --help" explains a command.`;
 
 function addCommand(
@@ -223,14 +232,21 @@ function addCommand(
     .summary(definition.summary)
     .description(definition.description ?? `${capitalized(definition.summary)}.`)
     .usage(
-      [definition.argument?.[0], '[OPTIONS]', definition.rest && `[-- ${definition.rest[0]}]`]
+      [
+        definition.argument?.[2] ? `[${definition.argument[0]}]` : definition.argument?.[0],
+        '[OPTIONS]',
+        definition.rest && `[-- ${definition.rest[0]}]`,
+      ]
         .filter(Boolean)
         .join(' '),
     )
     .helpOption('--help', 'explain')
     .allowExcessArguments(false)
     .addHelpText('after', `\nExamples:${definition.examples}`);
-  if (definition.argument) command.argument(`<${definition.argument[0]}>`, definition.argument[1]);
+  if (definition.argument) {
+    const [name, help, optional] = definition.argument;
+    command.argument(optional ? `[${name}]` : `<${name}>`, help);
+  }
   if (definition.rest) command.argument(`[${definition.rest[0]}]`, definition.rest[1]);
   const options = definition.settings.map((name) => optionOf(name));
   for (const option of options) command.addOption(option);

@@ -3,9 +3,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { serverSettings } from '@skytale/chat';
+import { settingTable } from '@skytale/chat/setting-table';
 import { UsageError } from './command-error.ts';
 import { resolveSettings, variableOf } from './resolve-settings.ts';
-import { formatAddress, parseAddress, parseAddresses, parseSize, parseTime } from './setting-values.ts';
+import { serverFlagNames } from './server-flags.ts';
+import { serverSettingsOf } from './server-settings.ts';
+import {
+  formatAddress,
+  formatSize,
+  formatTime,
+  parseAddress,
+  parseAddresses,
+  parseSize,
+  parseTime,
+} from './setting-values.ts';
 import { type SettingName, settings } from './settings.ts';
 
 describe('settings', () => {
@@ -71,8 +83,34 @@ describe('settings', () => {
     assert.deepEqual(['1', '50ms', '10s', '2h'].map(parseTime), [1000, 50, 10_000, 7_200_000]);
     for (const text of ['', '-1', '1X', 'K', '1.5G']) assert.throws(() => parseSize(text), /size/);
     for (const text of ['', '0', '25h', '1d']) assert.throws(() => parseTime(text), /time/);
+    for (const text of ['10', '64K', '1G', '0']) assert.equal(formatSize(parseSize(text)), text);
+    for (const text of ['50ms', '10s', '90s']) assert.equal(formatTime(parseTime(text)), text);
     assert.deepEqual(parseAddresses('off'), []);
     assert.deepEqual(parseAddresses('[::1]:1, a:2').map(formatAddress), ['[::1]:1', 'a:2']);
+  });
+
+  it('of a server mean the same as flags and to the server itself', () => {
+    const names = [...serverFlagNames, 'tls-cert', 'tls-key', 'log-level'] as const;
+    const valuesOf = (flags: Record<string, string>) => resolveSettings(names, flags, {}, undefined);
+    const own = serverSettings(serverSettingsOf(valuesOf({ data: 'skytale-data' })));
+    assert.deepEqual(own, serverSettings({}));
+    for (const [name, { flag, kind, least, most }] of Object.entries(settingTable)) {
+      if (!['size', 'count', 'time'].includes(kind)) continue;
+      const unit = kind === 'time' ? 'ms' : '';
+      for (const value of [least, most].filter((bound) => bound < Number.MAX_SAFE_INTEGER)) {
+        const given = serverSettingsOf(valuesOf({ [flag]: `${value}${unit}` }));
+        assert.equal(serverSettings(given)[name as keyof typeof settingTable], value, name);
+      }
+      for (const value of [least - 1, most + 1]) {
+        assert.throws(() => valuesOf({ [flag]: `${value}${unit}` }), UsageError, name);
+        assert.throws(() => serverSettings({ [name]: value }), { code: 'SERVER_INVALID_SETTING' });
+      }
+    }
+    assert.deepEqual(serverSettingsOf(valuesOf({ 'trusted-proxies': '::1, 10.0.0.0/8' })).trustedProxies, [
+      '::1',
+      '10.0.0.0/8',
+    ]);
+    assert.throws(() => valuesOf({ 'forwarded-header': 'via' }), /is none of none, forwarded/);
   });
 
   it('have a help text each, a variable of their own, and a default that they accept', () => {

@@ -1,63 +1,56 @@
 /**
- * Makes text that others wrote harmless before it is shown. A raw escape sequence could repaint the screen,
- * set the window's title or make the terminal type; a bidirectional override could show a text in another
- * order than it is stored. Nothing that came from the network reaches a terminal or a pipe except through here.
+ * Text that others wrote, made harmless for where it goes. What is hidden is decided in one place for all of them,
+ * `@skytale/chat/shown-text`; here is what stands there instead. Nothing that came from the network reaches a terminal or a
+ * pipe except through here (names: through `shownName`).
  */
+import { replaceHidden } from '@skytale/chat/shown-text';
 
-// C0 controls without tab, DEL, C1 controls (some terminals take U+009B for ESC [).
-const controls = /[^\P{Cc}\t]/gu;
-// Embeddings, overrides and isolates; marks; and the two separators that some programs take for a line's end.
-const reordering = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-const separators = /[\u2028\u2029]/g;
-// A surrogate without its other half cannot be written as UTF-8.
-const loneSurrogates = /\p{Surrogate}/gu;
+/** A code point as JSON has it; of one beyond U+FFFF both halves. */
+const asUnicodeEscape = (character: string): string =>
+  Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+  ).join('');
 
-const hex = (character: string, digits: number): string =>
-  character.charCodeAt(0).toString(16).padStart(digits, '0');
-const asUnicodeEscape = (character: string): string => `\\u${hex(character, 4)}`;
-const asShortEscape = (character: string): string =>
-  character === '\n' ? '\\n' : character === '\r' ? '\\r' : `\\x${hex(character, 2)}`;
+const asControlEscape = (character: string): string => {
+  if (character === '\n') return '\\n';
+  if (character === '\r') return '\\r';
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+};
 
 /**
  * One line for a pipe, from which the text can be had back: `\n` for a line break, `\\` for a backslash,
- * `\r`, `\xNN` for another control character (a tab stays), `\uNNNN` for what reorders text or breaks lines.
+ * `\r`, `\xNN` for another control character (a tab stays), `\uNNNN` for all else that is hidden, in UTF-16.
  */
 export function escapeLine(text: string): string {
-  return text
-    .replaceAll('\\', '\\\\')
-    .replace(controls, asShortEscape)
-    .replace(reordering, asUnicodeEscape)
-    .replace(separators, asUnicodeEscape)
-    .replace(loneSurrogates, asUnicodeEscape);
+  return replaceHidden(text.replaceAll('\\', '\\\\'), (character, kind) => {
+    if (character === '\t') return character;
+    return kind === 'control' ? asControlEscape(character) : asUnicodeEscape(character);
+  });
 }
 
-/** JSON that is harmless on a terminal too: JSON.stringify leaves DEL, C1 and the reordering characters as they are. */
+/** JSON in which everything hidden is escaped, DEL, C1 and what reorders text too, which JSON.stringify leaves. */
 export function escapeJson(value: unknown): string {
-  return JSON.stringify(value)
-    .replace(controls, asUnicodeEscape)
-    .replace(reordering, asUnicodeEscape)
-    .replace(separators, asUnicodeEscape);
+  return replaceHidden(JSON.stringify(value), asUnicodeEscape);
 }
 
-/** For the terminal client: lines stay lines, controls become visible escapes, reordering characters go. */
+/** For the terminal: lines and tabs stay, controls become visible escapes, what reorders or cannot be seen goes. */
 export function displayText(text: string): string {
-  return text
-    .replace(/\r\n?/g, '\n')
-    .replace(/[\u2028\u2029]/g, '\n')
-    .replace(controls, (character) => (character === '\n' ? '\n' : asShortEscape(character)))
-    .replace(reordering, '')
-    .replace(loneSurrogates, '\ufffd');
+  return replaceHidden(text.replace(/\r\n?/g, '\n'), (character, kind) => {
+    switch (kind) {
+      case 'control':
+        return character === '\n' || character === '\t' ? character : asControlEscape(character);
+      case 'break':
+        return '\n';
+      case 'unknown':
+        return '\ufffd';
+      default:
+        return '';
+    }
+  });
 }
 
-const longestName = 32;
-
-/** A name on one line, without what cannot be seen (it would let two different names look alike), not too long. */
-export function displayName(name: string): string {
-  const visible = displayText(name.normalize('NFC'))
-    .replace(/[\p{Default_Ignorable_Code_Point}]/gu, '')
-    .replace(/\s+/g, ' ')
-    .trim();
-  const graphemes = Array.from(new Intl.Segmenter().segment(visible), ({ segment }) => segment);
-  const shown = graphemes.length > longestName ? `${graphemes.slice(0, longestName - 1).join('')}…` : visible;
-  return shown === '' ? '(no name)' : shown;
+/** As `displayText`, on one line. */
+export function displayLine(text: string): string {
+  return displayText(text).replace(/\s*\n\s*/g, ' ');
 }

@@ -1,8 +1,8 @@
 /** A server from its start until a signal, for the commands that run one. */
 import { ChatServer } from '@skytale/chat';
 import { openLog } from './log.ts';
-import type { ServerValues } from './program.ts';
 import { serverSettingsOf } from './server-settings.ts';
+import type { ServerValues } from './server-values.ts';
 import { formatAddress } from './setting-values.ts';
 import { onEndSignal } from './signals.ts';
 

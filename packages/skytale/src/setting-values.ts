@@ -26,7 +26,9 @@ export function parseText(text: string): string {
   return text;
 }
 
-export const parseList = (text: string): string[] => text.split(',').map((part) => parseText(part.trim()));
+/** Texts with commas between them, or `none`. */
+export const parseList = (text: string): string[] =>
+  text === 'none' ? [] : text.split(',').map((part) => parseText(part.trim()));
 
 export function parseSwitch(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
@@ -43,13 +45,30 @@ export const integer =
     throw new Error(`is not a whole number ${range}`);
   };
 
-const units = ['', 'k', 'm', 'g', 't'];
+const units = ['', 'K', 'M', 'G', 'T'];
 
 /** A size in bytes, like 65536, 64K or 10G (K is 1024). */
 export function parseSize(text: string): number {
   const match = /^(\d{1,9})([kmgt]?)(?:i?b)?$/i.exec(text);
   if (!match) throw new Error('is not a size, like 64K, 512M or 10G');
-  return Number(match[1]) * 1024 ** units.indexOf(match[2]!.toLowerCase());
+  return Number(match[1]) * 1024 ** units.indexOf(match[2]!.toUpperCase());
+}
+
+/** A size within bounds, both in bytes. */
+export const sizeWithin =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const size = parseSize(text);
+    if (size >= least && size <= most) return size;
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of ${least} or more`;
+    throw new Error(`is not a size ${range} bytes`);
+  };
+
+/** The size as one would give it. */
+export function formatSize(bytes: number): string {
+  let [size, unit] = [bytes, 0];
+  while (size > 0 && size % 1024 === 0 && unit < units.length - 1) [size, unit] = [size / 1024, unit + 1];
+  return `${size}${units[unit]}`;
 }
 
 const milliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -62,6 +81,9 @@ export function parseTime(text: string): number {
     throw new Error('is not a time from 1ms to 24h, like 500ms or 30s');
   return time;
 }
+
+/** The time as one would give it, of so many milliseconds. */
+export const formatTime = (time: number): string => (time % 1000 === 0 ? `${time / 1000}s` : `${time}ms`);
 
 export const oneOf =
   <const T extends string>(...choices: readonly T[]) =>

@@ -1,68 +1,25 @@
 /** All settings of all commands, in one table: flags, environment variables, file and help are made of it. */
-import { dataDirectory, loginName, stateDirectory } from './directories.ts';
+import { loginName, stateDirectory } from './directories.ts';
+import { serverFlags } from './server-flags.ts';
+import type { Setting } from './setting.ts';
 import {
   engines,
   integer,
   oneOf,
   parseAddress,
-  parseAddresses,
   parseCryptoDevice,
-  parseList,
-  parseSize,
   parseSwitch,
   parseText,
-  parseTime,
 } from './setting-values.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One setting. Its name in the table is the flag's, without the dashes. */
-export type Setting<T> = {
-  /** What stands for its value in the help; a setting without one is a switch. */
-  readonly value?: string;
-  readonly help: string;
-  /** @throws {Error} whose message says what the value must be, as in `is not …` */
-  readonly parse: (text: string) => T;
-  /** The value when none is given, as it would be given; or undefined, which then is the value. */
-  readonly fallback: (env: Environment) => string | undefined;
-  /** The fallback in words, where the text of it would not help. */
-  readonly fallbackHelp?: string;
-  /** Heading in the help. */
-  readonly group?: string;
-};
+export type { Environment, Setting } from './setting.ts';
 
 const define = <T>(setting: Setting<T>): Setting<T> => setting;
 const is = (value: string) => () => value;
 const none = () => undefined;
 
-/** A limit of the server. */
-const limit = <T>(value: string, help: string, parse: (text: string) => T, fallback: string): Setting<T> => ({
-  value,
-  help,
-  parse,
-  fallback: is(fallback),
-  group: 'Limits:',
-});
-
 export const settings = {
-  listen: define({
-    value: 'HOST:PORT,…',
-    help: 'address for clients over TCP (TLS with --tls-cert); port 0 takes a free one',
-    parse: parseAddresses,
-    fallback: is('127.0.0.1:7000'),
-  }),
-  http: define({
-    value: 'HOST:PORT,…',
-    help: 'address for HTTP, with WebSocket for clients; "off" for none',
-    parse: parseAddresses,
-    fallback: is('127.0.0.1:7080'),
-  }),
-  data: define({
-    value: 'DIR',
-    help: 'directory of the server, for its database',
-    parse: parseText,
-    fallback: dataDirectory,
-  }),
+  ...serverFlags,
   'tls-cert': define({
     value: 'FILE',
     help: 'certificate chain, PEM',
@@ -76,46 +33,12 @@ export const settings = {
     parse: parseText,
     fallback: none,
   }),
-  origins: define({
-    value: 'URL,…',
-    help: 'pages that may open a WebSocket, besides our own; "*" for all',
-    parse: parseList,
-    fallback: none,
-  }),
-  durability: define({
-    value: 'HOW',
-    help: 'full: what is acknowledged survives a power cut; normal: it survives a crash of the server',
-    parse: oneOf('full', 'normal'),
-    fallback: is('full'),
-  }),
-  'retention-days': define({
-    value: 'DAYS',
-    help: 'delete messages that are older; 0 for never',
-    parse: integer(0, 36_500),
-    fallback: is('0'),
-  }),
   'log-level': define({
     value: 'LEVEL',
     help: 'what to log: debug, info, warn, error or silent',
     parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     fallback: is('info'),
   }),
-
-  'max-storage': limit('SIZE', 'of the whole database; 0 for no limit', parseSize, '10G'),
-  'max-room-size': limit('SIZE', 'of what is kept of one room', parseSize, '1G'),
-  'max-rooms': limit('N', 'rooms that it keeps', integer(0), '1000'),
-  'max-frame': limit('SIZE', 'of one frame of the protocol, so of a message', parseSize, '256K'),
-  'max-connections': limit('N', 'connections', integer(0), '10000'),
-  'max-per-address': limit('N', 'connections from one address', integer(0), '256'),
-  'frames-per-second': limit('N', 'read from one connection, on average', integer(0), '1000'),
-  'frames-burst': limit('N', 'read from it at once after a pause', integer(1), '5000'),
-  'bytes-per-second': limit('SIZE', 'read from one connection, on average', parseSize, '4M'),
-  'bytes-burst': limit('SIZE', 'read from it at once after a pause', parseSize, '16M'),
-  'hello-timeout': limit('TIME', 'for a new connection to enter a room', parseTime, '10s'),
-  'idle-timeout': limit('TIME', 'without a sign of life', parseTime, '90s'),
-  'write-timeout': limit('TIME', 'for a client to take what was sent', parseTime, '60s'),
-  'close-timeout': limit('TIME', 'for clients to take what is left when the server ends', parseTime, '3s'),
-  'presence-delay': limit('TIME', 'before it is said who came and went', parseTime, '50ms'),
 
   json: define({ help: 'print JSON, for scripts', parse: parseSwitch, fallback: is('false') }),
   server: define({
@@ -129,9 +52,16 @@ export const settings = {
     parse: parseSwitch,
     fallback: is('false'),
   }),
+  'invite-file': define({
+    value: 'FILE',
+    help: 'file whose first line is the invite; "-" reads it from standard input, or asks for it on a terminal',
+    parse: parseText,
+    fallback: none,
+    fallbackHelp: 'SKYTALE_INVITE, unless INVITE is given',
+  }),
   'passphrase-file': define({
     value: 'FILE',
-    help: "file whose first line is the room's passphrase",
+    help: 'file whose first line is the passphrase of the room; "-" is standard input',
     parse: parseText,
     fallback: none,
     fallbackHelp: 'SKYTALE_PASSPHRASE, or it is asked for on a terminal',
@@ -177,7 +107,7 @@ export const settings = {
   }),
   timeout: define({
     value: 'SECONDS',
-    help: 'in a pipe: how long the server may be away',
+    help: 'in a pipe: how long nothing may come of what the server is waited for',
     parse: integer(1, 86_400),
     fallback: is('30'),
   }),
@@ -215,6 +145,13 @@ export const settings = {
     help: 'data queues of the device',
     parse: integer(1, 64),
     fallback: is('1'),
+  }),
+  'trust-vmm-memory': define({
+    help:
+      'take memory of virtual machines that is not sealed, such as memory-backend-file with huge pages: a VMM that ' +
+      'then makes its memory smaller ends this device at once (SIGBUS)',
+    parse: parseSwitch,
+    fallback: is('false'),
   }),
   metrics: define({
     value: 'HOST:PORT',
@@ -256,7 +193,7 @@ export type SettingName = keyof typeof settings;
 
 /** Settings that have a value only when one is given. */
 type Optional =
-  | ('tls-cert' | 'tls-key' | 'origins' | 'passphrase-file' | 'since' | 'ca-file')
+  | ('tls-cert' | 'tls-key' | 'invite-file' | 'passphrase-file' | 'since' | 'ca-file')
   | ('socket' | 'metrics' | 'qemu' | 'memory');
 
 export type Values<Name extends SettingName> = {

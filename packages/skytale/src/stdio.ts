@@ -1,4 +1,5 @@
 /** Standard output for other programs: whole writes, back-pressure, and a reader that may leave. */
+import { displayLine } from './safe-text.ts';
 
 /** Resolves when the text is in the kernel's hands; so nothing queues up in here for a slow reader. */
 export function writeOut(text: string): Promise<void> {
@@ -15,7 +16,7 @@ export function whenReaderLeaves(callback: () => void): void {
   });
 }
 
-/** One line for the user on standard error. */
+/** One line for the user on standard error, made harmless: what others say may be in it. */
 export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${displayLine(line)}\n`);
 }

@@ -3,7 +3,7 @@
  * written at their own offset in their own width, 64-bit ones in halves (4.1.3.1); any other access reads 0 and
  * writes nothing, and so does one to a queue that does not exist.
  */
-import type { DeviceState, QueueLayout, QueueOverrides } from '@skytale/virtio';
+import type { DeviceState, QueueIndices, QueueLayout, QueueOverrides } from '@skytale/virtio';
 import { STATUS_FEATURES_OK, VIRTIO_F_RING_RESET } from '@skytale/virtio';
 
 const VIRTIO_MSI_NO_VECTOR = 0xffff;
@@ -50,6 +50,8 @@ interface QueueRegisters {
   readonly addresses: Uint32Array;
   /** A reset of this queue is under way. */
   resetting: boolean;
+  /** Where the rings stand while the queue is stopped although it is enabled. */
+  stoppedAt?: QueueIndices | undefined;
 }
 
 /** The structure as it is saved. */
@@ -66,7 +68,7 @@ export interface QueueState {
   readonly size: number;
   readonly addresses: readonly number[];
   /** Where the rings of an enabled queue stood. */
-  readonly indices: { readonly availableIndex: number; readonly usedIndex: number } | undefined;
+  readonly indices: QueueIndices | undefined;
 }
 
 export class CommonConfig {
@@ -162,7 +164,31 @@ export class CommonConfig {
     this.#queues = this.#state.device.queueSizes.map(unusedQueue);
   }
 
-  /** What `restore` needs. The rings are stopped for it and go on; nothing may be under way in them. */
+  /** Stops the queues that are enabled, so that they can be saved. Resolves when none of their requests is under way. */
+  async stopQueues(): Promise<void> {
+    const stops = this.#queues.map(
+      (queue, index) =>
+        new Promise<void>((resolve) => {
+          if (!this.#state.isQueueEnabled(index)) return resolve();
+          this.#state.stopQueue(index, (indices) => {
+            queue.stoppedAt = indices;
+            resolve();
+          });
+        }),
+    );
+    await Promise.all(stops);
+  }
+
+  /** Lets the queues that `stopQueues` stopped go on. */
+  startQueues(): void {
+    for (const [index, queue] of this.#queues.entries()) {
+      const { stoppedAt } = queue;
+      queue.stoppedAt = undefined;
+      if (stoppedAt !== undefined) this.enableQueue(index, stoppedAt);
+    }
+  }
+
+  /** What `restore` needs, while the queues are stopped. */
   save(): CommonConfigState {
     return {
       status: this.#state.status,
@@ -170,10 +196,10 @@ export class CommonConfig {
       driverFeatureSelect: this.#driverFeatureSelect,
       driverFeatures: [...this.#driverFeatures],
       queueSelect: this.#queueSelect,
-      queues: this.#queues.map((queue, index) => ({
-        size: queue.size,
-        addresses: [...queue.addresses],
-        indices: this.#indices(index, queue),
+      queues: this.#queues.map(({ size, addresses, stoppedAt }) => ({
+        size,
+        addresses: [...addresses],
+        indices: stoppedAt,
       })),
     };
   }
@@ -201,12 +227,6 @@ export class CommonConfig {
   enableQueue(index: number, indices: QueueOverrides = {}): void {
     const queue = this.#queues[index];
     if (queue !== undefined) this.#state.enableQueue(index, layoutOf(queue), indices);
-  }
-
-  #indices(index: number, queue: QueueRegisters) {
-    const indices = this.#state.disableQueue(index);
-    if (indices !== undefined) this.#state.enableQueue(index, layoutOf(queue), indices);
-    return indices;
   }
 
   #allDriverFeatures(): bigint {

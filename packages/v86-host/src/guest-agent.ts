@@ -32,6 +32,7 @@ interface Answer {
   received: number;
 }
 
+/** Characters of a line of the serial console that are kept. */
 const LONGEST_LINE = 200;
 /** More output than a guest with 128 MiB can have. */
 const LARGEST_OUTPUT = 128 * 1024 * 1024;

@@ -27,7 +27,7 @@ function request(ram: GuestRam, ranges: [number, number][]): VirtioRequest {
     assert.ok(ram.memory.translate(address, length, readable));
     assert.ok(ram.memory.translate(address, length, writable));
   }
-  return { readable, writable, complete() {} };
+  return { readable, writable, complete() {}, giveBack() {} };
 }
 
 describe("the emulated guest's memory", () => {
@@ -74,18 +74,28 @@ describe("the emulated guest's memory", () => {
     assert.ok(ram.memory.find(SIZE - 1, 1));
   });
 
-  it('remembers requests that were not returned, however many there were since', () => {
+  it('takes along what a device keeps of a request: parts of it, by themselves', () => {
     const { ram, wasm_memory } = emulator();
-    const lent = request(ram, [[0x1000, 4]]);
+    const lent = request(ram, [
+      [0x1000, 8],
+      [0x10_0000, 8],
+    ]);
     ram.lend(lent);
-    for (let i = 0; i < 10_000; i++) {
-      const returned = request(ram, [[0x2000, 4]]);
-      ram.lend(returned);
-      returned.readable.clear();
-      returned.writable.clear();
+    const part = lent.writable.slice(4, 8);
+    const ofPart = part.slice(2, 4);
+    const elsewhere = Segments.of(new Uint8Array(4));
+    lent.readable.clear();
+    lent.writable.clear();
+    for (const value of [1, 2]) {
+      wasm_memory.grow(1);
+      assert.ok(ram.follow());
+      ofPart.copyFrom(0, 4, new Uint8Array(4).fill(value));
+      const bytes = new Uint8Array(wasm_memory.buffer, OFFSET);
+      assert.deepEqual([...bytes.subarray(0x1004, 0x1008)], [0, 0, value, value]);
+      assert.deepEqual([...bytes.subarray(0x10_0000, 0x10_0004)], [value, value, 0, 0]);
+      assert.deepEqual([...part.toBytes()], [0, 0, value, value, value, value, 0, 0]);
     }
-    wasm_memory.grow(1);
-    ram.follow();
-    lent.writable.copyFrom(0, 4, Uint8Array.of(1, 2, 3, 4));
+    elsewhere.fill(1);
+    assert.throws(() => ram.lend({ ...lent, writable: elsewhere }), RangeError);
   });
 });

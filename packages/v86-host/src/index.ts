@@ -1,7 +1,7 @@
 export type { BootImages } from './emulator.ts';
 export { Machine, type MachineState, type RunOptions, type RunResult } from './machine.ts';
 export type { CommandOptions } from './shell-script.ts';
-export { UnsavableDevice } from './unsavable-device.ts';
+export { unsavable } from './unsavable-device.ts';
 export { V86Error, type V86ErrorCode } from './v86-error.ts';
 export { type MachineImages, V86Machine, type V86MachineOptions } from './v86-machine.ts';
 export {

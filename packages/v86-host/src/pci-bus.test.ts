@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { DriverLink, VirtioDevice } from '@skytale/virtio';
 import type { Cpu, PciDevice } from './emulator.ts';
 import { GuestRam } from './guest-ram.ts';
 import { PciBus, SLOTS } from './pci-bus.ts';
@@ -48,12 +49,19 @@ function emulator() {
     new PciBus(
       cpu,
       new GuestRam(cpu),
-      Array.from({ length: count }, () => new EntropyDevice()),
+      Array.from({ length: count }, () => new ChangingDevice()),
       onInterrupt,
     );
   const inPort = (port: number, width: 1 | 2 | 4) => reads.get(port)![width](port);
   const outPort = (port: number, width: 1 | 2 | 4, value: number) => writes.get(port)![width](value);
   return { attach, pci, pciDevices, lines, inPort, outPort };
+}
+
+/** Says that its configuration has changed as soon as there is a driver. */
+class ChangingDevice extends EntropyDevice implements VirtioDevice {
+  activate(_features: bigint, driver: DriverLink): void {
+    driver.configChanged();
+  }
 }
 
 /** Has a function interrupt: its device is ready, and its configuration changes. */
@@ -62,7 +70,6 @@ function interrupt(bus: PciBus, index: number): void {
   for (const status of [1, 3]) state.writeStatus(status);
   state.writeDriverFeatures(1n << 32n);
   for (const status of [11, 15]) state.writeStatus(status);
-  state.configChanged();
 }
 
 const STATUS = 20;

@@ -58,6 +58,15 @@ export class PciBus {
     for (const fn of this.functions) fn.reset();
   }
 
+  /** Stops the devices' queues, so that they can be saved. The guest must not run until `resume`. */
+  async suspend(): Promise<void> {
+    for (const fn of this.functions) await fn.suspend();
+  }
+
+  resume(): void {
+    for (const fn of this.functions) fn.resume();
+  }
+
   /** Resolves when no device has anything under way. */
   async whenIdle(): Promise<void> {
     for (const fn of this.functions) await fn.whenIdle();

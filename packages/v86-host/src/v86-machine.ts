@@ -158,9 +158,13 @@ export class V86Machine extends Machine {
     await this.#agent.ready;
     return this.#agent.between(() =>
       this.#hold(async () => {
-        await this.#bus.whenIdle();
-        const emulator = await this.#emulator.v86.save_state();
-        return { memory: this.#memory, emulator, devices: this.functions.map((fn) => fn.saveState()) };
+        try {
+          await this.#bus.suspend();
+          const emulator = await this.#emulator.v86.save_state();
+          return { memory: this.#memory, emulator, devices: this.functions.map((fn) => fn.saveState()) };
+        } finally {
+          this.#bus.resume();
+        }
       }),
     );
   }

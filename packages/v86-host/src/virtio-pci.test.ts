@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  type DriverLink,
   type SavableDevice,
   VIRTIO_F_RING_RESET,
   type VirtioDevice,
@@ -8,7 +9,7 @@ import {
 } from '@skytale/virtio';
 import fc from 'fast-check';
 import { BASE, COMMON, PciTransport, structuresOf, TestFunction } from './testing/pci-transport.ts';
-import { UnsavableDevice } from './unsavable-device.ts';
+import { unsavable } from './unsavable-device.ts';
 import { V86Error } from './v86-error.ts';
 
 /** It answers with the bytes in reverse, at once or when `release` is called. */
@@ -18,10 +19,12 @@ class ReverseDevice implements VirtioDevice {
   readonly queueSizes = [8, 64];
   readonly config = Uint8Array.of(1, 2, 3, 4, 5, 6);
   activated: bigint | undefined;
+  driver: DriverLink | undefined;
   held: (() => void)[] | undefined;
 
-  activate(features: bigint): void {
+  activate(features: bigint, driver: DriverLink): void {
     this.activated = features;
+    this.driver = driver;
   }
 
   writeConfig(offset: number, bytes: Uint8Array): void {
@@ -46,7 +49,7 @@ class ReverseDevice implements VirtioDevice {
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
-async function started(device = new ReverseDevice()) {
+async function started<Device extends ReverseDevice>(device = new ReverseDevice() as Device) {
   const fn = new TestFunction(device);
   const driver = new PciTransport(fn);
   await driver.start();
@@ -122,8 +125,16 @@ describe('a driver', () => {
     assert.deepEqual([...device.config], [1, 2, 3, 4, 9, 6]);
     assert.notEqual(fn.readCommon(COMMON.generation, 1), generation);
     device.config[0] = 200;
-    fn.state.configChanged();
+    let changes = 0;
+    using _listening = driver.onConfigChange(() => {
+      changes += 1;
+    });
+    device.driver!.configChanged();
     assert.ok(fn.level);
+    await null;
+    assert.deepEqual([changes, fn.level], [1, false]);
+    fn.onInterrupt = () => {};
+    device.driver!.configChanged();
     assert.equal(fn.readBar(structuresOf(fn.configSpace.bytes).get(3)!.offset, 1), 2);
     assert.ok(!fn.level);
   });
@@ -140,6 +151,18 @@ describe('a driver', () => {
       assert.equal(fn.readCommon(offset, width), 0);
     }
     assert.equal(fn.state.brokenReason, undefined);
+  });
+
+  it('breaks at a queue of a size that cannot be', () => {
+    for (const size of [0, 3, 16, 65535]) {
+      const fn = new TestFunction(new ReverseDevice());
+      for (const status of [1, 3]) fn.writeCommon(COMMON.status, 1, status);
+      fn.writeFeatures(1n << 32n);
+      fn.writeCommon(COMMON.status, 1, 11);
+      fn.layOutQueue(0, { size, descriptorTable: BASE, availableRing: BASE + 64, usedRing: BASE + 128 });
+      assert.equal(fn.readCommon(COMMON.queueEnable, 2), 0);
+      assert.equal(fn.state.brokenReason?.code, 'VIRTQUEUE_SIZE');
+    }
   });
 
   it('resets a queue alone, and lays it out anew (2.6.1)', async () => {
@@ -298,10 +321,24 @@ describe('a saved function', () => {
     }
   }
 
+  /** Keeps requests until it is told to answer the oldest. */
+  class KeepingDevice extends ReverseDevice {
+    readonly kept: VirtioRequest[] = [];
+    override handle(_queueIndex: number, request: VirtioRequest): void {
+      this.kept.push(request);
+    }
+    stopQueue(): void {
+      for (const request of this.kept.splice(0)) request.giveBack();
+    }
+    answer(): void {
+      super.handle(0, this.kept.shift()!);
+    }
+  }
+
   async function savedAfter(requests: number) {
     const { fn, driver, device } = await started(new CountingDevice());
     for (let i = 0; i < requests; i++) await driver.queues[0]!.request(bytes(1), 1);
-    return { fn, driver, device, memory: fn.region.bytes.slice(), state: structuredClone(fn.saveState()) };
+    return { fn, driver, device, memory: fn.region.bytes.slice(), state: await fn.save() };
   }
 
   it('goes on where it was, itself and restored into another', async () => {
@@ -313,12 +350,12 @@ describe('a saved function', () => {
     await other.restoreState(state);
     assert.equal(device.count, 100);
     assert.equal(device.activated, (1n << 32n) | (3n << 28n));
-    assert.deepEqual(other.saveState(), state);
+    assert.deepEqual(await other.save(), state);
     // The driver's own memory of the rings is in the guest: here it is moved to the other function.
     fn.region.bytes.set(memory);
     await fn.restoreState(state);
     await assert.doesNotReject(fn.whenIdle());
-    assert.deepEqual(fn.saveState(), state);
+    assert.deepEqual(await fn.save(), state);
   });
 
   it('keeps an interrupt that was not taken', async () => {
@@ -331,15 +368,15 @@ describe('a saved function', () => {
   });
 
   it('needs a reset if what the device had could not be saved, unless no driver used it', async () => {
-    const unsavable = () => new TestFunction(new UnsavableDevice(new ReverseDevice()));
-    const fn = unsavable();
+    const made = () => new TestFunction(unsavable(new ReverseDevice()));
+    const fn = made();
     const driver = new PciTransport(fn);
-    const unused = fn.saveState();
+    const unused = await fn.save();
     await fn.restoreState(unused);
     assert.deepEqual([fn.state.brokenReason, fn.level], [undefined, false]);
     await driver.start();
     await driver.queues[0]!.request(bytes(1), 1);
-    await fn.restoreState(structuredClone(fn.saveState()));
+    await fn.restoreState(await fn.save());
     assert.equal((await driver.broken).code, 'VIRTIO_NEEDS_RESET');
     assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
     await driver.reset();
@@ -350,16 +387,17 @@ describe('a saved function', () => {
 
   it('stays broken', async () => {
     const { fn } = await started();
+    fn.onInterrupt = () => {};
     fn.layOutQueue(0, { size: 8, descriptorTable: 0, availableRing: 0, usedRing: 0 }); // enabled twice
     assert.equal(fn.readCommon(COMMON.status, 1) & 64, 64);
-    const state = fn.saveState();
+    const state = await fn.save();
     const other = new TestFunction(new ReverseDevice());
     await other.restoreState(state);
     assert.equal(other.readCommon(COMMON.status, 1), fn.readCommon(COMMON.status, 1));
     assert.match(other.state.brokenReason!.message, /twice/);
     assert.equal(other.level, true, 'the interrupt that said so was not taken');
     assert.equal(other.readBar(0x40, 1), 2);
-    await other.restoreState(other.saveState());
+    await other.restoreState(await other.save());
     assert.equal(other.level, false);
   });
 
@@ -389,11 +427,52 @@ describe('a saved function', () => {
     device.held = [];
     const answer = driver.queues[0]!.request(bytes(1, 2), 2);
     assert.throws(() => fn.saveState());
-    const idle = fn.whenIdle();
+    const suspended = fn.suspend();
     device.held[0]!();
-    await idle;
+    await suspended;
     fn.saveState();
+    fn.resume();
     assert.deepEqual(await answer, bytes(2, 1));
     await driver.close();
+  });
+
+  it('takes from the device what it keeps, and offers it again to whatever it is put back into', async () => {
+    const { fn, driver, device } = await started(new KeepingDevice());
+    const answers = [1, 2, 3].map((byte) => driver.queues[0]!.request(bytes(byte), 1));
+    await null;
+    device.answer();
+    assert.deepEqual(await answers[0], bytes(1));
+    await fn.suspend();
+    assert.equal(device.kept.length, 0);
+    const state = structuredClone(fn.saveState());
+    assert.deepEqual(state.common.queues[0]!.indices, { availableIndex: 1, usedIndex: 1 });
+    fn.resume();
+    assert.equal(device.kept.length, 2, 'it goes on itself');
+    await fn.restoreState(state);
+    assert.equal(device.kept.length, 2, 'and so does what it is put back into');
+    device.answer();
+    device.answer();
+    assert.deepEqual(await Promise.all(answers), [bytes(1), bytes(2), bytes(3)]);
+    await driver.close();
+  });
+
+  it('hands on what was available and not notified of', async () => {
+    const { fn, driver, device } = await started(new CountingDevice());
+    const notify = fn.writeBar;
+    fn.writeBar = () => {};
+    const answer = driver.queues[0]!.request(bytes(1, 2), 2);
+    fn.writeBar = notify;
+    await fn.suspend();
+    const state = structuredClone(fn.saveState());
+    const memory = fn.region.bytes.slice();
+    fn.resume();
+    assert.equal(device.count, 1, 'found when it went on');
+    assert.deepEqual(await answer, bytes(2, 1));
+    assert.equal(state.device, 0);
+    const restored = new CountingDevice();
+    const other = new TestFunction(restored);
+    other.region.bytes.set(memory);
+    await other.restoreState(state);
+    assert.equal(restored.count, 1, 'and when it was put back');
   });
 });

@@ -28,7 +28,6 @@ import {
   pciConfigSpace,
 } from './pci-config-space.ts';
 import { V86Error } from './v86-error.ts';
-import { WatchedDevice } from './watched-device.ts';
 
 /** Bits of the ISR status (4.1.4.5). */
 const ISR_QUEUE = 1;
@@ -52,7 +51,7 @@ export interface VirtioPciOptions {
   /** The level of INTA#: called when it changes. */
   setInterrupt(asserted: boolean): void;
   /** Called with each request before the device sees it. */
-  watchRequest?(request: VirtioRequest): void;
+  readonly watchRequest?: (request: VirtioRequest) => void;
 }
 
 export class VirtioPciFunction {
@@ -67,16 +66,15 @@ export class VirtioPciFunction {
 
   /** @throws {RangeError} if the device is not one that DeviceState or this transport can carry */
   constructor(device: VirtioDevice, memory: GuestMemory, options: VirtioPciOptions) {
-    const { watchRequest } = options;
     this.#device = device;
     this.#setInterrupt = options.setInterrupt;
     this.configSpace = pciConfigSpace(device.deviceId, device.config.length, options.ioBase);
-    const carried = watchRequest === undefined ? device : new WatchedDevice(device, watchRequest);
-    this.state = new DeviceState(carried, memory, {
+    this.state = new DeviceState(device, memory, {
       usedBuffers: () => this.#interrupt(ISR_QUEUE),
       configChanged: () => this.#interrupt(ISR_CONFIG),
       resetDone: () => this.#settleIdle(),
       idle: () => this.#settleIdle(),
+      ...(options.watchRequest && { handing: options.watchRequest }),
     });
     this.#common = new CommonConfig(this.state, () => this.#clearInterrupt());
   }
@@ -126,10 +124,27 @@ export class VirtioPciFunction {
     await this.#whenIdle.promise;
   }
 
-  /** Saves the function. The guest must not run, and the function must be idle. */
+  /**
+   * Stops the queues, so that the function can be saved: the device completes what is under way, or gives it back.
+   * Resolves when that is done. The guest must not run until `resume`.
+   */
+  async suspend(): Promise<void> {
+    await this.#common.stopQueues();
+    await this.whenIdle();
+  }
+
+  /** The queues go on. */
+  resume(): void {
+    this.#common.startQueues();
+    // What was available before may not be notified of again.
+    for (const index of this.#device.queueSizes.keys()) this.#notified(index);
+  }
+
+  /** Saves the function, which must be suspended. */
   saveState(): VirtioPciState {
-    if (this.state.isBusy) throw new Error('a device that has requests under way cannot be saved');
     const device = this.#device;
+    if (this.state.isBusy || device.queueSizes.some((_, index) => this.state.isQueueEnabled(index)))
+      throw new Error('a device is saved while it is suspended');
     return {
       deviceId: device.deviceId,
       configLength: device.config.length,

@@ -4,14 +4,15 @@
  * The front end is not trusted, nor is the driver behind it. A message that breaks the protocol ends the
  * connection. A request that cannot be granted changes nothing and is refused: with a reply if the front
  * end asked for one, else by ending the connection, for it would go on as if it had been granted. A ring
- * that breaks the rules breaks the device until it is reset. None of this is noticed by anybody else.
+ * that breaks the rules breaks the device until it is reset. What a guest can bring about as often as it likes and
+ * does no harm ends nothing. None of this is noticed by anybody else.
  */
 import { STATUS_DEVICE_NEEDS_RESET } from '@skytale/virtio';
 import type { BackendEvent, Counters } from './backend-events.ts';
 import { EventFd } from './ffi/event-fd.ts';
 import type { EventPoll, Watch } from './ffi/event-poll.ts';
 import type { FileDescriptor } from './ffi/file-descriptor.ts';
-import type { UnixSocket } from './ffi/unix-socket.ts';
+import { isSocket, UnixSocket } from './ffi/unix-socket.ts';
 import { GuestDevice, type GuestDeviceOptions, type GuestEvent } from './guest-device.ts';
 import { MEMORY_SLOTS } from './memory-table.ts';
 import { encodeMessage, type Message, MessageReader } from './message.ts';
@@ -30,9 +31,11 @@ import {
   writeVringState,
 } from './payload.ts';
 import {
+  BACKEND_REQUEST,
   CONFIG_FLAG_MIGRATION,
   FLAG_NEED_REPLY,
   FLAG_REPLY,
+  PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIG,
   PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   PROTOCOL_F_CRYPTO_SESSION,
@@ -43,7 +46,7 @@ import {
   PROTOCOL_F_STATUS,
   REQUEST,
 } from './protocol.ts';
-import type { CryptoSessionHandler, ServedDevice } from './served-device.ts';
+import { type CryptoSessionHandler, cryptoSessionsOf, type ServableDevice } from './servable-device.ts';
 import { badMessage, refused, VhostUserError } from './vhost-user-error.ts';
 
 /**
@@ -54,6 +57,7 @@ import { badMessage, refused, VhostUserError } from './vhost-user-error.ts';
 export const PROTOCOL_FEATURES =
   PROTOCOL_F_MQ |
   PROTOCOL_F_REPLY_ACK |
+  PROTOCOL_F_BACKEND_REQ |
   PROTOCOL_F_CRYPTO_SESSION |
   PROTOCOL_F_CONFIG |
   PROTOCOL_F_INFLIGHT_SHMFD |
@@ -63,8 +67,15 @@ export const PROTOCOL_FEATURES =
 
 /** Messages that are carried out before the rings have their turn. */
 const MESSAGES_AT_ONCE = 32;
-/** A front end that was refused this often does not listen. */
-const REFUSALS_MAX = 32;
+/**
+ * Refusals of one front end that are told of; more are counted only. They are no reason to end the connection: a guest
+ * can have its VMM send as many as it likes, by reading behind the end of the configuration, or by a reboot with many
+ * sessions open, of which each is then closed once more.
+ */
+const REFUSALS_TOLD = 32;
+
+/** Milliseconds that the device has for requests under way when a queue stops, unless told. */
+const STOP_TIMEOUT = 5000;
 
 export interface AttachmentOptions extends GuestDeviceOptions {
   /**
@@ -72,6 +83,12 @@ export interface AttachmentOptions extends GuestDeviceOptions {
    * reset the device when the virtual machine is paused, but only when its driver resets it.
    */
   readonly protocolFeatures?: bigint;
+  /**
+   * Milliseconds that the device has, when a queue stops or is reset, to complete or give back the requests under
+   * way; the machine stands still meanwhile. Then the connection ends, and the next front end is served. 5000
+   * unless told.
+   */
+  readonly stopTimeout?: number;
 }
 
 /** What an attachment needs of its back end. */
@@ -92,7 +109,7 @@ type Orders = { readonly [request: number]: (message: Message) => void };
 
 export class Attachment implements Disposable {
   readonly #id: number;
-  readonly #device: ServedDevice;
+  readonly #device: ServableDevice;
   readonly #socket: UnixSocket;
   readonly #host: AttachmentHost;
   readonly #reader: MessageReader;
@@ -101,9 +118,16 @@ export class Attachment implements Disposable {
   readonly #questions: Questions;
   readonly #orders: Orders;
   readonly #offeredProtocolFeatures: bigint;
+  readonly #stopTimeout: number;
+  /** For requests of ours. */
+  #backendSocket: UnixSocket | undefined;
   #messagesWaiting = true;
-  /** A ring whose stop is answered once no request is under way. */
+  /** The front end is gone, whatever it has sent before. */
+  #hungUp = false;
+  /** A ring whose stop is answered once none of its requests is under way. */
   #stopping: number | undefined;
+  /** When requests that a stop or a reset waits for must be done, on the clock of `performance`. */
+  #deadline: number | undefined;
   #protocolFeatures = 0n;
   #status = 0;
   #reportedFeatures: bigint | undefined;
@@ -112,7 +136,7 @@ export class Attachment implements Disposable {
   /** Takes over the socket. */
   constructor(
     id: number,
-    device: ServedDevice,
+    device: ServableDevice,
     socket: UnixSocket,
     host: AttachmentHost,
     options: AttachmentOptions,
@@ -124,13 +148,19 @@ export class Attachment implements Disposable {
     this.#reader = new MessageReader(socket, 'front end');
     const { poll, counters } = host;
     const emit = (event: GuestEvent) => this.#emit(event);
-    this.#guest = new GuestDevice(device, { poll, counters, emit, wake: () => host.wake() }, options);
+    const configChanged = () => this.#announceConfig();
+    const wake = () => host.wake();
+    this.#guest = new GuestDevice(device, { poll, counters, emit, configChanged, wake }, options);
     const possible = PROTOCOL_FEATURES & (options.protocolFeatures ?? PROTOCOL_FEATURES);
-    this.#offeredProtocolFeatures = device.cryptoSessions ? possible : possible & ~PROTOCOL_F_CRYPTO_SESSION;
+    this.#offeredProtocolFeatures = cryptoSessionsOf(device)
+      ? possible
+      : possible & ~PROTOCOL_F_CRYPTO_SESSION;
     this.#questions = this.#makeQuestions();
     this.#orders = this.#makeOrders();
-    this.#socketWatch = poll.watch(socket.descriptor, 'edge', () => {
+    this.#stopTimeout = options.stopTimeout ?? STOP_TIMEOUT;
+    this.#socketWatch = poll.watch(socket.descriptor, 'edge', (hungUp) => {
       this.#messagesWaiting = true;
+      this.#hungUp ||= hungUp;
     });
     this.#emit({ event: 'attached' });
   }
@@ -142,7 +172,15 @@ export class Attachment implements Disposable {
 
   /** Whether `advance` has something to do now. */
   get hasWork(): boolean {
-    return this.#stopping === undefined ? this.#guest.hasWork || this.#canReceive : !this.#guest.isBusy;
+    return (
+      this.#guest.hasWork || this.#canReceive || this.#isStopped || (this.#isWaiting && this.timeLeft === 0)
+    );
+  }
+
+  /** Milliseconds until `advance` has something to do at the latest; undefined if it may be never. */
+  get timeLeft(): number | undefined {
+    if (this.#deadline === undefined) return undefined;
+    return this.#hungUp ? 0 : Math.max(0, Math.ceil(this.#deadline - performance.now()));
   }
 
   /**
@@ -151,21 +189,38 @@ export class Attachment implements Disposable {
    *   thrown out
    */
   advance(): void {
-    if (this.#stopping === undefined) this.#guest.runRings();
-    else if (!this.#guest.isBusy) this.#finishStop(this.#stopping);
+    this.#guest.runRings();
+    if (this.#isStopped) this.#finishStop(this.#stopping!);
+    if (this.#isWaiting && this.timeLeft === 0) throw this.#whyNotWait();
     for (let i = 0; i < MESSAGES_AT_ONCE && this.#canReceive; i++) this.#receive();
+    this.#deadline = this.#isWaiting ? (this.#deadline ?? performance.now() + this.#stopTimeout) : undefined;
   }
 
   [Symbol.dispose](): void {
     this.#socketWatch[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
     this.#socket[Symbol.dispose]();
+    this.#backendSocket?.[Symbol.dispose]();
     this.#guest[Symbol.dispose]();
   }
 
   /** Messages wait while a stop or a reset does: what they ask for comes after it. */
   get #canReceive(): boolean {
-    return this.#messagesWaiting && this.#stopping === undefined && !this.#guest.isResetting;
+    return this.#messagesWaiting && !this.#isWaiting;
+  }
+
+  get #isWaiting(): boolean {
+    return this.#stopping !== undefined || this.#guest.isResetting;
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping !== undefined && this.#guest.isStopped(this.#stopping);
+  }
+
+  #whyNotWait(): VhostUserError {
+    if (this.#hungUp) return new VhostUserError('VHOST_USER_DISCONNECTED', 'the front end left');
+    const message = `the device has kept requests for ${this.#stopTimeout} ms since it was told to stop`;
+    return new VhostUserError('VHOST_USER_STOP_TIMEOUT', message);
   }
 
   #receive(): void {
@@ -179,10 +234,7 @@ export class Attachment implements Disposable {
     this.#host.counters.add('messages');
     const question = this.#questions[message.request];
     // What this very message negotiates is not in force yet.
-    const acknowledges =
-      question === undefined &&
-      (message.flags & FLAG_NEED_REPLY) !== 0 &&
-      (this.#protocolFeatures & PROTOCOL_F_REPLY_ACK) !== 0n;
+    const acknowledges = question === undefined && this.#acknowledges(message);
     try {
       if (question !== undefined) this.#answer(message.request, question(message));
       else this.#orders[message.request]!(message);
@@ -195,11 +247,17 @@ export class Attachment implements Disposable {
     }
   }
 
+  /** Whether the sender of an order waits for an answer. */
+  #acknowledges({ flags }: Message): boolean {
+    return (flags & FLAG_NEED_REPLY) !== 0 && (this.#protocolFeatures & PROTOCOL_F_REPLY_ACK) !== 0n;
+  }
+
   #reportRefusal(message: Message, error: Error): void {
     this.#refusals += 1;
     this.#host.counters.add('refused');
-    this.#emit({ event: 'refused', request: message.name, reason: error.message });
-    if (this.#refusals > REFUSALS_MAX) throw badMessage(`${this.#refusals} refusals are enough`);
+    if (this.#refusals > REFUSALS_TOLD) return;
+    const more = this.#refusals === REFUSALS_TOLD ? ' (from now on refusals are only counted)' : '';
+    this.#emit({ event: 'refused', request: message.name, reason: error.message + more });
   }
 
   #answer(request: number, reply: Reply | undefined): void {
@@ -293,7 +351,13 @@ export class Attachment implements Disposable {
         const { index, num } = readVringState(payload);
         guest.setEnabled(index, num !== 0);
       },
-      [REQUEST.SET_CONFIG]: ({ payload }) => this.#setConfig(payload),
+      [REQUEST.SET_BACKEND_REQ_FD]: (message) => {
+        expectDescriptors(message, 1);
+        if (!isSocket(message.descriptors[0]!)) throw badMessage(`${message.name} came without a socket`);
+        this.#backendSocket?.[Symbol.dispose]();
+        this.#backendSocket = new UnixSocket(message.takeDescriptor());
+      },
+      [REQUEST.SET_CONFIG]: (message) => this.#setConfig(message),
       [REQUEST.CLOSE_CRYPTO_SESSION]: (message) => this.#closeCryptoSession(message),
       [REQUEST.SET_INFLIGHT_FD]: (message) => {
         expectDescriptors(message, 1);
@@ -330,14 +394,15 @@ export class Attachment implements Disposable {
 
   /** @returns undefined if requests are under way: the answer then waits for theirs */
   #stopRing(index: number): Uint8Array | undefined {
-    if (!this.#guest.isBusy) return writeVringState({ index, num: this.#guest.stopRing(index) });
+    this.#guest.stopRing(index);
+    if (this.#guest.isStopped(index)) return writeVringState({ index, num: this.#guest.baseOf(index) });
     this.#stopping = index;
     return undefined;
   }
 
   #finishStop(index: number): void {
     this.#stopping = undefined;
-    this.#send(REQUEST.GET_VRING_BASE, writeVringState({ index, num: this.#guest.stopRing(index) }));
+    this.#send(REQUEST.GET_VRING_BASE, writeVringState({ index, num: this.#guest.baseOf(index) }));
   }
 
   /** An empty payload tells the front end of an error. */
@@ -352,21 +417,39 @@ export class Attachment implements Disposable {
     return new Uint8Array(0);
   }
 
-  #setConfig(payload: Uint8Array): void {
-    const { offset, flags, bytes } = readConfigRange(payload);
-    if (flags === CONFIG_FLAG_MIGRATION) throw refused('this device cannot be migrated');
-    if (offset + bytes.length > this.#device.config.length) {
-      throw refused(
-        `${bytes.length} bytes of configuration at ${offset} are not inside of the configuration`,
-      );
+  /**
+   * To a front end that wants to know of changes. One that does not read them is told no more: it has had word of one
+   * already, and asks for the whole configuration then.
+   */
+  #announceConfig(): void {
+    const wanted = PROTOCOL_F_BACKEND_REQ | PROTOCOL_F_CONFIG;
+    if ((this.#protocolFeatures & wanted) !== wanted) return;
+    try {
+      this.#backendSocket?.send(encodeMessage(BACKEND_REQUEST.CONFIG_CHANGE_MSG, 0, new Uint8Array(0)));
+    } catch {
+      // A socket of another kind, or gone: the front end's loss, not the device's, which has called us.
     }
-    this.#device.writeConfig(offset, bytes);
+  }
+
+  #setConfig(message: Message): void {
+    const { offset, flags, bytes } = readConfigRange(message.payload);
+    if (flags === CONFIG_FLAG_MIGRATION) throw refused('this device cannot be migrated');
+    if (offset + bytes.length <= this.#device.config.length) {
+      this.#guest.writeConfig(offset, bytes);
+      return;
+    }
+    const reason = refused(
+      `${bytes.length} bytes of configuration at ${offset} are not inside of the configuration`,
+    );
+    // A guest may write there, to no effect: that its front end cannot be told is no reason to throw both out.
+    if (this.#acknowledges(message)) throw reason;
+    this.#reportRefusal(message, reason);
   }
 
   get #cryptoSessions(): CryptoSessionHandler {
-    const { cryptoSessions } = this.#device;
-    if (cryptoSessions === undefined) throw refused('this device has no crypto sessions');
-    return cryptoSessions;
+    const sessions = cryptoSessionsOf(this.#device);
+    if (sessions === undefined) throw refused('this device has no crypto sessions');
+    return sessions;
   }
 
   /** To close what is not open does no harm: QEMU goes on doing so after its guest was reset. */

@@ -3,8 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { VhostUserBackend } from './backend.ts';
 import { Counters } from './backend-events.ts';
 import { FileDescriptor } from './ffi/file-descriptor.ts';
+import type { ServableDevice } from './servable-device.ts';
 import type { WorkerInput } from './serve-device.ts';
-import type { ServableDevice } from './served-device.ts';
 
 const { options, module, counters, stopFd } = workerData as WorkerInput;
 const { default: makeDevice } = (await import(module)) as {

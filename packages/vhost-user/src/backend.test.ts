@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { RING_FEATURES, VIRTIO_F_EVENT_IDX, VIRTIO_F_VERSION_1 } from '@skytale/virtio';
 import { PROTOCOL_FEATURES } from './attachment.ts';
 import { EventFd } from './ffi/event-fd.ts';
-import { FrontMemory } from './frontend.ts';
+import { type FrontEnd, FrontMemory } from './frontend.ts';
 import { writeU64, writeVringFile, writeVringState } from './payload.ts';
 import {
   PROTOCOL_F_CRYPTO_SESSION,
@@ -124,6 +124,20 @@ describe('rings', () => {
     assert.equal(guest.front.stopRing(0), 6, 'stopping twice');
   });
 
+  it('go on with what was available and never notified of', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend).start();
+    guest.queue.add(
+      [{ address: GUEST_BASE + 0x20000, length: 4 }],
+      [{ address: GUEST_BASE + 0x20080, length: 4 }],
+      0,
+    );
+    assert.equal(guest.front.stopRing(0), 0);
+    guest.ring![Symbol.dispose]();
+    guest.ring = guest.front.startRing(0, layoutOf(0), 0);
+    assert.equal(guest.receive().length, 1);
+  });
+
   it('are stopped only when the requests under way are done, and messages wait for that', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend).start();
@@ -178,15 +192,18 @@ describe('rings', () => {
     assert.deepEqual(guest.receive(), ['now']);
   });
 
-  it('serve a driver whose features were not passed on, with assumedFeatures', async () => {
-    await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });
-    using guest = new Guest(backend).start(0n);
-    for (let i = 0; i < 3; i++) {
-      guest.send(`request ${i}`);
-      assert.deepEqual(guest.receive(), [`request ${i}`]);
-      assert.equal(guest.ring!.call.clear(), true);
-    }
-  });
+  for (const eventIdx of [true, false]) {
+    it(`serve a driver ${eventIdx ? 'with' : 'without'} EVENT_IDX whose features were not passed on, if any may be assumed`, async () => {
+      await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });
+      using guest = new Guest(backend).start(0n, eventIdx);
+      for (let i = 0; i < 5; i++) {
+        guest.send(`request ${i}`);
+        assert.deepEqual(guest.receive(), [`request ${i}`]);
+        assert.equal(guest.ring!.call.clear(), true);
+      }
+      assert.equal(backend.backend.counters.read().kicks, 5);
+    });
+  }
 
   it('assume nothing about a driver whose features were passed on', async () => {
     await using backend = new TestBackend({ assumedFeatures: RING_FEATURES });
@@ -253,6 +270,25 @@ describe('memory', () => {
     assert.equal(resources().mappings.length, before + 1);
   });
 
+  it('does not pile up behind a request that the device keeps', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend).start();
+    using more = new FrontMemory(0x1000, 0x80000000);
+    backend.device.hold = true;
+    guest.send('kept');
+    guest.receive();
+    const remove = () => {
+      guest.front.addMemory(more);
+      guest.front.removeMemory(more.region);
+    };
+    for (let i = 1; i < guest.front.getMaxMemorySlots(); i++) remove();
+    assert.throws(remove, refusal);
+    assert.match(JSON.stringify(backend.last('refused')), /509 memory slots are in use/);
+    backend.device.answerAll();
+    backend.settle();
+    remove();
+  });
+
   it('may be in nine regions of one file', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend).start();
@@ -283,6 +319,45 @@ describe('configuration space', () => {
     assert.throws(() => guest.front.getConfig(4, 5), refusal);
     assert.match(JSON.stringify(backend.last('refused')), /5 bytes of configuration at 4: this device has 8/);
     assert.throws(() => guest.front.setConfig(8, Uint8Array.of(1)), refusal);
+  });
+});
+
+describe('changes of the configuration space', () => {
+  it('are announced to front ends that want to know', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend);
+    using requests = guest.front.openBackendRequests();
+    guest.start();
+    assert.equal(requests.next(), 'empty');
+    backend.device.config[0] = 77;
+    for (let i = 0; i < 2; i++) backend.device.driver!.configChanged();
+    assert.deepEqual(
+      [requests.next(), requests.next(), requests.next()],
+      ['config-change', 'config-change', 'empty'],
+    );
+    assert.equal(guest.front.getConfig(0, 1)[0], 77);
+    guest[Symbol.dispose]();
+    assert.equal(requests.next(), 'closed');
+    backend.device.driver!.configChanged();
+  });
+
+  it('are announced as long as somebody reads them', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend);
+    using _requests = guest.front.openBackendRequests();
+    guest.start();
+    for (let i = 0; i < 100_000; i++) backend.device.driver!.configChanged();
+    guest.send('still there');
+    assert.deepEqual(guest.receive(), ['still there']);
+  });
+
+  it('are not announced to others', async () => {
+    await using backend = new TestBackend();
+    using guest = new Guest(backend, PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK);
+    using requests = guest.front.openBackendRequests();
+    guest.start();
+    backend.device.driver!.configChanged();
+    assert.equal(requests.next(), 'empty');
   });
 });
 
@@ -456,14 +531,34 @@ describe('front ends', () => {
     assert.deepEqual(resources(), before);
   });
 
-  it('are told what is wrong, until they were told too often', async () => {
+  it('are told what is wrong, as often as it is', async () => {
     await using backend = new TestBackend();
     using guest = new Guest(backend);
     const nonsense = () => guest.front.order('SET_VRING_NUM', writeVringState({ index: 0, num: 1000 }));
-    for (let i = 0; i < 32; i++) assert.throws(nonsense, refusal);
-    assert.throws(nonsense, { code: 'VHOST_USER_DISCONNECTED' });
-    assert.equal(backend.backend.counters.read().refused, 33);
+    for (let i = 0; i < 100; i++) assert.throws(nonsense, refusal);
+    assert.equal(backend.backend.counters.read().refused, 100);
+    const told = backend.events.filter(({ event }) => event === 'refused');
+    assert.equal(told.length, 32, 'whoever reads the log is told less often');
+    assert.match(JSON.stringify(told.at(-1)), /from now on refusals are only counted/);
   });
+
+  for (const [what, send] of [
+    ['close sessions that are not open', (front: FrontEnd) => front.closeCryptoSession(7n)],
+    [
+      'read behind the end of the configuration',
+      (front: FrontEnd) => assert.throws(() => front.getConfig(4, 5), refusal),
+    ],
+    ['write behind the end of the configuration', (front: FrontEnd) => front.setConfig(8, Uint8Array.of(1))],
+  ] as const) {
+    it(`may ${what} a hundred times, as their guests please`, async () => {
+      await using backend = new TestBackend();
+      using guest = new Guest(backend, PROTOCOL_FEATURES & ~PROTOCOL_F_REPLY_ACK).start();
+      for (let i = 0; i < 100; i++) send(guest.front);
+      guest.send('still there');
+      assert.deepEqual(guest.receive(), ['still there']);
+      assert.equal(backend.backend.counters.read().refused, 100);
+    });
+  }
 
   it('without REPLY_ACK are disconnected when they are refused', async () => {
     await using backend = new TestBackend();

@@ -3,7 +3,7 @@ import { type BackendEvent, Counters } from './backend-events.ts';
 import { EventPoll, type Watch } from './ffi/event-poll.ts';
 import type { FileDescriptor } from './ffi/file-descriptor.ts';
 import { UnixListener } from './ffi/unix-socket.ts';
-import { type ServableDevice, ServedDevice } from './served-device.ts';
+import { checkServable, type ServableDevice } from './servable-device.ts';
 
 export interface BackendOptions extends AttachmentOptions {
   /** Path of the Unix socket to listen on; at most 107 bytes. */
@@ -17,12 +17,12 @@ export interface BackendOptions extends AttachmentOptions {
  * Serves one device on one Unix socket, to one front end after another: others wait in line meanwhile.
  *
  * `run` blocks its thread, waiting for kicks and messages in the kernel and touching no event loop: give it a
- * thread of its own (`serveDevice` does). Only while requests of a device that answers later are under way
- * does it wait in the event loop instead.
+ * thread of its own (`serveDevice` does). Only while requests of a device that answers later are under way, or for a
+ * device that says that it needs that, does it wait in the event loop instead.
  */
 export class VhostUserBackend implements AsyncDisposable {
   readonly counters: Counters;
-  readonly #device: ServedDevice;
+  readonly #device: ServableDevice;
   readonly #options: BackendOptions;
   readonly #poll = new EventPoll();
   readonly #listener: UnixListener;
@@ -43,8 +43,8 @@ export class VhostUserBackend implements AsyncDisposable {
   constructor(device: ServableDevice, options: BackendOptions) {
     this.#options = options;
     this.counters = options.counters ?? new Counters();
-    this.#device = new ServedDevice(device, this.counters);
-    this.#device.check();
+    this.#device = device;
+    checkServable(device);
     this.#listener = new UnixListener(options.socket);
     this.#watches = [
       this.#poll.watch(this.#listener.descriptor, 'edge', () => {
@@ -67,14 +67,14 @@ export class VhostUserBackend implements AsyncDisposable {
   /** Serves until `stop`. */
   async run(): Promise<void> {
     while (!this.#stopped) {
-      if (this.#isBusy) await this.#waitInEventLoop();
-      this.step(this.#isBusy ? 0 : -1);
+      if (this.#needsLoop) await this.#waitInEventLoop();
+      this.step(this.#needsLoop ? 0 : -1);
     }
   }
 
   /** One round: waits up to `timeout` ms (-1: without limit) if there is nothing to do, and does what there is. */
   step(timeout: number): void {
-    this.#poll.wait(this.#hasWork ? 0 : timeout);
+    this.#poll.wait(this.#hasWork ? 0 : this.#atMost(timeout));
     if (this.#attachment === undefined && this.#mayAccept) this.#accept();
     if (this.#attachment === undefined) return;
     try {
@@ -94,8 +94,16 @@ export class VhostUserBackend implements AsyncDisposable {
     await this.#device.close();
   }
 
-  get #isBusy(): boolean {
-    return this.#draining.size > 0 || (this.#attachment?.isBusy ?? false);
+  /** @param timeout ms, -1: without limit */
+  #atMost(timeout: number): number {
+    const left = this.#attachment?.timeLeft ?? timeout;
+    return timeout < 0 ? left : Math.min(timeout, left);
+  }
+
+  get #needsLoop(): boolean {
+    return (
+      this.#device.usesEventLoop === true || this.#draining.size > 0 || (this.#attachment?.isBusy ?? false)
+    );
   }
 
   get #hasWork(): boolean {
@@ -156,8 +164,11 @@ export class VhostUserBackend implements AsyncDisposable {
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
+    const timeLeft = this.#attachment?.timeLeft;
+    const timer = timeLeft === undefined ? undefined : setTimeout(resolve, timeLeft);
     using _watch = this.#poll.onceReady(resolve);
     await promise;
+    clearTimeout(timer);
     this.#wake = undefined;
   }
 

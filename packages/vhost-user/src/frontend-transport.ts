@@ -6,9 +6,11 @@ import {
   TransportBase,
   VirtioError,
 } from '@skytale/virtio';
+import type { BackendRequests } from './backend-requests.ts';
 import { type EventLoopWatch, watchInEventLoop } from './ffi/libc.ts';
 import { FrontEnd, FrontMemory, type FrontRing } from './frontend.ts';
 import {
+  PROTOCOL_F_BACKEND_REQ,
   PROTOCOL_F_CONFIG,
   PROTOCOL_F_MQ,
   PROTOCOL_F_REPLY_ACK,
@@ -42,6 +44,8 @@ export class VhostUserTransport extends TransportBase {
   readonly #rings = new Map<number, FrontRing>();
   readonly #watches: EventLoopWatch[] = [];
   readonly #socketWatch: EventLoopWatch;
+  readonly #backendRequests: BackendRequests | undefined;
+  #backendWatch: EventLoopWatch | undefined;
   #status = 0;
   #accepted = 0n;
   #pending = 0;
@@ -49,6 +53,7 @@ export class VhostUserTransport extends TransportBase {
   private constructor(
     frontEnd: FrontEnd,
     memory: FrontMemory,
+    backendRequests: BackendRequests | undefined,
     identity: { deviceId: number; offeredFeatures: bigint; queueSizes: number[] },
   ) {
     super(identity, memory.guestRegion);
@@ -56,6 +61,11 @@ export class VhostUserTransport extends TransportBase {
     this.#sharedMemory = memory;
     this.#socketWatch = watchInEventLoop(frontEnd.socket.descriptor.number, () => this.#checkConnection());
     this.#socketWatch.unref();
+    this.#backendRequests = backendRequests;
+    if (backendRequests === undefined) return;
+    const { number } = backendRequests.descriptor;
+    this.#backendWatch = watchInEventLoop(number, () => this.#takeBackendRequests(backendRequests));
+    this.#backendWatch.unref();
   }
 
   /**
@@ -68,13 +78,21 @@ export class VhostUserTransport extends TransportBase {
     using stack = new DisposableStack();
     const frontEnd = stack.use(FrontEnd.connect(path));
     const { features, queues } = frontEnd.negotiate(
-      PROTOCOL_F_MQ | PROTOCOL_F_REPLY_ACK | PROTOCOL_F_CONFIG | PROTOCOL_F_RESET_DEVICE | PROTOCOL_F_STATUS,
+      PROTOCOL_F_MQ |
+        PROTOCOL_F_REPLY_ACK |
+        PROTOCOL_F_BACKEND_REQ |
+        PROTOCOL_F_CONFIG |
+        PROTOCOL_F_RESET_DEVICE |
+        PROTOCOL_F_STATUS,
     );
     const memory = stack.use(new FrontMemory(memorySize, GUEST_BASE));
     frontEnd.setMemory([memory]);
+    const hears = (frontEnd.protocolFeatures & PROTOCOL_F_BACKEND_REQ) !== 0n;
+    const requests = hears ? stack.use(frontEnd.openBackendRequests()) : undefined;
     const offeredFeatures = features & ~VHOST_USER_F_PROTOCOL_FEATURES;
     const queueSizes = new Array<number>(queues).fill(queueSize);
-    const transport = new VhostUserTransport(frontEnd, memory, { deviceId, offeredFeatures, queueSizes });
+    const identity = { deviceId, offeredFeatures, queueSizes };
+    const transport = new VhostUserTransport(frontEnd, memory, requests, identity);
     stack.move();
     return transport;
   }
@@ -121,6 +139,8 @@ export class VhostUserTransport extends TransportBase {
   protected async closeDevice(): Promise<void> {
     this.#closeRings();
     this.#socketWatch[Symbol.dispose]();
+    this.#backendWatch?.[Symbol.dispose]();
+    this.#backendRequests?.[Symbol.dispose]();
     this.#frontEnd[Symbol.dispose]();
     this.#sharedMemory[Symbol.dispose]();
   }
@@ -174,6 +194,15 @@ export class VhostUserTransport extends TransportBase {
     this.#watches.push(watch);
   }
 
+  #takeBackendRequests(requests: BackendRequests): void {
+    for (;;) {
+      const next = nextOf(requests);
+      if (next === 'closed') this.#backendWatch?.[Symbol.dispose]();
+      if (next !== 'config-change') return;
+      this.configChanged();
+    }
+  }
+
   #checkConnection(): void {
     if (this.#frontEnd.isConnected()) return;
     this.#socketWatch[Symbol.dispose]();
@@ -200,5 +229,14 @@ export class VhostUserTransport extends TransportBase {
     const death = new VirtioError('VIRTIO_DEVICE_DIED', message, { cause: error });
     this.fail(death);
     return death;
+  }
+}
+
+/** A back end that asks for what we have not offered is not heard any more. */
+function nextOf(requests: BackendRequests): ReturnType<BackendRequests['next']> {
+  try {
+    return requests.next();
+  } catch {
+    return 'closed';
   }
 }

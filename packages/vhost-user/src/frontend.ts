@@ -6,6 +6,7 @@
  * wait for `call`. For a driver with promises see `VhostUserTransport`.
  */
 import type { GuestRegion, QueueLayout } from '@skytale/virtio';
+import { BackendRequests } from './backend-requests.ts';
 import { EventFd } from './ffi/event-fd.ts';
 import type { FileDescriptor } from './ffi/file-descriptor.ts';
 import { createSharedMemory, SharedMapping } from './ffi/shared-memory.ts';
@@ -219,6 +220,19 @@ export class FrontEnd implements Disposable {
 
   setInflight(file: FileDescriptor, area: InflightArea): void {
     this.order('SET_INFLIGHT_FD', writeInflightArea(area), [file]);
+  }
+
+  /** Hears of requests of the back end's own from now on; PROTOCOL_F_BACKEND_REQ was agreed on. */
+  openBackendRequests(): BackendRequests {
+    const { requests, theirs } = BackendRequests.create();
+    using _theirs = theirs;
+    try {
+      this.order('SET_BACKEND_REQ_FD', new Uint8Array(0), [theirs]);
+      return requests;
+    } catch (error) {
+      requests[Symbol.dispose]();
+      throw error;
+    }
   }
 
   resetDevice(): void {

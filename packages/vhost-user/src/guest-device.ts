@@ -4,12 +4,16 @@
  */
 import {
   DeviceState,
+  type GuestMemory,
+  mapRing,
   type QueueLayout,
   STATUS_ACKNOWLEDGE,
   STATUS_DRIVER,
   STATUS_DRIVER_OK,
   STATUS_FEATURES_OK,
   VIRTIO_F_VERSION_1,
+  type VirtioError,
+  type VirtioRequest,
   VirtqueueError,
 } from '@skytale/virtio';
 import type { BackendEvent, Counters } from './backend-events.ts';
@@ -21,12 +25,13 @@ import { InflightMemory } from './inflight-area.ts';
 import { MemoryTable } from './memory-table.ts';
 import type { InflightArea, MemoryRegion, VringAddress } from './payload.ts';
 import { VHOST_USER_F_PROTOCOL_FEATURES } from './protocol.ts';
-import type { ServedDevice } from './served-device.ts';
+import type { ServableDevice } from './servable-device.ts';
 import { refused } from './vhost-user-error.ts';
 import { Vring } from './vring.ts';
 
 /** Longest chains: QEMU's limit, and above the queue size because Linux exceeds that in indirect tables. */
 const CHAIN_LENGTH_MAX = 1024;
+/** Indices of queues are 16 bits wide. */
 const QUEUE_INDEX_MAX = 0xffff;
 
 /** An event that still lacks the number of its connection. */
@@ -37,20 +42,23 @@ export interface GuestDeviceHost {
   readonly poll: EventPoll;
   readonly counters: Counters;
   emit(event: GuestEvent): void;
+  /** The device says that its configuration space has changed. */
+  configChanged(): void;
   /** Requests or a reset that went on in the event loop are done. */
   wake(): void;
 }
 
 export interface GuestDeviceOptions extends MapOptions {
   /**
-   * Features that a front end has agreed on with its driver without telling us, where it tells of none: without
-   * VERSION_1 none can be served. For QEMU's cryptodev-vhost-user: RING_FEATURES. Default: none.
+   * Features that a front end may have agreed on with its driver without telling us, where it tells of none: without
+   * VERSION_1 none can be served. For QEMU's cryptodev-vhost-user: RING_FEATURES. Drivers with and without EVENT_IDX
+   * are then served alike, with more interrupts than one with it wants. Default: none.
    */
   readonly assumedFeatures?: bigint;
 }
 
 export class GuestDevice implements Disposable {
-  readonly #device: ServedDevice;
+  readonly #device: ServableDevice;
   readonly #host: GuestDeviceHost;
   readonly #options: GuestDeviceOptions;
   readonly #memory: MemoryTable;
@@ -59,12 +67,18 @@ export class GuestDevice implements Disposable {
   /** Rings that may have requests waiting. */
   readonly #ready = new Set<Vring>();
   #features = 0n;
+  /** They are not what the front end told: it tells of none. */
+  #areAssumed = false;
+  /** The protocol: rings start disabled where its features were negotiated. */
+  #ringsStartEnabled = true;
   #inflight: InflightMemory | undefined;
   #inflightUsed = false;
   #resetting = false;
+  /** Counts resets: what was ordered before one is of no interest after it. */
+  #life = 0;
   #disposed = false;
 
-  constructor(device: ServedDevice, host: GuestDeviceHost, options: GuestDeviceOptions) {
+  constructor(device: ServableDevice, host: GuestDeviceHost, options: GuestDeviceOptions) {
     this.#device = device;
     this.#host = host;
     this.#options = options;
@@ -72,9 +86,10 @@ export class GuestDevice implements Disposable {
     this.#rings = device.queueSizes.map((_, index) => new Vring(index));
     this.#state = new DeviceState(device, this.#memory.guest, {
       usedBuffers: (index) => this.#call(index),
-      configChanged: () => this.#reportBroken(),
+      configChanged: () => this.#onConfigChange(),
       resetDone: () => this.#finishReset(),
       idle: () => this.#onIdle(),
+      handing: (request) => this.#count(request),
     });
   }
 
@@ -105,10 +120,14 @@ export class GuestDevice implements Disposable {
     const unknown = features & ~this.offeredFeatures;
     if (unknown !== 0n) throw refused(`features 0x${unknown.toString(16)} were not offered`);
     const told = features & this.#state.offeredFeatures;
-    const effective = told & VIRTIO_F_VERSION_1 ? told : told | (this.#options.assumedFeatures ?? 0n);
+    const assumed = this.#options.assumedFeatures ?? 0n;
+    this.#areAssumed = (told & VIRTIO_F_VERSION_1) === 0n && assumed !== 0n;
+    const effective = this.#areAssumed ? told | assumed : told;
     // A driver that comes after another need not be announced by anything else.
     if (this.#state.status !== 0 && effective !== this.#features) this.reset();
     this.#features = effective;
+    // Who does not tell what was agreed on does not enable rings either (QEMU's cryptodev-vhost-user).
+    this.#ringsStartEnabled = (features & VHOST_USER_F_PROTOCOL_FEATURES) === 0n || this.#areAssumed;
   }
 
   /** @throws {VhostUserError} VHOST_USER_REFUSED, for this and all that follow */
@@ -161,25 +180,34 @@ export class GuestDevice implements Disposable {
   setEnabled(index: number, enabled: boolean): void {
     const ring = this.#ring(index);
     ring.enabled = enabled;
-    if (enabled && ring.layout !== undefined) this.#ready.add(ring);
+    if (ring.layout === undefined) return;
+    if (enabled) this.#runIfEnabled(ring);
+    else this.#halt(ring);
   }
 
-  /**
-   * Stops a ring. To be called when the device is not busy: answers to requests under way would be lost.
-   * @returns where to go on in its available ring
-   */
-  stopRing(index: number): number {
+  /** Begins to stop a ring: the device is told, and requests under way are waited for; see `isStopped`. */
+  stopRing(index: number): void {
     const ring = this.#ring(index);
     ring.setKick(undefined, this.#host.poll, () => {});
-    this.#ready.delete(ring);
-    if (ring.layout === undefined) return ring.base;
-    ring.layout = undefined;
-    ring.base = this.#state.disableQueue(index)?.availableIndex ?? ring.base;
-    ring.stoppedAt = ring.base;
-    this.#host.emit({ event: 'ring-stopped', ring: index, size: ring.size });
-    // What broke does not come back with the next start.
-    if (this.isBroken && this.#rings.every(({ layout }) => layout === undefined)) this.reset();
-    return ring.base;
+    if (ring.layout === undefined) return;
+    ring.isStopping = true;
+    if (ring.isRunning) this.#halt(ring);
+    else this.#finishStop(ring);
+  }
+
+  /** Whether nothing of this ring is under way any more after `stopRing`. */
+  isStopped(index: number): boolean {
+    return !this.#ring(index).isStopping;
+  }
+
+  /** Where a ring that stopped is to go on in its available ring. */
+  baseOf(index: number): number {
+    return this.#ring(index).base;
+  }
+
+  /** A part of the configuration space, inside of it. */
+  writeConfig(offset: number, bytes: Uint8Array): void {
+    this.#state.writeConfig(offset, bytes);
   }
 
   replaceMemory(regions: readonly MemoryRegion[], descriptors: readonly FileDescriptor[]): void {
@@ -221,22 +249,18 @@ export class GuestDevice implements Disposable {
   /** Stops all rings and resets the device, at once or when the requests under way are done. */
   reset(): void {
     if (this.#resetting) return;
-    this.#resetting = true;
     this.#ready.clear();
     for (const ring of this.#rings) {
       ring.layout = undefined;
       ring.address = undefined;
       ring.base = 0;
       ring.stoppedAt = undefined;
+      ring.enabled = undefined;
+      ring.isStopping = false;
+      ring.isRunning = false;
       ring.setKick(undefined, this.#host.poll, () => {});
     }
-    // What was in flight is of no interest to the driver that comes.
-    if (this.#inflightUsed) {
-      this.#inflight?.[Symbol.dispose]();
-      this.#inflight = undefined;
-    }
-    if (this.#state.status !== 0) this.#host.emit({ event: 'reset' });
-    this.#state.reset();
+    this.#resetState();
   }
 
   /** Gives every ring that may have requests its turn. */
@@ -245,7 +269,7 @@ export class GuestDevice implements Disposable {
     // A copy: a ring that always has more comes again in the next round, after messages had their turn.
     for (const ring of [...this.#ready]) {
       this.#ready.delete(ring);
-      if (!ring.enabled || !this.#state.isQueueEnabled(ring.index)) continue;
+      if (!this.#state.isQueueEnabled(ring.index)) continue;
       if (this.#state.run(ring.index)) this.#ready.add(ring);
     }
     if (!this.isBusy) this.#memory.releaseRetired();
@@ -255,6 +279,7 @@ export class GuestDevice implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#life += 1;
     this.#ready.clear();
     for (const ring of this.#rings) ring[Symbol.dispose]();
     this.#state.reset();
@@ -287,17 +312,59 @@ export class GuestDevice implements Disposable {
     if (ring.layout !== undefined || !ring.isComplete || this.#memory.regions === 0) return;
     try {
       const layout = ring.findLayout(this.#memory);
+      checkLayout(ring, this.#memory.guest, layout);
       this.#activate();
-      this.#enableQueue(ring, layout);
       ring.layout = layout;
+      this.#runIfEnabled(ring);
     } catch (error) {
+      ring.layout = undefined;
       ring.setKick(undefined, this.#host.poll, () => {});
       throw error;
     }
+    this.#host.emit({ event: 'ring-started', ring: ring.index, size: ring.size });
+  }
+
+  /** Gives the device the queue of a ring that is started; while its last requests are under way, afterwards. */
+  #runIfEnabled(ring: Vring): void {
+    if (ring.layout === undefined || ring.isRunning || !(ring.enabled ?? this.#ringsStartEnabled)) return;
+    this.#enableQueue(ring, ring.layout);
+    ring.isRunning = true;
     this.#ready.add(ring);
     // The last back end may have died between its last answer and the call for it.
     if (ring.base !== 0 || this.#inflight !== undefined) ring.signalCall();
-    this.#host.emit({ event: 'ring-started', ring: ring.index, size: ring.size });
+  }
+
+  /** Takes the queue away again, as soon as nothing of it is under way. */
+  #halt(ring: Vring): void {
+    this.#ready.delete(ring);
+    if (!ring.isRunning) return;
+    const life = this.#life;
+    this.#state.stopQueue(ring.index, (indices) => {
+      if (life !== this.#life || !ring.isRunning) return;
+      ring.isRunning = false;
+      ring.base = indices?.availableIndex ?? ring.base;
+      if (ring.isStopping) this.#finishStop(ring);
+      else this.#resume(ring);
+    });
+  }
+
+  /** For a ring that was enabled again while it waited to be disabled. Nobody is there who could be refused. */
+  #resume(ring: Vring): void {
+    try {
+      this.#runIfEnabled(ring);
+    } catch {
+      // The device is broken, of which the front end is told otherwise.
+    }
+  }
+
+  #finishStop(ring: Vring): void {
+    ring.isStopping = false;
+    ring.layout = undefined;
+    ring.stoppedAt = ring.base;
+    this.#host.emit({ event: 'ring-stopped', ring: ring.index, size: ring.size });
+    // What broke does not come back with the next start.
+    if (this.isBroken && this.#rings.every(({ layout }) => layout === undefined)) this.reset();
+    this.#host.wake();
   }
 
   #enableQueue(ring: Vring, layout: QueueLayout): void {
@@ -309,6 +376,7 @@ export class GuestDevice implements Disposable {
       usedIndex,
       availableIndex: resubmit === undefined ? ring.base : usedIndex + resubmit.length,
       maxChainLength: Math.max(ring.size, CHAIN_LENGTH_MAX),
+      ...(this.#areAssumed && { eventIdx: 'unknown' }),
       ...(tracker && { tracker }),
       ...(resubmit && { resubmit }),
     });
@@ -341,8 +409,18 @@ export class GuestDevice implements Disposable {
       if (ring.layout !== undefined) return;
       ring.stoppedAt = undefined;
     }
+    this.#resetState();
+  }
+
+  #resetState(): void {
     this.#resetting = true;
-    this.#host.emit({ event: 'reset' });
+    this.#life += 1;
+    // What was in flight is of no interest to the driver that comes.
+    if (this.#inflightUsed) {
+      this.#inflight?.[Symbol.dispose]();
+      this.#inflight = undefined;
+    }
+    if (this.#state.status !== 0) this.#host.emit({ event: 'reset' });
     this.#state.reset();
   }
 
@@ -367,6 +445,13 @@ export class GuestDevice implements Disposable {
     }
   }
 
+  #count({ readable, writable }: VirtioRequest): void {
+    const { counters } = this.#host;
+    counters.add('requests');
+    counters.add('readableBytes', readable.byteLength);
+    counters.add('writableBytes', writable.byteLength);
+  }
+
   #onKick(ring: Vring): void {
     this.#host.counters.add('kicks');
     if (ring.layout !== undefined) this.#ready.add(ring);
@@ -377,9 +462,14 @@ export class GuestDevice implements Disposable {
     this.#rings[index]!.signalCall();
   }
 
-  #reportBroken(): void {
+  #onConfigChange(): void {
     const reason = this.#state.brokenReason;
-    if (reason === undefined || this.#disposed) return;
+    if (this.#disposed) return;
+    if (reason === undefined) this.#host.configChanged();
+    else this.#reportBroken(reason);
+  }
+
+  #reportBroken(reason: VirtioError): void {
     this.#host.counters.add('broken');
     this.#host.emit({ event: 'broken', code: reason.code, reason: reason.message });
     for (const ring of this.#rings) ring.signalError();
@@ -398,6 +488,15 @@ export class GuestDevice implements Disposable {
   #releaseMemory(): void {
     this.#memory[Symbol.dispose]();
     this.#inflight?.[Symbol.dispose]();
+  }
+}
+
+/** Before the ring is enabled, which may be much later. */
+function checkLayout(ring: Vring, memory: GuestMemory, layout: QueueLayout): void {
+  try {
+    mapRing(memory, layout);
+  } catch (error) {
+    throw refused(`ring ${ring.index} cannot start: ${(error as Error).message}`, { cause: error });
   }
 }
 

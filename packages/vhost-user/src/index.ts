@@ -7,6 +7,6 @@ export { SystemError } from './ffi/libc.ts';
 export { FrontEnd, type FrontEndOptions, FrontMemory, FrontRing } from './frontend.ts';
 export { type ConnectOptions, VhostUserTransport } from './frontend-transport.ts';
 export * from './protocol.ts';
+export type { CryptoSessionHandler, ServableDevice } from './servable-device.ts';
 export { type ServedBackend, type ServeOptions, serveDevice } from './serve-device.ts';
-export type { CryptoSessionHandler, ServableDevice } from './served-device.ts';
 export { VhostUserError, type VhostUserErrorCode } from './vhost-user-error.ts';

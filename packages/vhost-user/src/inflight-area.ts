@@ -136,6 +136,10 @@ export class InflightQueue implements RequestTracker {
     this.#view.setUint16(USED_INDEX, usedIndex, true);
   }
 
+  givenBack(head: number): void {
+    this.#view.setUint8(entry(head), 0);
+  }
+
   #initialize(usedIndex: number): void {
     for (let head = 0; head < this.#size; head++) this.#view.setUint8(entry(head), 0);
     this.#view.setUint16(DESCRIPTORS, this.#size, true);

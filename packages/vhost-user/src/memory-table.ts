@@ -37,7 +37,7 @@ export class MemoryTable implements Disposable {
   replace(regions: readonly MemoryRegion[], descriptors: readonly FileDescriptor[]): void {
     const mapped: MappedRegion[] = [];
     try {
-      checkRegions(regions);
+      this.#checkRegions(regions);
       for (const [i, region] of regions.entries()) mapped.push(this.#map(region, descriptors[i]!));
       this.#install(mapped);
     } catch (error) {
@@ -48,10 +48,9 @@ export class MemoryTable implements Disposable {
 
   /** @throws {VhostUserError} VHOST_USER_REFUSED */
   add(region: MemoryRegion, descriptor: FileDescriptor): void {
-    if (this.#mapped.length >= MEMORY_SLOTS) throw refused(`all ${MEMORY_SLOTS} memory slots are in use`);
     let added: MappedRegion | undefined;
     try {
-      checkRegions([...this.#mapped.map((mapped) => mapped.region), region]);
+      this.#checkRegions([...this.#mapped.map((mapped) => mapped.region), region]);
       added = this.#map(region, descriptor);
       this.#install([...this.#mapped, added]);
     } catch (error) {
@@ -101,6 +100,17 @@ export class MemoryTable implements Disposable {
     this.releaseRetired();
   }
 
+  /** What `GuestMemory` does not check: it knows no user addresses, and no sizes before they are mapped. */
+  #checkRegions(regions: readonly MemoryRegion[]): void {
+    checkRegions(regions);
+    // What was taken away counts while requests keep it mapped: a device may keep some for ever.
+    const count = regions.length + this.#retired.length;
+    if (count > MEMORY_SLOTS) throw refused(`all ${MEMORY_SLOTS} memory slots are in use`);
+    const retired = this.#retired.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const total = regions.reduce((sum, { size }) => sum + size, retired);
+    if (total > MEMORY_MAX) throw refused(`${total} bytes of guest memory are more than ${MEMORY_MAX}`);
+  }
+
   #map(region: MemoryRegion, descriptor: FileDescriptor): MappedRegion {
     return { region, mapping: new SharedMapping(descriptor, region.mmapOffset, region.size, this.#options) };
   }
@@ -116,10 +126,7 @@ export class MemoryTable implements Disposable {
   }
 }
 
-/** What `GuestMemory` does not check: it knows no user addresses, and no sizes before they are mapped. */
 function checkRegions(regions: readonly MemoryRegion[]): void {
-  const total = regions.reduce((sum, region) => sum + region.size, 0);
-  if (total > MEMORY_MAX) throw refused(`${total} bytes of guest memory are more than ${MEMORY_MAX}`);
   for (const { guestAddress, mmapOffset, size } of regions) {
     if (size === 0) throw refused(`the region at 0x${guestAddress.toString(16)} is empty`);
     if (guestAddress % ALIGNMENT !== 0 || mmapOffset % ALIGNMENT !== 0) {

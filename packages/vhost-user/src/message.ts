@@ -6,7 +6,7 @@
  */
 import { closeAll, type FileDescriptor } from './ffi/file-descriptor.ts';
 import { type PinnedBuffer, pinnedBuffer } from './ffi/libc.ts';
-import { MAX_DESCRIPTORS, type UnixSocket } from './ffi/unix-socket.ts';
+import { isSocket, MAX_DESCRIPTORS, makeSendOnly, type UnixSocket } from './ffi/unix-socket.ts';
 import {
   CONFIG_SPACE_MAX,
   CRYPTO_SESSION_SIZES,
@@ -119,6 +119,7 @@ const requestShapes: Record<RequestNumber, MessageShape> = {
   [REQUEST.SET_PROTOCOL_FEATURES]: shape([U64]),
   [REQUEST.GET_QUEUE_NUM]: NOTHING,
   [REQUEST.SET_VRING_ENABLE]: shape([VRING_STATE]),
+  [REQUEST.SET_BACKEND_REQ_FD]: shape([0, U64], 1),
   [REQUEST.GET_CONFIG]: config,
   [REQUEST.SET_CONFIG]: config,
   [REQUEST.CREATE_CRYPTO_SESSION]: shape(CRYPTO_SESSION_SIZES),
@@ -185,6 +186,10 @@ export class MessageReader implements Disposable {
     return this.#buffer.view.getUint32(offset, true);
   }
 
+  #refuseSockets(): void {
+    if (this.#descriptors.some(isSocket)) throw badMessage('a socket came with a message that needs none');
+  }
+
   #receive(length: number): number | 'empty' | 'closed' {
     const held = this.#descriptors.length;
     let received: number | 'empty' | 'closed';
@@ -197,7 +202,7 @@ export class MessageReader implements Disposable {
     if (this.#descriptors.length > MAX_DESCRIPTORS) {
       throw badMessage(`${this.#descriptors.length} descriptors in one message`);
     }
-    for (const descriptor of this.#descriptors.slice(held)) checkKind(descriptor);
+    for (const descriptor of this.#descriptors.slice(held)) checkKind(descriptor, this.#from);
     if (received === 'closed' && this.#filled > 0) {
       throw badMessage(`the connection ended ${this.#filled} bytes into a message`);
     }
@@ -228,6 +233,7 @@ export class MessageReader implements Disposable {
         `${requestName(request)} came with ${descriptors} descriptors, at most ${most} belong to it`,
       );
     }
+    if (request !== REQUEST.SET_BACKEND_REQ_FD) this.#refuseSockets();
     const payload = this.#buffer.bytes.slice(HEADER_SIZE, this.#filled);
     // It may have been a key.
     this.#buffer.bytes.fill(0);
@@ -238,13 +244,15 @@ export class MessageReader implements Disposable {
 }
 
 /**
- * Messages bring eventfds and files of memory, nothing else. Above all no sockets: one that is the sender's
- * own end of this connection, sent with half a message and held here for the other half, would keep the
- * connection open for ever. (Other things that hold files, such as io_uring, could hide one.)
+ * Messages bring eventfds and files of memory, and one brings a socket for requests of ours. None of them may keep the
+ * sender's own end of this connection open, or nobody would notice that it has died: not itself (a socket with a
+ * name at the other end is not for us), nor sent over such a socket and left lying there (nothing can be sent to us
+ * any more over one that we have taken). Other things that hold files, such as io_uring, could hide one.
  */
-function checkKind(descriptor: FileDescriptor): void {
+function checkKind(descriptor: FileDescriptor, from: 'front end' | 'back end'): void {
   const kind = descriptor.describe();
-  if (!kind.startsWith('/') && kind !== 'anon_inode:[eventfd]') {
-    throw badMessage(`${kind} is neither an eventfd nor memory`);
+  if (kind.startsWith('/') || kind === 'anon_inode:[eventfd]') return;
+  if (from === 'back end' || !isSocket(descriptor) || !makeSendOnly(descriptor)) {
+    throw badMessage(`${kind} is neither an eventfd nor memory, nor a socket for requests of ours`);
   }
 }

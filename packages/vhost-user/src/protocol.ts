@@ -20,6 +20,7 @@ export const REQUEST = {
   SET_PROTOCOL_FEATURES: 16,
   GET_QUEUE_NUM: 17,
   SET_VRING_ENABLE: 18,
+  SET_BACKEND_REQ_FD: 21,
   GET_CONFIG: 24,
   SET_CONFIG: 25,
   CREATE_CRYPTO_SESSION: 26,
@@ -33,6 +34,9 @@ export const REQUEST = {
   SET_STATUS: 39,
   GET_STATUS: 40,
 } as const;
+
+/** Requests of the back end, on the socket that SET_BACKEND_REQ_FD brings. */
+export const BACKEND_REQUEST = { CONFIG_CHANGE_MSG: 2 } as const;
 
 export type RequestName = keyof typeof REQUEST;
 export type RequestNumber = (typeof REQUEST)[RequestName];
@@ -60,6 +64,7 @@ export const VHOST_USER_F_PROTOCOL_FEATURES = 1n << 30n;
 export const PROTOCOL_F_MQ = 1n << 0n;
 export const PROTOCOL_F_LOG_SHMFD = 1n << 1n;
 export const PROTOCOL_F_REPLY_ACK = 1n << 3n;
+export const PROTOCOL_F_BACKEND_REQ = 1n << 5n;
 export const PROTOCOL_F_CRYPTO_SESSION = 1n << 7n;
 export const PROTOCOL_F_CONFIG = 1n << 9n;
 export const PROTOCOL_F_INFLIGHT_SHMFD = 1n << 12n;

@@ -36,6 +36,20 @@ async function echo(transport: VhostUserTransport, text: string, queue = 0): Pro
   return new TextDecoder().decode(await transport.queues[queue]!.request(bytes(text), text.length));
 }
 
+it('announces changes of the configuration that a device makes by itself', async () => {
+  const socket = socketPath();
+  await using _backend = await serve(new URL('./testing/ticking-device.ts', import.meta.url), socket);
+  await using transport = VhostUserTransport.connect(socket, { deviceId: 42, queueSize: 16 });
+  await transport.start({ features: 1n });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _listening = transport.onConfigChange(resolve);
+  // An idle device does not keep the process alive; a test that waits for it does.
+  const keepAlive = setInterval(() => {}, 2 ** 30);
+  await promise;
+  clearInterval(keepAlive);
+  assert.ok((await transport.readConfig(0, 1))[0]! > 1);
+});
+
 for (const [kind, device] of Object.entries(devices)) {
   describe(`a ${kind} device in a worker`, () => {
     it('serves one driver after another', async () => {

@@ -8,6 +8,8 @@ export type VhostUserErrorCode =
   | 'VHOST_USER_DISCONNECTED'
   /** The peer did not answer in time. */
   | 'VHOST_USER_TIMEOUT'
+  /** The device keeps requests that a queue's stop waits for. The connection ends. */
+  | 'VHOST_USER_STOP_TIMEOUT'
   /** The worker that serves a device ended. */
   | 'VHOST_USER_WORKER_DIED';
 

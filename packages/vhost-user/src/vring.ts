@@ -15,10 +15,14 @@ export class Vring implements Disposable {
   /** Where it stopped, if it did. */
   stoppedAt: number | undefined;
   address: VringAddress | undefined;
-  /** Some front ends never say so (QEMU's cryptodev-vhost-user), others begin with saying no. */
-  enabled = true;
+  /** Whether the front end wants it to be worked on; undefined until it says so. */
+  enabled: boolean | undefined;
   /** Where it lies while it is started; undefined while it is stopped. */
   layout: QueueLayout | undefined;
+  /** Whether the device has a queue for it: while it is started and enabled, and until the last request is done. */
+  isRunning = false;
+  /** Its stop was ordered, and waits for requests under way. */
+  isStopping = false;
   #kick: EventFd | undefined;
   #kickWatch: Watch | undefined;
   #call: EventFd | undefined;

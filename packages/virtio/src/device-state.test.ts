@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DeviceState } from './device-state.ts';
 import { GuestMemory } from './guest-memory.ts';
+import type { QueueIndices } from './split-virtqueue.ts';
 import { BASE, DATA, RawDriver, VIOLATIONS, WRITE } from './testing/raw-driver.ts';
 import { ReverseDevice } from './testing/reverse-device.ts';
 import type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
@@ -57,6 +58,15 @@ function create(device: VirtioDevice = new ReverseDevice([8])) {
     return [...driver.region.bytes.subarray(DATA + 16 - BASE, DATA + 20 - BASE)];
   };
   return { device, driver, state, notified, idle, negotiate, start, roundTrip };
+}
+
+/** Stops queue 0. @returns where it stands, undefined if it has not stopped at once or was never enabled */
+function stop(state: DeviceState): QueueIndices | undefined {
+  let stoppedAt: QueueIndices | undefined;
+  state.stopQueue(0, (indices) => {
+    stoppedAt = indices;
+  });
+  return stoppedAt;
 }
 
 describe('DeviceState', () => {
@@ -143,7 +153,7 @@ describe('DeviceState', () => {
       [1, {}, 'VIRTIO_QUEUE_INDEX'],
       [-1, {}, 'VIRTIO_QUEUE_INDEX'],
       [0, { size: 16 }, 'VIRTQUEUE_SIZE'],
-      [0, { size: 5 }, 'VIRTQUEUE_SIZE'],
+      ...[0, 3, 5, 65535].map((size) => [0, { size }, 'VIRTQUEUE_SIZE'] as [number, object, string]),
       [0, { usedRing: 2 }, 'VIRTQUEUE_UNALIGNED'],
       [0, { usedRing: 0 }, 'VIRTQUEUE_RING_OUTSIDE_MEMORY'],
     ];
@@ -157,6 +167,14 @@ describe('DeviceState', () => {
     start();
     state.enableQueue(0, layout);
     assert.equal(state.brokenReason?.code, 'VIRTIO_STATUS');
+  });
+
+  it('is not made for a device with queues of sizes that cannot be', () => {
+    for (const size of [0, 3, 65535, 65536, 0.5, -8]) {
+      const memory = new GuestMemory([new RawDriver().region]);
+      const notify = { usedBuffers() {}, configChanged() {} };
+      assert.throws(() => new DeviceState(new ReverseDevice([8, size]), memory, notify), RangeError);
+    }
   });
 
   it('breaks at requests before the queue is enabled, or before DRIVER_OK', () => {
@@ -339,10 +357,10 @@ describe('DeviceState', () => {
     const { state, start, driver, roundTrip } = create();
     start();
     roundTrip();
-    const indices = state.disableQueue(0);
+    const indices = stop(state);
     assert.deepEqual(indices, { availableIndex: 1, usedIndex: 1 });
     assert.equal(state.isQueueEnabled(0), false);
-    assert.equal(state.disableQueue(0), undefined);
+    assert.deepEqual(stop(state), indices, 'stopping twice');
     state.enableQueue(0, driver.layout, indices);
     assert.deepEqual(roundTrip(), [4, 3, 2, 1]);
     assert.equal(driver.usedIndex, 2);
@@ -404,11 +422,24 @@ describe('DeviceState', () => {
     assert.equal(state.configGeneration, before);
     device.config[0] = 77;
     assert.equal(state.configGeneration, before + 1);
-    state.configChanged();
-    assert.deepEqual(notified, [], 'not before DRIVER_OK');
     start();
-    state.configChanged();
-    assert.deepEqual(notified, ['config']);
+    assert.deepEqual(notified, []);
+  });
+
+  it('notifies the driver of a change by the device, that driver and no other', () => {
+    const device = new ReverseDevice([8]);
+    const { state, start, notified } = create(device);
+    start();
+    const first = device.driver!;
+    first.configChanged();
+    assert.deepEqual(notified.splice(0), ['config']);
+    state.writeStatus(0);
+    first.configChanged();
+    start();
+    first.configChanged();
+    assert.deepEqual(notified, ['reset']);
+    device.driver!.configChanged();
+    assert.deepEqual(notified, ['reset', 'config']);
   });
 
   it('does nothing more once the driver has given up', () => {

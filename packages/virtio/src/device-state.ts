@@ -21,18 +21,25 @@ import {
 } from './features.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { isQueueSize, type QueueLayout } from './split-ring.ts';
-import { SplitVirtqueue, type TakenRequest, type VirtqueueOptions } from './split-virtqueue.ts';
-import type { VirtioDevice } from './virtio-device.ts';
+import {
+  type QueueIndices,
+  SplitVirtqueue,
+  type TakenRequest,
+  type VirtqueueOptions,
+} from './split-virtqueue.ts';
+import type { VirtioDevice, VirtioRequest } from './virtio-device.ts';
 import { asVirtioError, VirtioError, VirtqueueError } from './virtio-error.ts';
 
 /** What a transport carries to the driver (VIRTIO 1.3, 2.3). Called in the middle of other calls: do not call back. */
 export interface DeviceNotifications {
   /** Used buffer notification. */
   usedBuffers(queueIndex: number): void;
-  /** Configuration change notification; also sent when the device breaks after DRIVER_OK. */
+  /** Configuration change notification; also sent when the device breaks after DRIVER_OK (2.1.2). */
   configChanged(): void;
   /** The reset that the driver asked for is complete: `status` is 0 now. */
   resetDone?(): void;
+  /** The device is about to get this request. */
+  handing?(request: VirtioRequest): void;
   /** The last of the requests that were under way has completed, outside of `run`: `isBusy` is false now. */
   idle?(): void;
 }
@@ -58,6 +65,10 @@ export class DeviceState {
   readonly #memory: GuestMemory;
   readonly #notify: DeviceNotifications;
   readonly #queues: (SplitVirtqueue | undefined)[];
+  /** Of each queue the life that is the last since the reset, be it over. */
+  readonly #lastQueues: (SplitVirtqueue | undefined)[];
+  /** The queues that the device was told to start, and not yet to stop. */
+  readonly #started = new Set<number>();
   #status = 0;
   #driverFeatures = 0n;
   #brokenReason: VirtioError | undefined;
@@ -87,6 +98,7 @@ export class DeviceState {
     this.#memory = memory;
     this.#notify = notify;
     this.#queues = device.queueSizes.map(() => undefined);
+    this.#lastQueues = [...this.#queues];
     this.#knownConfig = device.config.slice();
   }
 
@@ -165,11 +177,6 @@ export class DeviceState {
     this.#guard(() => this.device.writeConfig?.(offset, bytes));
   }
 
-  /** For the device's owner: the configuration space has changed, the driver is to know. */
-  configChanged(): void {
-    if (this.isLive) this.#notify.configChanged();
-  }
-
   /**
    * The driver enables a queue whose parts it has laid out. Features must be agreed on by then.
    * @param overrides for transports that know better than the negotiation, or resume a queue
@@ -182,15 +189,19 @@ export class DeviceState {
       return;
     }
     try {
-      this.#queues[index] = new SplitVirtqueue(this.#memory, layout, {
+      const queue = new SplitVirtqueue(this.#memory, layout, {
         indirect: (this.#driverFeatures & VIRTIO_F_INDIRECT_DESC) !== 0n,
         eventIdx: (this.#driverFeatures & VIRTIO_F_EVENT_IDX) !== 0n,
         ...overrides,
         onUsed: () => this.#onUsed(index),
       });
+      this.#queues[index] = queue;
+      this.#lastQueues[index] = queue;
     } catch (error) {
       this.break(asVirtioError(error, 'VIRTQUEUE_RING_OUTSIDE_MEMORY', `queue ${index} cannot be mapped`));
+      return;
     }
+    if (this.isLive) this.#tellStarted(index);
   }
 
   isQueueEnabled(index: number): boolean {
@@ -198,18 +209,31 @@ export class DeviceState {
   }
 
   /**
-   * Stops one queue. Answers of its requests under way are dropped; `drained` is called when there are none.
-   * @returns where its rings stood, undefined if it was not enabled
+   * Stops one queue so that it can go on: the device is told, requests under way are completed or given back.
+   * @param stopped called once no request of the queue is under way and it is not enabled any more, with where its
+   *   rings stand: undefined if it was not enabled since the last reset
    */
-  disableQueue(
-    index: number,
-    drained?: () => void,
-  ): { availableIndex: number; usedIndex: number } | undefined {
+  stopQueue(index: number, stopped: (indices: QueueIndices | undefined) => void): void {
+    const queue = this.#lastQueues[index];
+    if (queue === undefined) {
+      stopped(undefined);
+      return;
+    }
+    if (this.#queues[index] === queue) {
+      queue.quiesce();
+      this.#tellStopped(index);
+    }
+    queue.whenDrained(() => {
+      if (this.#queues[index] === queue) this.#queues[index] = undefined;
+      stopped(queue.indices);
+      this.#notifyIdle();
+    });
+  }
+
+  /** Stops one queue for good. Answers of its requests under way are dropped; `drained` is called when there are none. */
+  disableQueue(index: number, drained?: () => void): void {
     const queue = this.#queues[index];
-    if (queue === undefined) return undefined;
-    this.#queues[index] = undefined;
-    this.#stopQueue(queue, drained);
-    return { availableIndex: queue.availableIndex, usedIndex: queue.usedIndex };
+    if (queue !== undefined) this.#dropQueue(index, queue, drained);
   }
 
   /** The memory table was replaced: the rings are looked up in the new one. */
@@ -248,7 +272,7 @@ export class DeviceState {
     const wasLive = this.isLive;
     this.#brokenReason = reason;
     this.#status |= STATUS_DEVICE_NEEDS_RESET;
-    this.#stopQueues();
+    this.#dropQueues();
     if (wasLive) this.#notify.configChanged();
   }
 
@@ -259,7 +283,8 @@ export class DeviceState {
   reset(): void {
     if (this.#resetting) return;
     this.#life += 1;
-    this.#stopQueues();
+    this.#dropQueues();
+    this.#lastQueues.fill(undefined);
     try {
       this.device.reset();
       this.#brokenReason = undefined;
@@ -300,7 +325,28 @@ export class DeviceState {
   #setStatusBit(bit: number): void {
     if (bit === STATUS_FEATURES_OK && !this.#areFeaturesAcceptable()) return;
     this.#status |= bit;
-    if (bit === STATUS_DRIVER_OK) this.#guard(() => this.device.activate?.(this.#driverFeatures));
+    if (bit !== STATUS_DRIVER_OK) return;
+    const driver = { configChanged: this.#configChangedOf(this.#life) };
+    this.#guard(() => this.device.activate?.(this.#driverFeatures, driver));
+    for (const [index, queue] of this.#queues.entries()) if (queue !== undefined) this.#tellStarted(index);
+  }
+
+  /** What a device was given for one driver says nothing to the next. */
+  #configChangedOf(life: number): () => void {
+    return () => {
+      if (life === this.#life && this.isLive) this.#notify.configChanged();
+    };
+  }
+
+  #tellStarted(index: number): void {
+    // The device may have failed meanwhile.
+    if (!this.isQueueEnabled(index)) return;
+    this.#started.add(index);
+    this.#guard(() => this.device.startQueue?.(index));
+  }
+
+  #tellStopped(index: number): void {
+    if (this.#started.delete(index)) this.#guard(() => this.device.stopQueue?.(index));
   }
 
   /** Legacy drivers, those without VERSION_1, are not served. */
@@ -370,6 +416,7 @@ export class DeviceState {
   #handle(index: number, queue: SplitVirtqueue, request: TakenRequest): void {
     const { serial } = request;
     const life = this.#life;
+    this.#notify.handing?.(request);
     try {
       const result = this.device.handle(index, request);
       if (result !== undefined) this.#follow(result, life, queue, request, serial);
@@ -426,17 +473,19 @@ export class DeviceState {
     if (queue.wantsInterrupt()) this.#notify.usedBuffers(index);
   }
 
-  #stopQueues(): void {
+  #dropQueues(): void {
     this.#queues.forEach((queue, index) => {
-      this.#queues[index] = undefined;
-      if (queue !== undefined) this.#stopQueue(queue);
+      if (queue !== undefined) this.#dropQueue(index, queue);
     });
   }
 
-  #stopQueue(queue: SplitVirtqueue, drained?: () => void): void {
-    const wasIdle = queue.inFlight === 0;
+  #dropQueue(index: number, queue: SplitVirtqueue, drained?: () => void): void {
+    this.#queues[index] = undefined;
     this.#draining += 1;
-    queue.stop(() => {
+    queue.stop();
+    const wasIdle = queue.inFlight === 0;
+    this.#tellStopped(index);
+    queue.whenDrained(() => {
       this.#draining -= 1;
       drained?.();
       if (this.#resetting && this.#draining === 0) this.#finishReset();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DriverQueue, type DriverQueueOptions } from './driver-queue.ts';
-import { BASE, DATA } from './testing/raw-driver.ts';
+import { BASE, DATA, RawDriver } from './testing/raw-driver.ts';
 import type { VirtqueueError } from './virtio-error.ts';
 
 const SIZE = 4;
@@ -73,6 +73,14 @@ describe('DriverQueue', () => {
     const half = { address: 0, length: 2 ** 31 };
     assert.throws(() => queue.add([half], [half], ''), RangeError);
     assert.equal(queue.inFlight, 0);
+  });
+
+  it('is not made with a size that cannot be', () => {
+    const { region, layout } = new RawDriver();
+    for (const size of [0, 3, 65535]) {
+      const make = () => new DriverQueue(region, { ...layout, size }, { eventIdx: false });
+      assert.throws(make, { code: 'VIRTQUEUE_SIZE' });
+    }
   });
 
   it('goes on when the indices wrap at 65536', () => {

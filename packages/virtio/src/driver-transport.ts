@@ -31,6 +31,11 @@ export interface DriverTransport extends AsyncDisposable {
    * @throws {VirtioError} VIRTIO_FEATURES, VIRTIO_NEEDS_RESET, VIRTIO_DEVICE_DIED, VIRTIO_CLOSED
    */
   start(options?: StartOptions): Promise<bigint>;
+  /**
+   * Calls `listener` whenever the device says that its configuration space has changed (2.5), until the result is
+   * disposed of. Not every transport hears of it, and a device that breaks is told of by `broken`.
+   */
+  onConfigChange(listener: () => void): Disposable;
   /** Reads the configuration space. @throws {VirtioError} VIRTIO_CONFIG_BOUNDS, or what ends a device */
   readConfig(offset: number, length: number): Promise<Uint8Array>;
   /** Writes to the configuration space. @throws {VirtioError} as `readConfig` */

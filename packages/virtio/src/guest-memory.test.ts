@@ -21,7 +21,7 @@ describe('GuestMemory', () => {
     const memory = new GuestMemory([high, region(PAGE)]);
     const range = translate(memory, 2 ** 40 + 16, 100);
     assert.equal(range?.count, 1);
-    assert.equal(range?.memory[0], high.bytes);
+    assert.equal(range?.memory[0]?.bytes, high.bytes);
     assert.equal(range?.offset[0], 16);
     assert.equal(range?.length[0], 100);
   });
@@ -70,6 +70,26 @@ describe('GuestMemory', () => {
     memory.replace([region(PAGE)]);
     assert.equal(translate(memory, 0, 1), undefined);
     assert.ok(translate(memory, PAGE, 1));
+  });
+
+  it('moves, and ranges of it follow, with all parts of them', () => {
+    const [low, high] = [region(0, PAGE, 1), region(2 * PAGE, PAGE, 2)];
+    const memory = new GuestMemory([low, high]);
+    const range = translate(memory, 16, 8)!;
+    const part = range.slice(2, 2);
+    const moved = new Map([
+      [0, region(0, PAGE, 3).bytes],
+      [2 * PAGE, region(0, PAGE, 4).bytes],
+    ]);
+    assert.throws(() => memory.move(() => new Uint8Array(PAGE - 16)), RangeError);
+    assert.deepEqual([...part.toBytes()], [1, 1], 'a move that cannot be moves nothing');
+    memory.move((base) => moved.get(base)!);
+    assert.deepEqual([...part.toBytes()], [3, 3]);
+    part.fill(5);
+    assert.deepEqual([...translate(memory, 16, 8)!.toBytes()], [3, 3, 5, 5, 3, 3, 3, 3]);
+    assert.deepEqual([...translate(memory, 2 * PAGE, 2)!.toBytes()], [4, 4]);
+    assert.equal(memory.baseOf(range.memory[0]!), 0);
+    assert.equal(memory.find(2 * PAGE, 4)!.view.getUint8(0), 4);
   });
 
   it('refuses a table that cannot be, and keeps the old one', () => {

@@ -2,7 +2,7 @@
  * The memory of a guest as its devices see it: regions at guest-physical addresses. Every address that
  * comes from a driver passes through here, at every use.
  */
-import type { Segments } from './segments.ts';
+import { MemoryBlock, type Segments } from './segments.ts';
 
 /** A stretch of guest-physical memory. */
 export interface GuestRegion {
@@ -18,6 +18,8 @@ export interface MappedRegion extends GuestRegion {
   readonly end: number;
   /** The same bytes, for little-endian fields at any alignment. */
   readonly view: DataView;
+  /** What ranges in it refer to. */
+  readonly block: MemoryBlock;
 }
 
 export class GuestMemory {
@@ -38,7 +40,7 @@ export class GuestMemory {
    *   old table then stays
    */
   replace(regions: readonly GuestRegion[]): void {
-    const mapped = regions.map(mapRegion).sort((a, b) => a.base - b.base);
+    const mapped = regions.map((region) => mapRegion(region)).sort((a, b) => a.base - b.base);
     mapped.forEach((region, i) => {
       const next = mapped[i + 1];
       if (next !== undefined && next.base < region.end) {
@@ -47,6 +49,35 @@ export class GuestMemory {
     });
     this.#regions = mapped;
     this.#recent = undefined;
+  }
+
+  /**
+   * The memory lies elsewhere in this process now, as it is. Ranges of requests under way, and all parts of them,
+   * follow. Rings must be mapped anew.
+   * @param bytesAt where the region of that address and size lies
+   * @throws {RangeError} as `replace`, if it is shorter, longer or aligned otherwise; nothing has moved then
+   */
+  move(bytesAt: (base: number, length: number) => Uint8Array): void {
+    const moved = this.#regions.map(({ base, end, block }) => {
+      const region = mapRegion({ base, bytes: bytesAt(base, end - base) }, block);
+      if (region.end !== end) {
+        throw new RangeError(`${region.bytes.length} bytes cannot stand for ${end - base} at ${hex(base)}`);
+      }
+      return region;
+    });
+    for (const { block, bytes } of moved) block.bytes = bytes;
+    this.#regions = moved;
+    this.#recent = undefined;
+  }
+
+  /**
+   * The guest-physical address at which a block of this memory begins.
+   * @throws {RangeError} if it is none of it
+   */
+  baseOf(block: MemoryBlock): number {
+    const region = this.#regions.find((candidate) => candidate.block === block);
+    if (region === undefined) throw new RangeError('this is no part of the memory');
+    return region.base;
   }
 
   /** The one region that holds all of `[address, address + length)`; undefined if none does. */
@@ -63,7 +94,7 @@ export class GuestMemory {
   translate(address: number, length: number, target: Segments): boolean {
     const region = this.find(address, length);
     if (region !== undefined) {
-      target.push(region.bytes, address - region.base, length);
+      target.push(region.block, address - region.base, length);
       return true;
     }
     let at = address;
@@ -72,7 +103,7 @@ export class GuestMemory {
       const region = this.#regionAt(at);
       if (region === undefined) return false;
       const take = Math.min(left, region.end - at);
-      target.push(region.bytes, at - region.base, take);
+      target.push(region.block, at - region.base, take);
       at += take;
       left -= take;
     }
@@ -97,7 +128,7 @@ export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-function mapRegion({ base, bytes }: GuestRegion): MappedRegion {
+function mapRegion({ base, bytes }: GuestRegion, block = new MemoryBlock(bytes)): MappedRegion {
   const end = base + bytes.length;
   if (!(Number.isSafeInteger(base) && base >= 0 && end <= 2 ** 53)) {
     throw new RangeError(`guest memory region at ${base} is not below 2^53`);
@@ -107,5 +138,5 @@ function mapRegion({ base, bytes }: GuestRegion): MappedRegion {
     throw new RangeError(`guest memory region at ${hex(base)} lies at an alignment of its own in the host`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return { base, bytes, end, view };
+  return { base, bytes, end, view, block };
 }

@@ -6,12 +6,17 @@ export { GuestMemory, type GuestRegion } from './guest-memory.ts';
 export { LoopbackTransport } from './loopback-transport.ts';
 export { type GuestBuffer, MemoryAllocator } from './memory-allocator.ts';
 export type { RequestOptions, RequestQueue } from './request-queue.ts';
-export { Segments } from './segments.ts';
-export { type QueueLayout, ringSizes } from './split-ring.ts';
-export { type RequestTracker, SplitVirtqueue, type VirtqueueOptions } from './split-virtqueue.ts';
-export type { Transfer } from './transfer.ts';
+export { MemoryBlock, Segments } from './segments.ts';
+export { mapRing, type QueueLayout, ringSizes } from './split-ring.ts';
+export {
+  type QueueIndices,
+  type RequestTracker,
+  SplitVirtqueue,
+  type VirtqueueOptions,
+} from './split-virtqueue.ts';
+export { BufferTransfer, CopyTransfer, type Transfer } from './transfer.ts';
 export { type DeviceIdentity, TransportBase } from './transport-base.ts';
-export type { SavableDevice, VirtioDevice, VirtioRequest } from './virtio-device.ts';
+export type { DriverLink, SavableDevice, VirtioDevice, VirtioRequest } from './virtio-device.ts';
 export {
   VirtioError,
   type VirtioErrorCode,

@@ -5,6 +5,7 @@ import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_VERSION_1 } from '
 import { LoopbackTransport } from './loopback-transport.ts';
 import { ReverseDevice } from './testing/reverse-device.ts';
 import type { VirtioRequest } from './virtio-device.ts';
+import { VirtioError } from './virtio-error.ts';
 
 /** Answers when told to. */
 class SlowDevice extends ReverseDevice {
@@ -184,6 +185,28 @@ describe('LoopbackTransport', () => {
     device.kept[0]!.complete(101);
     await assert.rejects(request, { code: 'VIRTQUEUE_USED_LENGTH' });
     assert.equal(transport.brokenReason?.code, 'VIRTQUEUE_USED_LENGTH');
+  });
+
+  it('tells the driver of changes of the configuration space, and of none that is a breakage', async () => {
+    const device = new ReverseDevice();
+    await using transport = new LoopbackTransport(device);
+    await transport.start();
+    let changes = 0;
+    const count = () => {
+      changes += 1;
+    };
+    const listening = transport.onConfigChange(count);
+    using _again = transport.onConfigChange(count);
+    device.config[0] = 9;
+    device.driver!.configChanged();
+    assert.equal(changes, 2);
+    assert.deepEqual(await transport.readConfig(0, 1), bytes(9));
+    listening[Symbol.dispose]();
+    device.driver!.configChanged();
+    assert.equal(changes, 3);
+    transport.state.break(new VirtioError('VIRTIO_DEVICE_FAILED', 'out of paper'));
+    assert.match((await transport.broken).message, /out of paper/);
+    assert.equal(changes, 3);
   });
 
   it('reads and writes the configuration space', async () => {

@@ -19,7 +19,10 @@ export class LoopbackTransport extends TransportBase {
     const region = { base: GUEST_BASE, bytes: new Uint8Array(memorySize) };
     const state = new DeviceState(device, new GuestMemory([region]), {
       usedBuffers: (index) => this.usedBuffers(index),
-      configChanged: () => this.#checkStatus(),
+      configChanged: () => {
+        this.#checkStatus();
+        this.configChanged();
+      },
       resetDone: () => this.#resetDone?.(),
     });
     const { deviceId, queueSizes } = device;

@@ -18,6 +18,7 @@ export interface GuestBuffer extends Disposable {
 
 /** log2 of the smallest block: 64 bytes, a cache line. */
 const MIN_ORDER = 6;
+/** log2 of the largest block that can be told apart: 1 TiB. */
 const MAX_ORDER = 40;
 const NONE = -1;
 const FREE = 0x80;

@@ -3,6 +3,7 @@
  * available to the device in the order of the calls; those for which there is no room wait.
  */
 import type { DriverQueue, GuestRange } from './driver-queue.ts';
+import { Fifo } from './fifo.ts';
 import type { MemoryAllocator } from './memory-allocator.ts';
 import { BufferTransfer, CopyTransfer, type Transfer } from './transfer.ts';
 import { asVirtioError, VirtioError } from './virtio-error.ts';
@@ -29,9 +30,8 @@ export class RequestQueue {
   readonly #host: QueueHost;
   #queue: DriverQueue<Transfer> | undefined;
   #refusal = new VirtioError('VIRTIO_NOT_STARTED', 'the device is not started: call start() first');
-  /** Those before #firstWaiting are gone. */
-  #waiting: Transfer[] = [];
-  #firstWaiting = 0;
+  readonly #waiting = new Fifo<Transfer>();
+  #isPumping = false;
   /** Given up, but in memory that the device may use until it is reset. */
   #orphans: Transfer[] = [];
   readonly #answered = (transfer: Transfer, written: number): void => {
@@ -90,7 +90,7 @@ export class RequestQueue {
       return;
     }
     const isFirst = this.#waiting.length === 0;
-    if (this.#waiting.length - this.#firstWaiting >= WAITING_MAX) {
+    if (this.#waiting.length >= WAITING_MAX) {
       const message = `${WAITING_MAX} requests wait for room already: await some of the answers`;
       refuse(transfer, new VirtioError('VIRTIO_BUSY', message));
       return;
@@ -115,10 +115,8 @@ export class RequestQueue {
     const given: Transfer[] = [];
     this.#queue?.abandon((transfer) => given.push(transfer));
     this.#orphans.push(...given);
-    const waiting = this.#waiting.slice(this.#firstWaiting);
+    const waiting = this.#waiting.drain();
     this.#queue = undefined;
-    this.#waiting = [];
-    this.#firstWaiting = 0;
     for (const transfer of given) {
       this.#host.pendingChanged(-1);
       transfer.fail(reason);
@@ -150,16 +148,13 @@ export class RequestQueue {
   /** For the transport: there may be room now for requests that wait. */
   pump(): void {
     const queue = this.#queue;
-    if (queue === undefined || this.#waiting.length === 0) return;
-    while (
-      this.#firstWaiting < this.#waiting.length &&
-      this.#place(queue, this.#waiting[this.#firstWaiting]!)
-    ) {
-      this.#firstWaiting += 1;
-    }
-    if (this.#firstWaiting === this.#waiting.length) {
-      this.#waiting = [];
-      this.#firstWaiting = 0;
+    // A request that finds memory but no descriptors gives the memory back, which is a reason to come here.
+    if (queue === undefined || this.#waiting.length === 0 || this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      while (this.#waiting.length > 0 && this.#place(queue, this.#waiting.peek()!)) this.#waiting.shift();
+    } finally {
+      this.#isPumping = false;
     }
     if (queue.wantsKick()) this.#host.kick(this.index);
   }

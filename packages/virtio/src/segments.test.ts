@@ -107,6 +107,6 @@ describe('Segments', () => {
     segments.clear();
     assert.equal(segments.byteLength, 0);
     assert.equal(segments.count, 0);
-    assert.ok(!segments.memory.includes(memory));
+    assert.ok(!segments.memory.some(({ bytes }) => bytes === memory));
   });
 });

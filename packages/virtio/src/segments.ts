@@ -1,4 +1,16 @@
 /**
+ * Memory that ranges lie in. Who owns it may move it elsewhere, by other `bytes` of the same length: so ranges, and
+ * parts of them that somebody keeps, refer to this and not to the array.
+ */
+export class MemoryBlock {
+  bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+/**
  * A list of byte ranges: what a descriptor chain points at, and what engines read and write.
  *
  * Three parallel arrays instead of an array of subarrays, because creating a `Uint8Array` view for each
@@ -10,8 +22,8 @@ export class Segments {
   count = 0;
   /** Sum of all lengths, in bytes. */
   byteLength = 0;
-  /** The memory a range lies in. Ranges of one region share one array object. */
-  readonly memory: Uint8Array[] = [];
+  /** The memory a range lies in. Ranges of one region share one block. */
+  readonly memory: MemoryBlock[] = [];
   /** Start of a range, in bytes from the start of its `memory`. */
   readonly offset: number[] = [];
   /** Length of a range in bytes. */
@@ -37,9 +49,20 @@ export class Segments {
    * into it. An empty range is left out.
    * @throws {RangeError} if the range is not inside `memory`
    */
-  push(memory: Uint8Array, offset: number, length: number): void {
-    if (!(offset >= 0 && length >= 0 && offset + length <= memory.length)) {
-      throw new RangeError(`range ${offset}+${length} is outside of ${memory.length} bytes`);
+  push(memory: Uint8Array | MemoryBlock, offset: number, length: number): void {
+    if (memory instanceof MemoryBlock) this.#push(memory, offset, length);
+    else this.#push(this.#lastBlock(memory) ?? new MemoryBlock(memory), offset, length);
+  }
+
+  #lastBlock(memory: Uint8Array): MemoryBlock | undefined {
+    const block = this.count > 0 ? this.memory[this.count - 1]! : undefined;
+    return block?.bytes === memory ? block : undefined;
+  }
+
+  #push(memory: MemoryBlock, offset: number, length: number): void {
+    const size = memory.bytes.length;
+    if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
+      throw new RangeError(`range ${offset}+${length} is outside of ${size} bytes`);
     }
     if (length === 0) return;
     this.byteLength += length;
@@ -118,7 +141,7 @@ export class Segments {
     const part = this.slice(start, length);
     for (let i = 0; i < part.count; i++) {
       const offset = part.offset[i]!;
-      part.memory[i]!.fill(value, offset, offset + part.length[i]!);
+      part.memory[i]!.bytes.fill(value, offset, offset + part.length[i]!);
     }
   }
 
@@ -138,7 +161,7 @@ export class Segments {
         continue;
       }
       const take = Math.min(available, length - done);
-      const memory = this.memory[i]!;
+      const memory = this.memory[i]!.bytes;
       const from = this.offset[i]! + skip;
       const at = otherOffset + done;
       if (inward) memory.set(other.subarray(at, at + take), from);
@@ -150,4 +173,4 @@ export class Segments {
 }
 
 /** Stands where a range was that is forgotten. */
-const NO_MEMORY = new Uint8Array(0);
+const NO_MEMORY = new MemoryBlock(new Uint8Array(0));

@@ -79,7 +79,7 @@ describe('SplitVirtqueue', () => {
     driver.offer(0, 1, 2, 3);
     for (let i = 0; i < 4; i++) queue.take()!.complete(0);
     assert.equal(driver.usedIndex, 2);
-    assert.equal(queue.availableIndex, 2);
+    assert.deepEqual(queue.indices, { availableIndex: 2, usedIndex: 2 });
     assert.deepEqual(
       [2, 3, 0, 1].map((slot) => driver.used(slot)[0]),
       [0, 1, 2, 3],
@@ -129,7 +129,7 @@ describe('SplitVirtqueue', () => {
                 request.writable,
               ]) {
                 assert.ok(byteLength < 2 ** 32 && count <= 8);
-                for (let i = 0; i < count; i++) assert.ok(offset[i]! + length[i]! <= memory[i]!.length);
+                for (let i = 0; i < count; i++) assert.ok(offset[i]! + length[i]! <= memory[i]!.bytes.length);
               }
             }
           } catch (error) {
@@ -290,6 +290,29 @@ describe('SplitVirtqueue', () => {
     assert.equal(driver.availableEvent, 3);
   });
 
+  it('serves drivers with and without event indices where it does not know which it has', () => {
+    for (const driverUsesEvents of [true, false]) {
+      const driver = new RawDriver();
+      const queue = create(driver, { eventIdx: 'unknown' });
+      for (let i = 0; i < 4; i++) driver.descriptor(i, { address: DATA, length: 4 });
+      driver.offer(0, 1);
+      queue.suppressKicks();
+      assert.equal(driver.usedFlags, 1);
+      queue.take()!.complete(0);
+      assert.equal(queue.wantsInterrupt(), true);
+      queue.take()!.complete(0);
+      // One without never moves the index; one with it leaves the flag alone.
+      if (driverUsesEvents) driver.usedEvent = 5;
+      assert.equal(queue.wantsInterrupt(), true);
+      assert.equal(queue.allowKicks(), false);
+      assert.deepEqual([driver.usedFlags, driver.availableEvent], [0, 2]);
+      driver.offer(2);
+      if (!driverUsesEvents) driver.availableFlags = 1;
+      queue.take()!.complete(0);
+      assert.equal(queue.wantsInterrupt(), driverUsesEvents);
+    }
+  });
+
   it('answers nothing after it was stopped, and says when nothing is under way any more', () => {
     const driver = new RawDriver();
     driver.descriptor(0, { address: DATA, length: 4 });
@@ -298,7 +321,8 @@ describe('SplitVirtqueue', () => {
     const queue = create(driver);
     const requests = [queue.take()!, queue.take()!];
     let drained = 0;
-    queue.stop(() => {
+    queue.stop();
+    queue.whenDrained(() => {
       drained += 1;
     });
     requests[0]!.complete(0);

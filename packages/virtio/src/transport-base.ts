@@ -46,6 +46,7 @@ export abstract class TransportBase implements DriverTransport {
   #brokenReason: VirtioError | undefined;
   #broken = Promise.withResolvers<VirtioError>();
   #closing: Promise<void> | undefined;
+  readonly #configListeners = new Set<() => void>();
 
   constructor(identity: DeviceIdentity, region: GuestRegion) {
     this.deviceId = identity.deviceId;
@@ -96,6 +97,13 @@ export abstract class TransportBase implements DriverTransport {
     return accepted;
   }
 
+  onConfigChange(listener: () => void): Disposable {
+    // One function may listen twice.
+    const call = () => listener();
+    this.#configListeners.add(call);
+    return { [Symbol.dispose]: () => void this.#configListeners.delete(call) };
+  }
+
   abstract readConfig(offset: number, length: number): Promise<Uint8Array>;
   abstract writeConfig(offset: number, bytes: Uint8Array): Promise<void>;
 
@@ -143,6 +151,11 @@ export abstract class TransportBase implements DriverTransport {
     } catch (error) {
       this.fail(asVirtioError(error, 'VIRTIO_DEVICE_FAILED', 'the answers of the device cannot be read'));
     }
+  }
+
+  /** For the transport: configuration change notification. */
+  protected configChanged(): void {
+    if (this.#live) for (const listener of [...this.#configListeners]) listener();
   }
 
   /** For the transport: the status shows DEVICE_NEEDS_RESET, for this reason. */

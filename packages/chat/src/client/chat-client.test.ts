@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { once as onceOf } from 'node:events';
 import { cpSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -7,61 +7,13 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { MAX_TEXT_BYTES } from '../encryption/content.ts';
 import { formatInvite, openInvite, parseInvite } from '../encryption/invite.ts';
-import { parseServerAddress, type ServerAddress } from '../encryption/server-address.ts';
-import { MemoryLog } from '../log/memory-log.ts';
-import { ChatServer, type ServerParts } from '../server/index.ts';
-import { ChatClient } from './chat-client.ts';
+import { parseServerAddress } from '../encryption/server-address.ts';
+import { nodeCrypto } from '../node-crypto.ts';
 import type { ConnectionState, Introduction, Presence } from './client-events.ts';
 import { defaultTuning, retryDelay } from './client-tuning.ts';
-import { createRoom } from './create-room.ts';
-import { createRoomOf } from './testing/create-room-of.ts';
-import { quick, RoomFixture } from './testing/room-fixture.ts';
-
-/** A server with a room in it; `restart` stops one that has a disk, and starts it on the same ports and data. */
-class Town implements AsyncDisposable {
-  readonly room: RoomFixture;
-  server: ChatServer;
-
-  static async open(storage: 'memory' | 'disk' = 'memory'): Promise<Town> {
-    const room = await RoomFixture.open();
-    const data = join(room.directory, 'server');
-    const server = await startServer(data, 0, storage === 'disk' ? {} : { log: new MemoryLog() });
-    const town = new Town(room, server);
-    await createRoomOf(room, town.address.port);
-    return town;
-  }
-
-  private constructor(room: RoomFixture, server: ChatServer) {
-    this.room = room;
-    this.server = server;
-  }
-
-  get address(): ServerAddress {
-    return parseServerAddress(`127.0.0.1:${this.server.addresses.tcp[0]!.port}`);
-  }
-
-  get webSocket(): ServerAddress {
-    return parseServerAddress(`ws://127.0.0.1:${this.server.addresses.http[0]!.port}`);
-  }
-
-  async restart(whileDown: () => Promise<void> = async () => {}): Promise<void> {
-    const { port } = this.address;
-    await this.server.close();
-    await whileDown();
-    this.server = await startServer(join(this.room.directory, 'server'), port);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.room[Symbol.asyncDispose]();
-    await this.server.close();
-  }
-}
-
-function startServer(data: string, port: number, parts: ServerParts = {}): Promise<ChatServer> {
-  const host = '127.0.0.1';
-  const addresses = { tcp: [{ host, port }], http: [{ host, port: 0 }] };
-  return ChatServer.start({ ...addresses, data, closeTimeoutMs: 200, presenceDelayMs: 1 }, parts);
-}
+import { createRoomOnNode as createRoom, openNodeClient } from './node/node-client.ts';
+import { once, quick, RoomFixture } from './testing/room-fixture.ts';
+import { Town } from './testing/town.ts';
 
 describe('a chat', () => {
   for (const transport of ['address', 'webSocket'] as const) {
@@ -224,10 +176,10 @@ describe('a chat', () => {
     await using town = await Town.open();
     const alice = await town.room.client(town.address, { name: 'alice' });
     const bob = await town.room.client(town.address, { name: 'bob' });
-    const number = alice.client.safetyNumber(bob.client.member);
+    const number = await alice.client.safetyNumber(bob.client.member);
     assert.match(number!, /^\d{5}( \d{5}){11}$/);
-    assert.equal(bob.client.safetyNumber(alice.client.member), number);
-    assert.equal(alice.client.safetyNumber('no id'), undefined);
+    assert.equal(await bob.client.safetyNumber(alice.client.member), number);
+    assert.equal(await alice.client.safetyNumber('no id'), undefined);
   });
 });
 
@@ -291,6 +243,43 @@ describe('a client that is started again', () => {
     third.client.start();
     await once(third.client, 'caughtUp');
     assert.deepEqual(third.texts, []);
+  });
+
+  it('shows what was not confirmed behind what was, and without a server if nothing else is asked for', async () => {
+    await using town = await Town.open();
+    const alice = await town.room.client(town.address, { name: 'alice' });
+    alice.client.start();
+    for (const text of ['one', 'two', 'three']) await alice.client.send(text);
+    await alice.client.flush();
+    const first = await town.room.client(town.address, { name: 'bob', autoConfirm: false });
+    first.client.start();
+    await first.until(() => first.texts.length === 3);
+    await first.client.confirm(1);
+    await first.client.close();
+
+    const nowhere = parseServerAddress('127.0.0.1:1');
+    const offline = await town.room.client(nowhere, { name: 'bob', autoConfirm: false });
+    offline.client.start();
+    await offline.until(() => offline.texts.length === 2);
+    assert.deepEqual(
+      offline.messages.map(({ text, from, again, member }) => [text, from, again, member]),
+      ['two', 'three'].map((text) => [text, 'alice', true, alice.client.member]),
+    );
+    await offline.client.close();
+
+    const marks = async (options: { recent?: number; since?: number }) => {
+      const back = await town.room.client(town.address, { name: 'bob', autoConfirm: false, ...options });
+      back.client.start();
+      await once(back.client, 'caughtUp');
+      await back.client.close();
+      assert.deepEqual(back.codes, []);
+      return back.messages.map(
+        ({ text, old, again }) => `${text}${old ? ' old' : ''}${again ? ' again' : ''}`,
+      );
+    };
+    assert.deepEqual(await marks({ recent: 5 }), ['one old', 'two again', 'three again']);
+    assert.deepEqual(await marks({ since: 0 }), ['one', 'two again', 'three again']);
+    assert.deepEqual(await marks({ since: 2 }), ['three again']);
   });
 
   it('shows from where it is told, and what it wrote itself', async () => {
@@ -405,7 +394,20 @@ describe('sending', () => {
 
   it('refuses names that are none', async () => {
     await using room = await RoomFixture.open();
-    for (const name of ['', ' ', ' bob', 'bob\n', 'a\u001b[2Jb', 'b\u202eob', '\ud800', 'x'.repeat(65)]) {
+    for (const name of [
+      '',
+      ' ',
+      ' bob',
+      'bob\n',
+      'a\u001b[2Jb',
+      'b\u202eob',
+      '\ud800',
+      'x'.repeat(65),
+      '\u2800',
+      '\u3164',
+      '\u0301',
+      'b\u200bob',
+    ]) {
       await assert.rejects(room.client(parseServerAddress('127.0.0.1:1'), { name }), {
         code: 'CHAT_NAME_INVALID',
       });
@@ -437,7 +439,7 @@ describe('a connection', () => {
   it('to where nobody listens is tried again and again, ever more slowly', async () => {
     await using room = await RoomFixture.open();
     const unused = createServer().listen(0, '127.0.0.1');
-    await once(unused, 'listening');
+    await onceOf(unused, 'listening');
     const { port } = unused.address() as AddressInfo;
     unused.close();
     const { client } = await room.client(parseServerAddress(`127.0.0.1:${port}`));
@@ -454,7 +456,7 @@ describe('a connection', () => {
 
   it('waits twice as long each time, spread by half, up to a limit', () => {
     const waits = (random: number) =>
-      [1, 2, 3, 10, 2000].map((attempt) => retryDelay(attempt, { ...defaultTuning, random: () => random }));
+      [1, 2, 3, 10, 2000].map((attempt) => retryDelay(attempt, defaultTuning, random));
     assert.deepEqual(waits(0), [125, 250, 500, 15_000, 15_000]);
     assert.deepEqual(waits(1), [250, 500, 1000, 30_000, 30_000]);
   });
@@ -462,11 +464,11 @@ describe('a connection', () => {
   it('to somebody who says nothing ends when the client is closed', async () => {
     await using room = await RoomFixture.open();
     const mute = createServer(() => {}).listen(0, '127.0.0.1');
-    await once(mute, 'listening');
+    await onceOf(mute, 'listening');
     const { client } = await room.client(
       parseServerAddress(`127.0.0.1:${(mute.address() as AddressInfo).port}`),
     );
-    const connected = once(mute, 'connection');
+    const connected = onceOf(mute, 'connection');
     client.start();
     const [socket] = await connected;
     await client.close();
@@ -481,12 +483,16 @@ describe('creating a room', () => {
     it(`gives an invite with which one can enter (${passphrase === undefined ? 'link' : 'passphrase'})`, async () => {
       await using town = await Town.open();
       const link = formatInvite(
-        await createRoom({ server: town.address, ...(passphrase !== undefined && { passphrase }) }),
+        await createRoom({
+          crypto: town.room.crypto,
+          server: town.address,
+          ...(passphrase !== undefined && { passphrase }),
+        }),
       );
-      const invite = parseInvite(link);
-      await using client = await ChatClient.open({
+      const invite = await parseInvite(town.room.crypto, link);
+      await using client = await openNodeClient({
         server: invite.server,
-        keys: await openInvite(invite, passphrase),
+        keys: await openInvite(town.room.crypto, invite, passphrase),
         name: 'alice',
         device: town.room.device,
         stateDirectory: town.room.directory,
@@ -499,7 +505,7 @@ describe('creating a room', () => {
   }
 
   it('says when the server cannot be reached', async () => {
-    await assert.rejects(createRoom({ server: parseServerAddress('127.0.0.1:1') }), {
+    await assert.rejects(createRoom({ crypto: nodeCrypto(), server: parseServerAddress('127.0.0.1:1') }), {
       code: 'CHAT_UNREACHABLE',
       message: /127\.0\.0\.1:1 cannot be reached/,
     });

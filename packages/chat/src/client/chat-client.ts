@@ -1,34 +1,41 @@
-import { EventEmitter } from 'node:events';
 import type { CryptoDevice } from '@skytale/cryptodev';
-import { fromHex, toHex } from '../encryption/bytes.ts';
+import { fromHex, toHex } from '../bytes.ts';
+import { PUBLIC_KEY_BYTES } from '../crypto.ts';
+import { genesisOf } from '../encryption/chain.ts';
 import { MAX_NAME_BYTES, textBytes } from '../encryption/content.ts';
+import { Identity } from '../encryption/identity.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
-import { PUBLIC_KEY_BYTES } from '../encryption/primitives.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
 import { safetyNumber } from '../encryption/safety-number.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { SharedKeyCipher } from '../encryption/shared-key-cipher.ts';
-import type { ClientEvent } from './announcements.ts';
+import { isVisibleName } from '../names/shown-name.ts';
+import { harmless } from '../names/shown-text.ts';
 import { ChatError } from './chat-error.ts';
-import type { ChatClientEvents, ConnectionState, MemberId, Presence } from './client-events.ts';
+import type { ChatClientEvents, ConnectionState, MemberId, Presence, SetAside } from './client-events.ts';
 import { type ClientTuning, defaultTuning } from './client-tuning.ts';
+import { Emitter } from './emitter.ts';
+import type { ClientEnvironment } from './environment.ts';
 import { Inbox } from './inbox.ts';
+import { LocalSeal } from './local-seal.ts';
 import { Outbox } from './outbox.ts';
+import { unsentText } from './own-messages.ts';
+import { Publisher } from './publisher.ts';
 import { RoomReader } from './room-reader.ts';
-import { openState } from './state-directory.ts';
-import type { StateStore } from './state-store.ts';
+import type { SavedState, StateStore } from './state-store.ts';
+import { TextRecords } from './text-records.ts';
+import type { ClientEvent } from './turn.ts';
+import { Turns } from './turns.ts';
 import { Uplink } from './uplink.ts';
 
 export type ChatClientOptions = {
   readonly server: ServerAddress;
   /** Of the invite, by `openInvite`. The client takes them over and wipes them at `close`. */
   readonly keys: RoomKeys;
-  /** What others see; 1 to 64 bytes of UTF-8 without control characters. */
+  /** What others see; 1 to 64 bytes of UTF-8, none of them invisible (`isVisibleName`). */
   readonly name: string;
   /** Does the encryption. It remains the caller's, and outlives the client. */
   readonly device: CryptoDevice;
-  /** Root of the state on disk, created if need be; `defaultStateDirectory()` says the usual one. */
-  readonly stateDirectory: string;
   /**
    * Hands over what comes after this sequence number, 0 being all that the server has, also what was handed over in an
    * earlier run. Unless told, what comes after the last message that was confirmed (all, for a new member).
@@ -44,118 +51,144 @@ export type ChatClientOptions = {
    * client calls `confirm`.
    */
   readonly autoConfirm?: boolean;
-  /** Of TLS servers: certificates of authorities to trust besides Node's and the machine's, PEM. */
-  readonly ca?: string;
   /** For tests: limits and times other than the usual. */
   readonly tuning?: Partial<ClientTuning>;
 };
 
 export type SentMessage = {
-  /** One's own numbering, 1, 2, 3 …, that goes on over restarts; `ack` names it. */
+  /** One's own numbering of what one sent, 1, 2, 3 …, that goes on over restarts; `ack` and `setAside` name it. */
   readonly n: number;
+};
+
+type Parts = {
+  readonly genesis: Uint8Array;
+  readonly store: StateStore;
+  readonly saved: SavedState;
+  readonly identity: Identity;
 };
 
 /**
  * One member's place in one room: keeps a connection, an identity and an outbox, seals and opens.
  *
- *     const client = await ChatClient.open({ server, keys, name, device, stateDirectory });
+ *     const client = await ChatClient.open({ server, keys, name, device }, environment);
  *     client.on('message', (message) => …);
  *     client.start();
  *     await client.send('hello');
  *     await client.flush();
  *     await client.close();
  *
- * Messages are never lost: what `send` has taken is on disk before it resolves, and is sent again, in order,
- * after any crash, until the server has it; what is received is fetched again until it is confirmed.
+ * Messages are never lost: what `send` has taken is durable before it resolves, and is sent again, in order,
+ * after any crash, until the server has it; what is received is handed over again until it is confirmed.
  */
-export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncDisposable {
+export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDisposable {
   /** One's own id. */
   readonly member: MemberId;
   readonly name: string;
-  /** The file that holds this client's state, for messages to the user. */
+  /** Where this client's state is, for messages to the user. */
   readonly statePath: string;
   readonly #keys: RoomKeys;
+  readonly #environment: ClientEnvironment;
+  readonly #tuning: ClientTuning;
   readonly #store: StateStore;
+  readonly #identity: Identity;
   readonly #cipher: RoomCipher;
-  readonly #outbox: Outbox;
-  readonly #reader: RoomReader;
-  readonly #inbox: Inbox;
-  readonly #uplink: Uplink;
+  readonly #seal: LocalSeal;
+  readonly #turns = new Turns();
+  #outbox!: Outbox;
+  #publisher!: Publisher;
+  #reader!: RoomReader;
+  #inbox!: Inbox;
+  #uplink!: Uplink;
   #state: ConnectionState = { phase: 'connecting', attempt: 1 };
   #end: ChatError | undefined;
+  #starting: Promise<void> | undefined;
   #stopping: Promise<unknown> | undefined;
   #closing: Promise<void> | undefined;
 
   /**
-   * Opens the state on disk: the first slot of this room and name that no other process uses, those with unsent
-   * messages first. Does not connect. If it throws, the keys remain the caller's.
-   * @throws {ChatError} CHAT_NAME_INVALID, CHAT_STATE_…
+   * Opens the state: of this room and name, not in use, with unsent messages first. Does not connect. If it
+   * throws, the keys remain the caller's.
+   * @throws {ChatError} CHAT_NAME_INVALID, CHAT_STATE_…, CHAT_CRYPTO_FAILED
    */
-  static async open(options: ChatClientOptions): Promise<ChatClient> {
-    checkName(options.name);
-    const store = openState(options.stateDirectory, options.keys.roomId, options.name);
-    try {
-      return new ChatClient(options, store);
-    } catch (error) {
-      store[Symbol.dispose]();
-      throw error;
-    }
+  static async open(options: ChatClientOptions, environment: ClientEnvironment): Promise<ChatClient> {
+    const { keys, name } = options;
+    checkName(name);
+    const genesis = await genesisOf(keys.crypto, keys.roomId);
+    const newSeed = () => Identity.newSeed(keys.crypto);
+    const store = await environment.openStore(keys.roomId, name, newSeed);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => store.close());
+    const saved = await store.load();
+    const identity = undo.use(await Identity.open(keys.crypto, saved.seed));
+    saved.seed.fill(0);
+    const client = new ChatClient(options, environment, { genesis, store, saved, identity });
+    undo.defer(() => client.#closeKeys());
+    await client.#assemble(options, { genesis, store, saved, identity });
+    undo.move();
+    return client;
   }
 
-  private constructor(options: ChatClientOptions, store: StateStore) {
+  private constructor(options: ChatClientOptions, environment: ClientEnvironment, parts: Parts) {
     super();
-    const { server, keys, name, device, since, autoConfirm = true, recent = 0, ca } = options;
-    const tuning = { ...defaultTuning, ...options.tuning };
-    const { identity } = store;
-    const onFatal = (reason: ChatError) => this.#fail(reason);
+    const { keys, name, device } = options;
+    const { identity, store } = parts;
     this.member = identity.id;
     this.name = name;
     this.statePath = store.path;
     this.#keys = keys;
+    this.#environment = environment;
+    this.#tuning = { ...defaultTuning, ...options.tuning };
     this.#store = store;
+    this.#identity = identity;
     this.#cipher = new SharedKeyCipher(keys, identity, device);
-    this.#outbox = new Outbox({
-      store,
-      cipher: this.#cipher,
-      name,
-      position: () => this.#reader.transcript.position,
-      now: tuning.now,
-      onStored: () => this.#uplink.publish(),
+    this.#seal = new LocalSeal(device, keys.crypto, () => keys.stateKey(identity.key.publicKey));
+  }
+
+  async #assemble(options: ChatClientOptions, { genesis, store, saved, identity }: Parts): Promise<void> {
+    const { server, keys, name, since, autoConfirm = true, recent = 0 } = options;
+    const { crypto } = keys;
+    const environment = this.#environment;
+    const { clock } = environment;
+    const tuning = this.#tuning;
+    const cipher = this.#cipher;
+    const turns = this.#turns;
+    const records = new TextRecords(this.#seal);
+    const onFatal = (reason: ChatError) => this.#fail(reason);
+    const outbox = await Outbox.open(saved, {
+      ...{ store, cipher, turns, records, crypto, clock, name },
+      position: () => this.#reader.place.position,
+      onSealed: () => this.#publisher.publish(),
+      onTooLong: (reason) => this.#uplink.abandon(reason),
+      onSetAside: (draft) => this.#emit('setAside', draft),
       onFailed: onFatal,
     });
-    this.#reader = new RoomReader({
-      roomId: keys.roomId,
+    const handedOver = await Promise.all(
+      saved.messages.map(({ seq, record }) => records.message(seq, record)),
+    );
+    const publisher = new Publisher({ clock, tuning, outbox });
+    const reader = new RoomReader({
+      ...{ crypto, genesis, store, saved, handedOver, records, outbox, name, autoConfirm, since, recent },
       member: identity.key.publicKey,
-      name,
-      store,
-      outbox: this.#outbox,
-      autoConfirm,
-      since,
-      recent,
       emit: (event) => this.#emit(...event),
-      published: () => this.#uplink.published,
-      onAcknowledged: () => this.#uplink.publish(),
+      published: () => publisher.published,
+      onAcknowledged: () => publisher.publish(),
+      onProgress: () => this.#uplink.progressed(),
       onBroken: (reason) => this.#uplink.abandon(reason),
-    });
-    this.#inbox = new Inbox({
-      cipher: this.#cipher,
-      reader: this.#reader,
-      onPressure: (high) => this.#uplink.hold(high),
       onFatal,
     });
+    const inbox = new Inbox({
+      ...{ clock, cipher, turns, reader, onFatal },
+      onPressure: (high) => this.#uplink.hold(high),
+    });
+    this.#outbox = outbox;
+    this.#publisher = publisher;
+    this.#reader = reader;
+    this.#inbox = inbox;
     this.#uplink = new Uplink({
-      server,
-      ca,
-      keys,
-      identity,
-      tuning,
-      outbox: this.#outbox,
-      reader: this.#reader,
-      inbox: this.#inbox,
+      ...{ server, environment, keys, identity, tuning, outbox, publisher, reader, inbox, onFatal },
       onState: (state) => this.#setState(state),
       onRefused: (text) =>
         this.#emit('warning', { code: 'REFUSED', text, seq: undefined, member: undefined }),
-      onFatal,
     });
   }
 
@@ -163,12 +196,18 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
     return this.#state;
   }
 
-  /** Who is in the room now, by what the server says; without oneself. */
+  /** Who is in the room now, by what the server says; without oneself. In a large room not all are named. */
   get present(): Presence[] {
-    const names = this.knownMembers;
-    return Array.from(this.#reader.present)
+    const { present, transcript } = this.#reader;
+    const nameOf = (member: MemberId) => transcript.sender(fromHex(member, PUBLIC_KEY_BYTES)!)?.name;
+    return Array.from(present)
       .filter((member) => member !== this.member)
-      .map((member) => ({ member, name: names.get(member), present: true }));
+      .map((member) => ({ member, name: nameOf(member), present: true }));
+  }
+
+  /** How many are in the room now, by what the server says, oneself included. */
+  get presentCount(): number {
+    return this.#reader.presentCount;
   }
 
   /** Members of whom a message was verified, with the name of the last one. */
@@ -181,13 +220,33 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
     return this.#outbox.size;
   }
 
+  /** The texts of those, oldest first: what was not sent, where it is over. */
+  get unsent(): readonly string[] {
+    return this.#outbox.unsent;
+  }
+
+  /** Drafts that cannot be sent, in this run and earlier ones, until they are discarded. */
+  get setAside(): readonly SetAside[] {
+    return this.#outbox.setAside;
+  }
+
   /** The number of the last message that is durable, of earlier runs too; 0 for none. What has none was never sent. */
   get lastSent(): number {
-    return this.#outbox.last;
+    return this.#outbox.lastDraft;
   }
 
   /** Connects, and keeps connected until `close`. Call it once, after the listeners are in place. */
   start(): void {
+    this.#starting ??= this.#start();
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#reader.start();
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      this.#fail(error);
+    }
     if (this.#end === undefined) this.#uplink.start();
   }
 
@@ -212,43 +271,60 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
   }
 
   /**
-   * Resolves when all that was given to `send` before, in earlier runs too, is acknowledged.
-   * @throws {ChatError} CHAT_CLOSED, or the error of `fatal`
+   * Resolves when all that was given to `send` before, in earlier runs too, is acknowledged or set aside. How long that takes is the
+   * server's and the network's affair.
+   * @param signal ends the waiting, and nothing else
+   * @throws {ChatError} CHAT_CLOSED, or the error of `fatal`; the reason of the signal
    */
-  flush(): Promise<void> {
-    return this.#outbox.flush();
+  async flush(signal?: AbortSignal): Promise<void> {
+    const flushed = this.#outbox.flush();
+    if (signal === undefined) return await flushed;
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    flushed.catch(() => {});
+    try {
+      await Promise.race([flushed, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** A draft that was set aside is not wanted any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  discard(id: string): Promise<void> {
+    return this.#outbox.discard(id);
   }
 
   /**
    * With `autoConfirm: false`: says that all messages up to `seq` were shown. Call it at once after they were written
-   * out, best once for all of a turn. It is on disk when the call returns.
+   * out, best once for all of a turn. It survives the end of the process when it resolves, a loss of power a little later.
    *
    * What was handed over and not confirmed when a process ends, is handed over again to the next one, with
    * `again` set. So nothing is lost; and if the process was killed between writing out and confirming, `again`
    * tells which messages may have been shown. At most 1,024 messages, or 2 MiB, are handed over unconfirmed.
-   * @throws {ChatError} CHAT_STATE_UNUSABLE, which is fatal
+   * If it cannot be stored, that is `fatal`.
    */
-  confirm(seq: number): void {
+  async confirm(seq: number): Promise<void> {
     if (this.#closing !== undefined) return;
-    try {
-      this.#reader.confirm(seq);
-    } catch (error) {
-      if (error instanceof ChatError) this.#fail(error);
-      throw error;
-    }
+    const confirmed = this.#reader.confirm(seq);
     this.#inbox.schedule();
+    await confirmed;
   }
 
   /**
    * Sixty digits, in groups of five, to compare with `member` over another channel: equal numbers prove that the two
    * of you hold each other's true keys. `undefined` for something that is not a member id.
    */
-  safetyNumber(member: MemberId): string | undefined {
+  async safetyNumber(member: MemberId): Promise<string | undefined> {
     const other = fromHex(member, PUBLIC_KEY_BYTES);
-    return other && safetyNumber(this.#keys, this.#store.identity.key.publicKey, other);
+    return other && (await safetyNumber(this.#keys, this.#identity.key.publicKey, other));
   }
 
-  /** Hangs up, closes the state and wipes the keys. What is in the outbox stays there for the next run. */
+  /**
+   * Hangs up, closes the state and wipes the keys. What is in the outbox stays there for the next run. It ends even where the store or
+   * the device do not.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -259,34 +335,54 @@ export class ChatClient extends EventEmitter<ChatClientEvents> implements AsyncD
   }
 
   async #close(): Promise<void> {
-    await this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.'));
-    this.#store[Symbol.dispose]();
-    await this.#cipher.close();
+    await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
+    this.#setState({ phase: 'closed' });
+    await this.#inTime(this.#store.close());
+    await this.#inTime(this.#closeKeys());
+    this.#identity[Symbol.dispose]();
     this.#keys[Symbol.dispose]();
+  }
+
+  async #closeKeys(): Promise<void> {
+    await Promise.all([this.#cipher.close(), this.#seal.close()]);
+  }
+
+  /** What does not end by then is left to itself. */
+  async #inTime(work: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _ = this.#environment.clock.after(this.#tuning.closeTimeout, late.resolve);
+    await Promise.race([work, late.promise]);
   }
 
   #fail(reason: ChatError): void {
     if (this.#end !== undefined) return;
-    void this.#stop(reason);
-    this.emit('fatal', reason);
+    const unsent = reason.code === 'CHAT_REPLACED' ? ` ${unsentText(this.#outbox)}`.trimEnd() : '';
+    const whole = unsent === '' ? reason : new ChatError(reason.code, reason.message + unsent);
+    void this.#stop(whole);
+    this.emit('fatal', whole);
   }
 
   #stop(reason: ChatError): Promise<unknown> {
     this.#end ??= reason;
-    this.#inbox.end();
     this.#reader.end();
-    this.#stopping ??= Promise.all([this.#uplink.end(), this.#outbox.end(this.#end)]);
+    this.#stopping ??= Promise.all([
+      this.#starting,
+      this.#inbox.end(),
+      this.#uplink.end(),
+      this.#outbox.end(this.#end),
+    ]);
     return this.#stopping;
   }
 
   #setState(state: ConnectionState): void {
+    if (this.#state.phase === 'closed') return;
     this.#state = state;
     this.emit('state', state);
   }
 
   /** Its own type parameters do not carry a union of events; the arguments belong together by `ClientEvent`. */
   #emit(...[name, argument]: ClientEvent): void {
-    (this as EventEmitter).emit(name, argument);
+    (this.emit as (name: string, argument: unknown) => void)(name, argument);
   }
 }
 
@@ -295,14 +391,14 @@ function checkName(name: string): void {
   const bytes = textBytes(name);
   if (
     !name.isWellFormed() ||
-    /\p{C}/u.test(name) ||
+    !isVisibleName(name) ||
     name.trim() !== name ||
     bytes < 1 ||
     bytes > MAX_NAME_BYTES
   ) {
     throw new ChatError(
       'CHAT_NAME_INVALID',
-      `${JSON.stringify(name)} cannot be a name: 1 to ${MAX_NAME_BYTES} bytes, no control characters, no spaces around it.`,
+      `${harmless(JSON.stringify(name))} cannot be a name: 1 to ${MAX_NAME_BYTES} bytes, all of which can be seen, no spaces around it.`,
     );
   }
 }

@@ -1,10 +1,12 @@
+import { formatServerAddress, type ServerAddress } from '../encryption/server-address.ts';
+
 /** Why a chat client cannot do what it was asked to. The codes are stable: programs may rely on them. */
 export type ChatErrorCode =
   /** Longer than the limit that the message names; nothing was sent. */
   | 'CHAT_TEXT_TOO_LONG'
   /** Not well-formed Unicode (a lone surrogate); nothing was sent. */
   | 'CHAT_TEXT_MALFORMED'
-  /** A name that is empty, too long, or holds control characters. */
+  /** A name that is empty, too long, or not wholly visible. */
   | 'CHAT_NAME_INVALID'
   /** The client was closed. */
   | 'CHAT_CLOSED'
@@ -40,6 +42,8 @@ export type ChatErrorCode =
   | 'CHAT_STATE_NEWER'
   /** More processes than allowed use the same room and name at the same time. */
   | 'CHAT_STATE_IN_USE'
+  /** What the server has stored is damaged, or what it sends is, again and again at the same place. */
+  | 'CHAT_DAMAGED'
   /** The crypto device failed. */
   | 'CHAT_CRYPTO_FAILED';
 
@@ -52,4 +56,19 @@ export class ChatError extends Error {
     this.name = 'ChatError';
     this.code = code;
   }
+}
+
+export function cryptoFailure(error: unknown): ChatError {
+  return new ChatError('CHAT_CRYPTO_FAILED', `The crypto device failed: ${wordsOf(error)}.`, {
+    cause: error,
+  });
+}
+
+export function unreachable(server: ServerAddress, cause: unknown, reason = wordsOf(cause)): ChatError {
+  const text = `The server ${formatServerAddress(server)} cannot be reached: ${reason}.`;
+  return new ChatError('CHAT_UNREACHABLE', text, { cause });
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -19,6 +19,10 @@ export type ChatClientEvents = {
   company: [];
   /** Somebody came or went since. The server says so; nothing proves it. */
   presence: [Presence];
+  /** A draft cannot be sent. It was taken out of the outbox, and is in `ChatClient.setAside` until it is discarded. */
+  setAside: [SetAside];
+  /** Somebody said something that this version does not understand; a later one does. As authentic as a message. */
+  unsupported: [Unsupported];
   /** Something that must not happen was noticed, and what it concerns was dropped. To be shown. */
   warning: [Warning];
   /** All that was in the room when one joined has been handed over; what follows is live. Once for each connection. */
@@ -84,6 +88,24 @@ export type Acknowledgement = {
   readonly seq: number;
 };
 
+export type SetAside = {
+  /** As `send` gave it. */
+  readonly n: number;
+  /** Names it for `ChatClient.discard`. */
+  readonly id: string;
+  readonly text: string;
+  readonly reason: ChatError;
+};
+
+export type Unsupported = {
+  readonly seq: number;
+  readonly member: MemberId;
+  /** As `from` of a message: hostile, and not unique. */
+  readonly name: string;
+  /** What the sender calls it: hostile too; at most 64 bytes. */
+  readonly kind: string;
+};
+
 export type Presence = {
   readonly member: MemberId;
   /** The name of its last verified message, if there was one. */
@@ -112,6 +134,13 @@ export type Warning = {
 /** Stable. */
 export type WarningCode =
   | FindingCode
+  /**
+   * Something that one did not send stands under one's own number: somebody put it there on the way to the server, or the server
+   * did. It is passed over; what one had given this number is sent under another.
+   */
+  | 'INJECTED'
+  /** What the server has stored at some places is damaged; they are passed over. */
+  | 'DAMAGED'
   /** The server acknowledged what it must not, or broke the protocol; the connection is made anew. */
   | 'PROTOCOL_VIOLATION'
   /**

@@ -1,15 +1,15 @@
-import type { Duplex } from 'node:stream';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
-import { encodeFrame, type Frame, PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { encodeFrame, type Frame, HIGHEST_VERSION, PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts';
-import { ChatError } from './chat-error.ts';
-import { dial } from './dial.ts';
+import type { ByteStream } from './byte-stream.ts';
+import { ChatError, unreachable } from './chat-error.ts';
+import type { ClientEnvironment } from './environment.ts';
 import { refusal } from './refusal.ts';
 
 export type ConnectionOptions = {
   readonly server: ServerAddress;
-  readonly ca: string | undefined;
+  readonly environment: Pick<ClientEnvironment, 'clock' | 'dial'>;
   /** Longest wait for the connection, and for each answer that opens it; milliseconds. */
   readonly connectTimeout: number;
   /** Silence before a PING, and after it before giving up; milliseconds. */
@@ -20,7 +20,19 @@ export type ConnectionOptions = {
 /** Frames that a client acts on; the connection sees to the others. */
 export type ServerFrame = Extract<
   Frame,
-  { type: 'created' | 'joined' | 'ack' | 'deliver' | 'live' | 'presence' | 'present' | 'error' }
+  {
+    type:
+      | 'created'
+      | 'joined'
+      | 'ack'
+      | 'deliver'
+      | 'damaged'
+      | 'live'
+      | 'presence'
+      | 'present'
+      | 'count'
+      | 'error';
+  }
 >;
 
 type OpeningFrame = ServerFrame | Extract<Frame, { type: 'welcome' }>;
@@ -37,13 +49,16 @@ const MAX_UNSENT = 8 * 1024 * 1024;
 /**
  * A connection to a server, from its WELCOME on: cuts the stream into frames, answers PING, notices silence and ERROR.
  *
- * Frames are pulled: none is read while nobody waits for one or while paused; the rest waits in the network.
+ * 1. Frames are pulled: none is handed out while nobody waits for one or while paused; the rest waits in the network.
+ * 2. It ends once, with one reason, which whoever waits or listens MUST be told; nothing is handed out or sent after that.
+ * 3. Every wait for an answer MUST have an end.
  */
 export class Connection {
-  readonly #stream: Duplex;
+  readonly #stream: ByteStream;
   readonly #decoder = new FrameDecoder();
   readonly #options: ConnectionOptions;
   #maxFrame = 0;
+  #version = PROTOCOL_VERSION;
   #challenge: Uint8Array = new Uint8Array(0);
   /** Waits for one frame. */
   #waiting: ((frame: OpeningFrame | ChatError) => void) | undefined;
@@ -52,8 +67,8 @@ export class Connection {
   #reading = false;
   #heard = true;
   #pinged = false;
-  #idleTimer: NodeJS.Timeout | undefined;
-  #drainReason: ChatError | undefined;
+  #idleTimer: Disposable | undefined;
+  #drain: { readonly spread: number | undefined } | undefined;
   #end: ChatError | undefined;
 
   /**
@@ -61,25 +76,22 @@ export class Connection {
    * @throws {ChatError} CHAT_UNREACHABLE, CHAT_PROTOCOL_VIOLATION, CHAT_UNSUPPORTED_VERSION, CHAT_HUNG_UP, …
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
-    const { server, ca, connectTimeout: timeout, signal } = options;
-    const stream = await dial(server, { ca, timeout, signal });
+    const stream = await dialInTime(options);
     const connection = new Connection(stream, options);
     await connection.#readWelcome();
     return connection;
   }
 
-  private constructor(stream: Duplex, options: ConnectionOptions) {
+  private constructor(stream: ByteStream, options: ConnectionOptions) {
     this.#stream = stream;
     this.#options = options;
-    stream.on('data', (piece: Uint8Array) => this.#received(piece));
-    stream.on('error', (error) =>
-      this.#fail(new ChatError('CHAT_HUNG_UP', `The connection broke: ${error.message}.`)),
-    );
-    // A WebSocket's stream says only `end`, a socket that breaks only `close`.
-    for (const event of ['end', 'close']) stream.on(event, this.#hungUp);
-    stream.pause();
+    stream.listen({
+      received: (piece) => this.#received(piece),
+      ended: (reason) => this.#hungUp(reason),
+    });
     options.signal.addEventListener('abort', this.#abort, { once: true });
-    this.#armIdleTimer();
+    if (options.signal.aborted) this.close();
+    else this.#armIdleTimer();
   }
 
   /** Of the WELCOME, to be signed. */
@@ -90,6 +102,21 @@ export class Connection {
   /** Longest frame that the server takes, in bytes. */
   get maxFrame(): number {
     return this.#maxFrame;
+  }
+
+  /** The highest version that both sides know. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether it is over. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** What the server said of its going down, if it did: within how many milliseconds its clients are to come back. */
+  get drain(): { readonly spread: number | undefined } | undefined {
+    return this.#drain;
   }
 
   /** Sends a frame and waits for the next one. @throws {ChatError} the server's refusal, or how the connection ended */
@@ -110,11 +137,10 @@ export class Connection {
 
   /** Several frames go out in one write. */
   send(frames: readonly Frame[]): void {
-    if (this.#end !== undefined) return;
-    this.#stream.cork();
-    for (const frame of frames) this.#stream.write(encodeFrame(frame));
-    this.#stream.uncork();
-    if (this.#stream.writableLength > MAX_UNSENT) this.violation('it does not read what it is sent');
+    if (this.#end !== undefined || frames.length === 0) return;
+    const pieces = frames.map(encodeFrame);
+    this.#stream.send(pieces.length === 1 ? pieces[0]! : joined(pieces));
+    if (this.#stream.unsent > MAX_UNSENT) this.violation('it does not read what it is sent');
   }
 
   /** Stops handing out frames. */
@@ -126,7 +152,7 @@ export class Connection {
     if (!this.#paused) return;
     this.#paused = false;
     this.#heard = true;
-    this.#read();
+    if (this.#end === undefined) this.#read();
   }
 
   /** Ends the connection, because the server does what it must not. */
@@ -148,11 +174,12 @@ export class Connection {
     const welcome = await this.#next();
     if (welcome.type === 'error') throw this.#fail(refusal(welcome));
     if (welcome.type !== 'welcome') throw this.violation('it does not begin with a WELCOME');
-    if (welcome.lowest > PROTOCOL_VERSION || welcome.highest < PROTOCOL_VERSION) {
-      const text = `The server speaks the versions ${welcome.lowest} to ${welcome.highest}, this program ${PROTOCOL_VERSION}.`;
+    if (welcome.lowest > HIGHEST_VERSION || welcome.highest < PROTOCOL_VERSION) {
+      const text = `The server speaks the versions ${welcome.lowest} to ${welcome.highest}, this program ${PROTOCOL_VERSION} to ${HIGHEST_VERSION}.`;
       throw this.#fail(new ChatError('CHAT_UNSUPPORTED_VERSION', text));
     }
-    this.#challenge = welcome.challenge.slice();
+    this.#version = Math.min(welcome.highest, HIGHEST_VERSION);
+    this.#challenge = new Uint8Array(welcome.challenge);
     this.#maxFrame = welcome.maxFrame;
     this.#decoder.maxFrame = welcome.maxFrame;
   }
@@ -160,12 +187,11 @@ export class Connection {
   /** The next frame, within the time to connect. */
   #next(): Promise<OpeningFrame> {
     const { promise, resolve, reject } = Promise.withResolvers<OpeningFrame>();
-    const timer = setTimeout(
-      () => this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
-      this.#options.connectTimeout,
+    const timer = this.#options.environment.clock.after(this.#options.connectTimeout, () =>
+      this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
     );
     this.#waiting = (frame) => {
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       this.#waiting = undefined;
       if (frame instanceof ChatError) reject(frame);
       else resolve(frame);
@@ -176,6 +202,7 @@ export class Connection {
   }
 
   #received(piece: Uint8Array): void {
+    if (this.#end !== undefined) return;
     this.#heard = true;
     this.#pinged = false;
     this.#decoder.push(piece);
@@ -197,6 +224,7 @@ export class Connection {
     } finally {
       this.#reading = false;
     }
+    if (this.#end !== undefined) return;
     if (this.#wanted) this.#stream.resume();
     else this.#stream.pause();
   }
@@ -214,14 +242,17 @@ export class Connection {
       case 'pong':
         return;
       case 'drain':
-        this.#drainReason = new ChatError('CHAT_UNAVAILABLE', 'The server is going down.');
+        this.#drain = { spread: frame.spread };
         return;
       case 'create':
       case 'join':
       case 'publish':
+        this.violation(`it sent a ${frame.type.toUpperCase()}`);
+        return;
       case 'damaged':
       case 'count':
-        this.violation(`it sent a ${frame.type.toUpperCase()}`);
+        if (this.#version < 2) this.violation(`it sent a ${frame.type.toUpperCase()}, which is of version 2`);
+        else this.#hand(frame);
         return;
       case 'welcome':
         if (this.#waiting === undefined) this.violation('it said WELCOME twice');
@@ -242,21 +273,27 @@ export class Connection {
   #fail(reason: ChatError): ChatError {
     if (this.#end !== undefined) return this.#end;
     this.#end = reason;
-    clearTimeout(this.#idleTimer);
+    this.#idleTimer?.[Symbol.dispose]();
     this.#options.signal.removeEventListener('abort', this.#abort);
-    this.#stream.destroy();
+    this.#stream.close();
     this.#waiting?.(reason);
     this.#listener?.ended(reason);
     return reason;
   }
 
   readonly #abort = () => this.close();
-  readonly #hungUp = () =>
-    this.#fail(this.#drainReason ?? new ChatError('CHAT_HUNG_UP', 'The server hung up.'));
+
+  #hungUp(reason: string | undefined): void {
+    if (this.#drain !== undefined) this.#fail(new ChatError('CHAT_UNAVAILABLE', 'The server is going down.'));
+    else if (reason === undefined) this.#fail(new ChatError('CHAT_HUNG_UP', 'The server hung up.'));
+    else this.#fail(new ChatError('CHAT_HUNG_UP', `The connection broke: ${reason}.`));
+  }
 
   #armIdleTimer(): void {
     this.#heard = false;
-    this.#idleTimer = setTimeout(() => this.#checkIdle(), this.#options.idleTimeout);
+    this.#idleTimer = this.#options.environment.clock.after(this.#options.idleTimeout, () =>
+      this.#checkIdle(),
+    );
   }
 
   /** While paused nothing is heard, by one's own choice. */
@@ -269,11 +306,45 @@ export class Connection {
       this.#pinged = true;
       this.send([{ type: 'ping', token: 0 }]);
     }
-    this.#armIdleTimer();
+    if (this.#end === undefined) this.#armIdleTimer();
   }
 
   /** PING is allowed after JOINED. */
   get #mayPing(): boolean {
     return this.#listener !== undefined;
   }
+}
+
+/** Ends in time, whatever the dialing does. @throws {ChatError} CHAT_UNREACHABLE */
+async function dialInTime(options: ConnectionOptions): Promise<ByteStream> {
+  const { server, environment, connectTimeout, signal } = options;
+  const controller = new AbortController();
+  const ended = Promise.withResolvers<never>();
+  const giveUp = (reason: Error) => {
+    controller.abort(reason);
+    ended.reject(reason);
+  };
+  const abort = () => giveUp(new Error('it was given up'));
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  using _ = environment.clock.after(connectTimeout, () => giveUp(new Error('it does not answer')));
+  const dialing = environment.dial(server, controller.signal);
+  try {
+    return await Promise.race([dialing, ended.promise]);
+  } catch (error) {
+    dialing.then((stream) => stream.close()).catch(() => {});
+    throw error instanceof ChatError ? error : unreachable(server, error);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }

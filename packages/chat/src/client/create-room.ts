@@ -1,18 +1,19 @@
-import { equalBytes } from '../encryption/bytes.ts';
+import { equalBytes } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import { createInvite, type Invite } from '../encryption/invite.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
-import { PROTOCOL_VERSION } from '../protocol/frames.ts';
 import { createStatement } from '../protocol/signed.ts';
 import { ChatError } from './chat-error.ts';
+import { defaultTuning } from './client-tuning.ts';
 import { Connection } from './connection.ts';
+import type { ClientEnvironment } from './environment.ts';
 
 export type CreateRoomOptions = {
   readonly server: ServerAddress;
+  readonly crypto: ChatCrypto;
   /** With it the room needs the passphrase besides the link. */
   readonly passphrase?: string;
-  /** More authorities to trust for TLS, PEM. */
-  readonly ca?: string;
   /** Longest wait for each answer, in milliseconds; 10,000 unless told. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
@@ -23,12 +24,16 @@ export type CreateRoomOptions = {
  * @throws {InviteError} INVITE_PASSPHRASE_TOO_SHORT
  * @throws {ChatError} CHAT_UNREACHABLE, CHAT_TOO_MANY_ROOMS, CHAT_UNAVAILABLE, CHAT_HUNG_UP, CHAT_PROTOCOL_VIOLATION, …
  */
-export async function createRoom(options: CreateRoomOptions): Promise<Invite> {
-  const { server, passphrase, ca, timeout = 10_000, signal = new AbortController().signal } = options;
-  const { invite, keys } = await createInvite(server, passphrase);
+export async function createRoom(
+  options: CreateRoomOptions,
+  environment: Pick<ClientEnvironment, 'clock' | 'dial'>,
+): Promise<Invite> {
+  const { server, crypto, passphrase, signal = new AbortController().signal } = options;
+  const { timeout = defaultTuning.connectTimeout } = options;
+  const { invite, keys } = await createInvite(crypto, server, passphrase);
   using _ = keys;
   const times = { connectTimeout: timeout, idleTimeout: timeout };
-  const connection = await Connection.open({ server, ca, signal, ...times });
+  const connection = await Connection.open({ server, environment, signal, ...times });
   try {
     await announce(connection, keys);
   } finally {
@@ -37,12 +42,13 @@ export async function createRoom(options: CreateRoomOptions): Promise<Invite> {
   return invite;
 }
 
-async function announce(connection: Connection, keys: RoomKeys): Promise<void> {
+/** Makes the room of some keys known. @throws {ChatError} as `createRoom` */
+export async function announce(connection: Connection, keys: RoomKeys): Promise<void> {
   const answer = await connection.ask({
     type: 'create',
-    version: PROTOCOL_VERSION,
+    version: connection.version,
     accessKey: keys.accessKey.publicKey,
-    accessSignature: keys.accessKey.sign(createStatement(connection.challenge, keys.roomId)),
+    accessSignature: await keys.accessKey.sign(createStatement(connection.challenge, keys.roomId)),
   });
   if (answer.type !== 'created')
     throw connection.violation(`it answered CREATE with ${answer.type.toUpperCase()}`);

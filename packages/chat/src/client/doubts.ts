@@ -1,5 +1,5 @@
-import { concat, equalBytes, u64 } from '../encryption/bytes.ts';
-import { sha256 } from '../encryption/primitives.ts';
+import { concat, equalBytes, u64 } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import type { Delivery } from '../encryption/transcript.ts';
 
 /**
@@ -7,20 +7,25 @@ import type { Delivery } from '../encryption/transcript.ts';
  * the same way twice the server has: a member can publish rubbish, which an honest server then delivers to everybody.
  */
 export class Doubts {
+  readonly #crypto: ChatCrypto;
   /** Digests of what was delivered, by place: of the delivery in doubt, and of those that stood behind it in the queue. */
-  readonly #deliveries = new Map<number, Uint8Array>();
+  #deliveries: ReadonlyMap<number, Uint8Array> = new Map();
   #hole = { after: -1, head: 0 };
 
+  constructor(crypto: ChatCrypto) {
+    this.#crypto = crypto;
+  }
+
   /** The present connection is given up; `deliveries` are those it brought that were not believed, or not read. */
-  note(deliveries: readonly Delivery[]): void {
-    this.#deliveries.clear();
-    for (const delivery of deliveries) this.#deliveries.set(delivery.seq, digest(delivery));
+  async note(deliveries: readonly Delivery[]): Promise<void> {
+    const digests = await Promise.all(deliveries.map((delivery) => this.#digest(delivery)));
+    this.#deliveries = new Map(digests.map((digest, index) => [deliveries[index]!.seq, digest]));
   }
 
   /** Whether the connection before brought the same message at the same place. */
-  confirm(delivery: Delivery): boolean {
+  async confirm(delivery: Delivery): Promise<boolean> {
     const before = this.#deliveries.get(delivery.seq);
-    return before !== undefined && equalBytes(before, digest(delivery));
+    return before !== undefined && equalBytes(before, await this.#digest(delivery));
   }
 
   /** @param head where the room ended by the JOINED of the present connection, which has nothing to follow `after` */
@@ -32,8 +37,9 @@ export class Doubts {
   confirmHole(after: number, last: number): boolean {
     return this.#hole.after === after && last <= this.#hole.head;
   }
-}
 
-function digest({ seq, member, n, envelope }: Delivery): Uint8Array {
-  return sha256(concat(u64(seq), member, u64(n), sha256(envelope)));
+  async #digest({ seq, member, n, envelope }: Delivery): Promise<Uint8Array> {
+    const inner = await this.#crypto.sha256(envelope);
+    return this.#crypto.sha256(concat(u64(seq), member, u64(n), inner));
+  }
 }

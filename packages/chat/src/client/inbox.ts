@@ -1,14 +1,20 @@
+import type { Clock } from '../clock.ts';
 import { MessageError } from '../encryption/message-error.ts';
 import type { OpenedMessage, RoomCipher } from '../encryption/room-cipher.ts';
-import type { Delivery } from '../encryption/transcript.ts';
-import { ChatError } from './chat-error.ts';
+import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ServerFrame } from './connection.ts';
+import type { Turns } from './turns.ts';
 
-/** Of frames that are being opened or wait for their turn; beyond it the connection is not read. */
-const MAX_QUEUED = 256;
+/** Of frames that wait for their turn; beyond it the connection is not read. */
+const MAX_QUEUED = 512;
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
+/** What is read before it is stored and told, at most. */
+const MAX_TURN = 256;
 
-export type InboxFrame = Extract<ServerFrame, { type: 'deliver' | 'ack' | 'live' | 'presence' | 'present' }>;
+export type InboxFrame = Extract<
+  ServerFrame,
+  { type: 'deliver' | 'ack' | 'damaged' | 'live' | 'presence' | 'present' | 'count' }
+>;
 
 /** What `RoomCipher.open` gave for a delivery. */
 export type Outcome = OpenedMessage | MessageError;
@@ -18,29 +24,37 @@ export interface InboxReader {
   /** Whether no more can be read for now. */
   readonly blocked: boolean;
   /** @returns false if the connection was given up: what came behind is not read */
-  read(frame: InboxFrame, outcome: Outcome | undefined): boolean;
+  read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean>;
   /** Called then, with the frame and what came behind it. */
-  leave(unread: readonly InboxFrame[]): void;
+  leave(unread: readonly InboxFrame[]): Promise<void>;
   /** Called when all that was ready has been read. */
-  finish(): void;
+  finish(): Promise<void>;
 }
 
 export type InboxOptions = {
+  readonly clock: Clock;
   readonly cipher: RoomCipher;
+  /** Of the cipher: nothing is sealed while something is opened. */
+  readonly turns: Turns;
   readonly reader: InboxReader;
   /** Reading from the connection should stop, or may go on. */
   readonly onPressure: (high: boolean) => void;
   readonly onFatal: (reason: ChatError) => void;
 };
 
-type Item = { readonly frame: InboxFrame; readonly bytes: number; outcome: Outcome | undefined };
-
-/** Frames between connection and reader: messages are opened several at a time, and read strictly in order. */
+/**
+ * Frames between connection and reader.
+ *
+ * 1. They MUST be opened and read one after the other, in the order in which they came.
+ * 2. After `drop`, nothing that was taken before MUST be begun. What is being read is read to its end.
+ * 3. What is ready at once is one turn: it is stored together, up to `MAX_TURN` frames.
+ */
 export class Inbox {
   readonly #options: InboxOptions;
-  #queue: Item[] = [];
+  #queue: InboxFrame[] = [];
   #queuedBytes = 0;
-  #scheduled: NodeJS.Immediate | undefined;
+  #scheduled: Disposable | undefined;
+  #draining: Promise<void> | undefined;
   #ended = false;
 
   constructor(options: InboxOptions) {
@@ -49,12 +63,9 @@ export class Inbox {
 
   take(frame: InboxFrame): void {
     if (this.#ended) return;
-    const bytes = frame.type === 'deliver' ? frame.envelope.length : 0;
-    const item: Item = { frame, bytes, outcome: undefined };
-    this.#queue.push(item);
-    this.#queuedBytes += bytes;
-    if (frame.type === 'deliver') void this.#open(frame, item);
-    else this.schedule();
+    this.#queue.push(frame);
+    this.#queuedBytes += bytesOf(frame);
+    this.schedule();
     if (this.#queue.length > MAX_QUEUED || this.#queuedBytes > MAX_QUEUED_BYTES)
       this.#options.onPressure(true);
   }
@@ -65,57 +76,86 @@ export class Inbox {
     this.#queuedBytes = 0;
   }
 
-  /** What becomes ready in one turn is read, handed over and written at once. */
+  /** Reads what waits, if it can be read now. */
   schedule(): void {
-    if (this.#ended) return;
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
-      try {
-        this.#drain();
-      } catch (error) {
-        if (!(error instanceof ChatError)) throw error;
-        this.#options.onFatal(error);
-      }
+    if (this.#draining !== undefined || !this.#isReady) return;
+    this.#scheduled ??= this.#options.clock.soon(() => this.#begin());
+  }
+
+  /** Resolves when all that can be read has been read, and has had its effect. */
+  async settled(): Promise<void> {
+    do {
+      if (this.#draining === undefined && this.#isReady) this.#begin();
+      await this.#draining;
+    } while (this.#isReady);
+  }
+
+  /** Resolves when nothing is read any more. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.drop();
+    this.#scheduled?.[Symbol.dispose]();
+    await this.#draining;
+  }
+
+  get #isReady(): boolean {
+    return !this.#ended && this.#queue.length > 0 && !this.#options.reader.blocked;
+  }
+
+  #begin(): void {
+    this.#scheduled?.[Symbol.dispose]();
+    this.#scheduled = undefined;
+    if (this.#draining !== undefined) return;
+    this.#draining = this.#drain().finally(() => {
+      this.#draining = undefined;
+      this.schedule();
     });
   }
 
-  end(): void {
-    this.#ended = true;
-    this.drop();
-    clearImmediate(this.#scheduled);
-  }
-
-  async #open({ member, n, envelope }: Delivery, item: Item): Promise<void> {
+  async #drain(): Promise<void> {
+    const { reader, onPressure, onFatal } = this.#options;
     try {
-      item.outcome = await this.#options.cipher.open(member, n, envelope);
+      await this.#readTurn();
     } catch (error) {
-      if (error instanceof MessageError) item.outcome = error;
-      else if (!this.#ended) this.#options.onFatal(deviceFailure(error));
+      onFatal(error instanceof ChatError ? error : cryptoFailure(error));
     }
-    if (this.#queue[0] === item) this.schedule();
+    try {
+      await reader.finish();
+    } catch (error) {
+      // What a listener of the user throws is the user's.
+      if (!(error instanceof ChatError)) throw error;
+      onFatal(error);
+    }
+    if (2 * this.#queue.length <= MAX_QUEUED && 2 * this.#queuedBytes <= MAX_QUEUED_BYTES) onPressure(false);
   }
 
-  #drain(): void {
-    const { reader } = this.#options;
-    try {
-      for (let item = this.#queue[0]; item !== undefined; item = this.#queue[0]) {
-        if (reader.blocked || (item.frame.type === 'deliver' && item.outcome === undefined)) break;
-        this.#queue.shift();
-        this.#queuedBytes -= item.bytes;
-        if (reader.read(item.frame, item.outcome)) continue;
-        reader.leave([item, ...this.#queue].map(({ frame }) => frame));
-        this.drop();
-      }
-    } finally {
-      reader.finish();
+  async #readTurn(): Promise<void> {
+    const { reader, turns } = this.#options;
+    // Another connection has another queue.
+    const queue = this.#queue;
+    for (let count = 0; count < MAX_TURN && queue === this.#queue; count += 1) {
+      const frame = reader.blocked ? undefined : queue.shift();
+      if (frame === undefined) return;
+      this.#queuedBytes -= bytesOf(frame);
+      const goesOn = await turns.run(async () => await reader.read(frame, await this.#open(frame)));
+      if (goesOn) continue;
+      await reader.leave([frame, ...queue]);
+      if (queue === this.#queue) this.drop();
     }
-    if (2 * this.#queue.length <= MAX_QUEUED && 2 * this.#queuedBytes <= MAX_QUEUED_BYTES) {
-      this.#options.onPressure(false);
+  }
+
+  /** @throws what the crypto device throws */
+  async #open(frame: InboxFrame): Promise<Outcome | undefined> {
+    if (frame.type !== 'deliver') return undefined;
+    try {
+      return await this.#options.cipher.open(frame.member, frame.n, frame.envelope);
+    } catch (error) {
+      if (error instanceof MessageError) return error;
+      throw error;
     }
   }
 }
 
-function deviceFailure(error: unknown): ChatError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new ChatError('CHAT_CRYPTO_FAILED', `The crypto device failed: ${reason}.`, { cause: error });
+function bytesOf(frame: InboxFrame): number {
+  return frame.type === 'deliver' ? frame.envelope.length : 0;
 }

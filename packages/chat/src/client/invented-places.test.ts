@@ -1,10 +1,9 @@
 /** What somebody can make a client believe of a room, by places, acknowledgements and ends of the room that never were. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { flip, openArena, sayAll, serve, serveHonestly } from './testing/arena.ts';
-import type { Deliver } from './testing/room-fixture.ts';
+import { type Deliver, once } from './testing/room-fixture.ts';
 
 describe('a client to whom somebody told what is not', () => {
   const far = 134_217_783;

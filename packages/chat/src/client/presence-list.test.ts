@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
 import { PresenceList } from './presence-list.ts';
 
 const [a, b, c] = ['aa', 'bb', 'cc'].map((pair) => Buffer.from(pair.repeat(32), 'hex')) as [

@@ -1,4 +1,4 @@
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
 import type { MemberId } from './client-events.ts';
 
 /** Of members that are believed to be present: a server can name as many as it likes. */
@@ -11,6 +11,7 @@ export class PresenceList {
   /** Whether the list of the present connection has begun, and whether no other followed. */
   #listed = false;
   #isFirst = false;
+  #counted = 0;
   /** While a new list is being read: those of the old one who were not named yet. */
   #unnamed: Set<MemberId> | undefined;
 
@@ -23,10 +24,21 @@ export class PresenceList {
     return this.#present;
   }
 
+  /** How many are there; more than are named where they are too many for that. */
+  get count(): number {
+    return Math.max(this.#counted, this.#present.size);
+  }
+
   /** A new connection: it has a list to come. */
   begin(): void {
     this.endList();
     this.#listed = false;
+    this.#counted = 0;
+  }
+
+  /** The server says how many there are, because it does not name them all. */
+  counted(members: number): void {
+    this.#counted = members > this.#present.size ? members : 0;
   }
 
   /**

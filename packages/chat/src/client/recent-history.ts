@@ -1,4 +1,4 @@
-import { toHex } from '../encryption/bytes.ts';
+import { toHex } from '../bytes.ts';
 import type { Delivery } from '../encryption/transcript.ts';
 import type { MemberId } from './client-events.ts';
 
@@ -10,13 +10,18 @@ export class RecentHistory {
   /** The last place that was fetched, and the last to be fetched. */
   #place: number;
   readonly #end: number;
+  readonly #known: number;
   readonly #numbers = new Map<MemberId, number>();
   #over = false;
 
-  /** @param count of the messages up to `end` */
-  constructor(end: number, count: number) {
+  /**
+   * @param count of the messages up to `end`
+   * @param known the place up to which messages come again after it, which are kept here
+   */
+  constructor(end: number, count: number, known: number) {
     this.#place = Math.max(0, end - count);
     this.#end = end;
+    this.#known = known;
   }
 
   /** Where to join, to get what is left of it; `undefined` when nothing is. */
@@ -27,6 +32,11 @@ export class RecentHistory {
   /** Whether `seq` is a place of it that was not yet delivered. */
   includes(seq: number): boolean {
     return !this.#over && seq > this.#place && seq <= this.#end;
+  }
+
+  /** Whether `seq` comes only because what is before it was asked for. */
+  skips(seq: number): boolean {
+    return !this.#over && seq > this.#end && seq <= this.#known;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { harmless } from '../encryption/finding.ts';
+import { harmless } from '../names/shown-text.ts';
 import { type ProtocolErrorCode, protocolErrorCode } from '../protocol/protocol-error.ts';
 import { ChatError, type ChatErrorCode } from './chat-error.ts';
 
@@ -18,7 +18,7 @@ const codes = {
   IDLE: 'CHAT_HUNG_UP',
   TOO_SLOW: 'CHAT_HUNG_UP',
   SERVER_FAILURE: 'CHAT_UNAVAILABLE',
-  DAMAGED: 'CHAT_UNAVAILABLE',
+  DAMAGED: 'CHAT_DAMAGED',
 } as const satisfies Record<ProtocolErrorCode, ChatErrorCode>;
 
 /**
@@ -32,7 +32,6 @@ const lasting: readonly ChatErrorCode[] = [
   'CHAT_WRONG_ROOM',
   'CHAT_REPLACED',
   'CHAT_SERVER_FORGOT',
-  'CHAT_STATE_OUTDATED',
 ];
 
 /** What an ERROR frame means to a client. Numbers unknown to this version count as SERVER_FAILURE. */
@@ -49,6 +48,7 @@ const meaning: Partial<Record<ChatErrorCode, string>> = {
   CHAT_REPLACED: 'Another program entered the room as the same member: was the state directory copied?',
   CHAT_UNAVAILABLE: 'The server cannot serve you now.',
   CHAT_HUNG_UP: 'The server hung up.',
+  CHAT_DAMAGED: 'What the server has stored of the room is damaged; its owner can see that in its log.',
 };
 
 export function isLasting(error: ChatError): boolean {

@@ -1,25 +1,35 @@
-import { equalBytes, toHex } from '../encryption/bytes.ts';
-import type { TextContent } from '../encryption/content.ts';
-import type { Finding } from '../encryption/finding.ts';
+import { fromHex, toHex } from '../bytes.ts';
+import { type ChatCrypto, PUBLIC_KEY_BYTES } from '../crypto.ts';
+import type { ReceivedContent, TextContent } from '../encryption/content.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
 import type { Delivery, Sender, Transcript } from '../encryption/transcript.ts';
-import { Announcements, type ClientEvent, lastNews } from './announcements.ts';
-import { ChatError } from './chat-error.ts';
-import type { ChatMessage, MemberId } from './client-events.ts';
-import { Doubts } from './doubts.ts';
+import type { Frame } from '../protocol/frames.ts';
+import { ChatError, cryptoFailure } from './chat-error.ts';
+import type { ChatMessage, MemberId, Warning } from './client-events.ts';
 import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
 import type { Outbox } from './outbox.ts';
+import { OwnMessages } from './own-messages.ts';
 import { PresenceList } from './presence-list.ts';
+import { Questions } from './questions.ts';
 import { ReadingPlace } from './reading-place.ts';
 import { RecentHistory } from './recent-history.ts';
-import type { StateStore } from './state-store.ts';
+import type { SavedState, StateChange, StateStore } from './state-store.ts';
+import type { TextRecords } from './text-records.ts';
+import { type ClientEvent, newsOf, Turn } from './turn.ts';
+import { Unconfirmed } from './unconfirmed.ts';
 
 export type RoomReaderOptions = {
-  readonly roomId: Uint8Array;
+  readonly crypto: ChatCrypto;
+  /** Of the room, by `genesisOf`. */
+  readonly genesis: Uint8Array;
   /** One's own public key, and name. */
   readonly member: Uint8Array;
   readonly name: string;
   readonly store: StateStore;
+  readonly saved: SavedState;
+  /** Messages that an earlier process handed over, and that were not confirmed. */
+  readonly handedOver: readonly ChatMessage[];
+  readonly records: TextRecords;
   readonly outbox: Outbox;
   readonly autoConfirm: boolean;
   /** As the user asked; see `ChatClientOptions`. */
@@ -30,46 +40,73 @@ export type RoomReaderOptions = {
   readonly published: () => number;
   /** Called when messages of one's own have become acknowledged. */
   readonly onAcknowledged: () => void;
+  /** Called when one has come further than before. */
+  readonly onProgress: () => void;
   /** The connection is to be given up, and made anew. */
   readonly onBroken: (reason: ChatError) => void;
+  readonly onFatal: (reason: ChatError) => void;
 };
 
-/** Of the answer to JOIN: the end of the room, its first message, and the last that one sent oneself. */
-export type Joined = { readonly head: number; readonly first: number; readonly lastN: number };
+/** Of the answer to JOIN. */
+export type Joined = Pick<Extract<Frame, { type: 'joined' }>, 'head' | 'first' | 'lastN' | 'lastHash'>;
+
+/** @param stored of one's own messages those up to this number are stored, as far as one knows */
+type Loss = { readonly what: string; readonly stored: number };
 
 /** What somebody on the way can cause, and not the sender alone. */
-const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED', 'UNSUPPORTED_VERSION'];
+const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED'];
 
 /**
- * Reads a room in its order: checks each frame against the transcript, and makes of it what the user is told.
+ * Reads a room in its order: has each frame judged by who knows about it, and makes of it what the user is told.
  *
  * What is damaged or missing may be the network's doing. So at first the connection is made anew and the server asked
  * again; what comes the same way twice is taken to be what the server has.
  *
  * Even that may have been somebody on the way, and nothing proves a place in the room. So none is held on to when the server knows less
  * than one was told: the room is then read from its first message, to find what was missed.
+ *
+ * 1. `begin`, `read`, `leave` and `finish` MUST be called one after the other.
+ * 2. Every place MUST be taken once, in order, or be passed over with a warning.
+ * 3. What a turn changes MUST be stored before any of it is told (`finish`).
  */
 export class RoomReader implements InboxReader {
   readonly #options: RoomReaderOptions;
+  readonly #turn = new Turn();
   readonly #place: ReadingPlace;
-  /** One's own messages up to it were sent by earlier processes. */
-  readonly #earlier: number;
+  readonly #own: OwnMessages;
+  readonly #questions: Questions;
+  readonly #unconfirmed = new Unconfirmed();
   readonly #recent: RecentHistory;
   readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
-  readonly #doubts = new Doubts();
-  readonly #announcements = new Announcements();
+  /** What an earlier process handed over, until it is handed over again. */
+  #handedOver: readonly ChatMessage[];
   /** Whether the server fell behind when one last joined. */
   #fellBehind = false;
-  /** Of the present connection: where the room ended when one joined, and whether messages before it are gone. */
-  #joined = { head: 0, lastN: 0, expired: false };
+  /** Of the present connection: what it said when one joined, and whether own messages may stand at places that are gone. */
+  #joined = { head: 0, lastN: 0, hasGone: false };
+  /** The furthest that one was told to have come. */
+  #furthest = 0;
   #ended = false;
 
   constructor(options: RoomReaderOptions) {
-    const { roomId, store, outbox, recent, since } = options;
+    const { crypto, genesis, saved, outbox, recent, since, handedOver, store } = options;
     this.#options = options;
-    this.#place = new ReadingPlace(roomId, store, since);
-    this.#earlier = outbox.last;
-    this.#recent = new RecentHistory(this.#place.seq, since === undefined ? recent : 0);
+    this.#place = new ReadingPlace({ crypto, genesis, saved, since });
+    this.#questions = new Questions(crypto, this.#turn, options.onBroken);
+    this.#own = new OwnMessages({
+      ...options,
+      place: this.#place,
+      turn: this.#turn,
+      statePath: store.path,
+      outbox,
+    });
+    // Those that are read once more anyway come in their order.
+    this.#handedOver = since === undefined ? handedOver : [];
+    const [first] = this.#handedOver;
+    const { seq } = this.#place;
+    const end = first === undefined ? seq : first.seq - 1;
+    this.#recent = new RecentHistory(end, since === undefined ? recent : 0, seq);
+    this.#furthest = this.#place.seq;
   }
 
   /** The place to join at. */
@@ -81,22 +118,38 @@ export class RoomReader implements InboxReader {
     return this.#place.transcript;
   }
 
+  get place(): ReadingPlace {
+    return this.#place;
+  }
+
   get present(): Iterable<MemberId> {
     return this.#presence.members;
   }
 
+  /** How many are present, as the server says, oneself included. */
+  get presentCount(): number {
+    return this.#presence.count;
+  }
+
   get blocked(): boolean {
-    return this.#ended || this.#place.isBehind;
+    return this.#ended || this.#unconfirmed.isFull;
+  }
+
+  /** Hands over what an earlier process did, if nothing older is to come before. */
+  async start(): Promise<void> {
+    if (this.#recent.since !== undefined) return;
+    this.#handOverAgain();
+    await this.finish();
   }
 
   /**
    * Begins a connection that has joined at `since`.
    * @throws {ChatError} CHAT_SERVER_FORGOT, CHAT_PROTOCOL_VIOLATION; another attempt follows, unless the first came before
    */
-  begin({ head, first, lastN }: Joined): void {
-    const { outbox } = this.#options;
-    const lost = this.#lost(head, lastN);
-    if (lost !== undefined) throw this.#startOver(lost, lastN);
+  async begin(joined: Joined): Promise<void> {
+    const { head, first, lastN } = joined;
+    const lost = await this.#lost(joined);
+    if (lost !== undefined) throw await this.#startOver(lost);
     this.#fellBehind = false;
     if (first > head + 1) {
       throw new ChatError(
@@ -104,68 +157,125 @@ export class RoomReader implements InboxReader {
         'The server breaks the protocol: JOINED contradicts itself.',
       );
     }
-    // What was acknowledged, taken back, and is there after all.
-    outbox.acknowledge(Math.min(lastN, outbox.settled));
     this.#place.limit(head);
     this.#presence.begin();
     const expired = first > this.#place.seq + 1;
-    this.#joined = { head, lastN, expired };
-    if (expired) this.#expire(first);
+    this.#joined = { head, lastN, hasGone: expired };
+    if (expired) await this.#expire(first);
   }
 
-  read(frame: InboxFrame, outcome: Outcome | undefined): boolean {
+  async read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean> {
     if (frame.type !== 'present') this.#presence.endList();
     switch (frame.type) {
       case 'present':
-        if (this.#presence.list(frame.start, frame.members)) this.#announcements.addOnce(['company']);
+        if (this.#presence.list(frame.start, frame.members)) this.#turn.addOnce(['company']);
         return true;
       case 'presence':
         this.#presence.change(frame.member, frame.present);
         return true;
+      case 'count':
+        this.#presence.counted(frame.members);
+        this.#turn.addOnce(['company']);
+        return true;
       case 'live':
         return this.#becomeLive(frame.seq);
       case 'ack':
-        return this.#acknowledged(frame.n, frame.seq);
+        return await this.#acknowledged(frame);
       case 'deliver':
-        return this.#delivered(frame, outcome!);
+        return await this.#delivered(frame, outcome!);
+      case 'damaged':
+        return this.#damaged(frame.first, frame.last);
     }
   }
 
-  leave(unread: readonly InboxFrame[]): void {
-    this.#doubts.note(unread.filter((frame) => frame.type === 'deliver'));
+  async leave(unread: readonly InboxFrame[]): Promise<void> {
+    await this.#questions.leave(unread.filter((frame) => frame.type === 'deliver'));
   }
 
-  /** Tells the user what was read. @throws {ChatError} CHAT_STATE_UNUSABLE */
-  finish(): void {
-    const events = this.#announcements.take();
-    const news = lastNews(events);
-    if (news > 0) this.#options.store.handOver(news);
-    let told = 0;
+  /**
+   * Stores what was read, and then tells the user.
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_CRYPTO_FAILED; and what a listener throws
+   */
+  async finish(): Promise<void> {
+    const { autoConfirm, outbox, emit, onAcknowledged, onProgress } = this.#options;
+    const { events, changes } = this.#turn.take();
+    await this.#store(changes);
+    this.#place.stored();
+    outbox.resume();
+    const told: ClientEvent[] = [];
     for (const event of events) {
-      if (this.#ended) break;
-      this.#options.emit(event);
-      told += 1;
+      if (this.#ended) return;
+      told.push(event);
+      emit(event);
     }
-    this.#place.confirm(this.#options.autoConfirm ? lastNews(events.slice(0, told)) : 0);
-    if (events.some(([name]) => name === 'ack')) this.#options.onAcknowledged();
+    const shown = newsOf(told).at(-1);
+    if (autoConfirm && shown !== undefined) await this.confirm(shown.seq);
+    if (events.some(([name]) => name === 'ack')) onAcknowledged();
+    const cameFurther = this.#place.seq > this.#furthest || events.some(([name]) => name === 'ack');
+    this.#furthest = Math.max(this.#furthest, this.#place.seq);
+    if (cameFurther) onProgress();
   }
 
-  /** See `ChatClient.confirm`. @throws {ChatError} CHAT_STATE_UNUSABLE */
-  confirm(seq: number): void {
-    this.#place.confirm(seq);
+  /** See `ChatClient.confirm`. A failure of the store is told as fatal. */
+  async confirm(seq: number): Promise<void> {
+    if (!this.#unconfirmed.confirm(seq)) return;
+    try {
+      await this.#options.store.commit([{ kind: 'confirmed', seq }], 'relaxed');
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      this.#options.onFatal(error);
+    }
   }
 
   end(): void {
     this.#ended = true;
   }
 
+  async #store(changes: readonly StateChange[]): Promise<void> {
+    try {
+      const all = [...changes, ...(await this.#takeChanges())];
+      if (all.length > 0) await this.#options.store.commit(all, 'strict');
+    } catch (error) {
+      throw error instanceof ChatError ? error : cryptoFailure(error);
+    }
+  }
+
+  /** What of the room and of one's own messages is to be stored: all that is known, or nothing. */
+  async #takeChanges(): Promise<StateChange[]> {
+    const { outbox, records } = this.#options;
+    if (!this.#place.isStoring) return [];
+    const changes = this.#place.takeChanges();
+    const unstored = this.#unconfirmed.takeUnstored(this.#place.floor);
+    const messages = unstored.map(async (message) => ({
+      kind: 'message' as const,
+      seq: message.seq,
+      record: await records.ofMessage(message),
+    }));
+    changes.push(...outbox.takeChanges());
+    return [...changes, ...(await Promise.all(messages))];
+  }
+
+  #handOverAgain(): void {
+    for (const message of this.#handedOver) {
+      this.#unconfirmed.add(message, true);
+      this.#turn.add(['message', message]);
+    }
+    this.#handedOver = [];
+  }
+
   /** What the server should have by all that it told, and does not have. */
-  #lost(head: number, lastN: number): string | undefined {
-    const { acknowledged } = this.#options.outbox;
+  async #lost({ head, lastN, lastHash }: Joined): Promise<Loss | undefined> {
+    const { outbox } = this.#options;
     const { reached } = this.#place;
-    if (head < reached) return `its last one is number ${head}, and you have read up to ${reached}`;
-    if (lastN < acknowledged) return `it acknowledged ${acknowledged} of yours, and has ${lastN}`;
-    return undefined;
+    const { settled } = outbox;
+    if (head < reached) {
+      return { what: `its last one is number ${head}, and you have read up to ${reached}`, stored: lastN };
+    }
+    if (lastN < settled) {
+      return { what: `it acknowledged ${settled} of yours, and has ${lastN}`, stored: lastN };
+    }
+    if (lastN > settled || lastHash === undefined || (await outbox.mayBe(lastN, lastHash))) return undefined;
+    return { what: `it has something else as your message ${lastN}`, stored: lastN - 1 };
   }
 
   /**
@@ -173,41 +283,41 @@ export class RoomReader implements InboxReader {
    * disk nothing changes until that is done.
    * @returns the reason to join anew
    */
-  #startOver(lost: string, lastN: number): ChatError {
+  async #startOver({ what, stored }: Loss): Promise<ChatError> {
     const { outbox, store } = this.#options;
-    const text = `The server has lost messages, or you were told of some that never were: ${lost}.`;
+    const text = `The server has lost messages, or you were told of some that never were: ${what}.`;
     if (!this.#fellBehind) {
       this.#fellBehind = true;
       return new ChatError('CHAT_SERVER_FORGOT', text);
     }
-    if (!outbox.takeBack(lastN)) {
+    if (!(await outbox.takeBack(stored))) {
       const advice = `It is too late to send yours again. Move ${store.path} away to enter the room as a new member.`;
       return new ChatError('CHAT_SERVER_FORGOT', `${text} ${advice}`);
     }
+    this.#handOverAgain();
+    await this.finish();
     this.#place.startOver();
+    this.#unconfirmed.clear();
     this.#recent.end();
-    this.#announcements.warn(
-      'SERVER_FORGOT',
-      `${text} Reading all that it has, and sending again what it lacks.`,
-    );
-    this.finish();
+    this.#turn.warn('SERVER_FORGOT', `${text} Reading all that it has, and sending again what it lacks.`);
+    await this.finish();
     return new ChatError(
       'CHAT_PROTOCOL_VIOLATION',
       'Joining again, to read the room from its first message.',
     );
   }
 
-  #expire(first: number): void {
+  async #expire(first: number): Promise<void> {
     const expiry = this.transcript.expiry(first);
-    if (!this.#confirmHole(first - 1)) {
-      const reason = this.#ask(expiry);
-      this.finish();
+    if (!this.#believesHole(first - 1)) {
+      const reason = this.#questions.asking(expiry, this.#place.seq);
+      await this.finish();
       throw reason;
     }
     this.#report(expiry);
     this.transcript.expire(first);
     this.#skipped(this.transcript.senders);
-    this.finish();
+    await this.finish();
   }
 
   #becomeLive(seq: number): boolean {
@@ -216,66 +326,100 @@ export class RoomReader implements InboxReader {
     }
     if (!this.#reach(seq + 1)) return false;
     const { outbox } = this.#options;
-    const { lastN, expired } = this.#joined;
-    if (outbox.acknowledged < Math.min(lastN, outbox.last)) {
-      if (!expired) return this.#breakOff('it keeps back messages of yours that it has');
-      outbox.acknowledge(lastN);
-      this.#skipped([]);
+    const { lastN, hasGone } = this.#joined;
+    if (outbox.settled < lastN) {
+      if (!hasGone) return this.#breakOff('it keeps back messages of yours that it has');
+      this.#own.settleUnseen(lastN, seq);
     }
     this.#recent.end();
-    this.#place.becomeLive(outbox.acknowledged);
-    this.#announcements.add(['caughtUp', { seq }]);
+    this.#handOverAgain();
+    if (this.#place.becomeLive()) this.#turn.change({ kind: 'confirmed', seq: Number.MAX_SAFE_INTEGER });
+    this.#turn.add(['caughtUp', { seq }]);
+    if (outbox.size === 0) this.#options.onProgress();
     return true;
   }
 
-  #acknowledged(n: number, seq: number): boolean {
+  /** Places that the server has and cannot give any more. */
+  #damaged(first: number, last: number): boolean {
+    const { seq } = this.#place;
+    if (last <= seq) return true;
+    if (!this.#reach(Math.max(first, seq + 1))) return false;
+    const after = this.#place.seq;
+    const which = after + 1 === last ? `message ${last}` : `the messages ${after + 1} to ${last}`;
+    const text = `What the server has stored of ${which} of the room is damaged. Its owner can see that in its log.`;
+    const warning: Warning = { code: 'DAMAGED', text, seq: last, member: undefined };
+    if (!this.#passOver(last + 1, warning)) return false;
+    this.#joined = { ...this.#joined, hasGone: true };
+    return true;
+  }
+
+  async #acknowledged(ack: Extract<Frame, { type: 'ack' }>): Promise<boolean> {
+    const { n, seq } = ack;
     // "Had it before": its place was, or will be, where its DELIVER is.
     if (seq === 0) return true;
-    const { outbox, member, name, published } = this.#options;
-    if (n <= outbox.acknowledged) {
+    if (n <= this.#options.outbox.settled) {
       const text = `The server acknowledged your message ${n} again.`;
       this.#report({ code: 'REPLAY', text, seq, member: undefined });
       return true;
     }
     if (seq <= this.#place.seq) return this.#breakOff(`it gives place ${seq} to two messages`);
-    const envelope = outbox.envelope(n);
-    if (envelope === undefined || n !== outbox.acknowledged + 1 || n > published()) {
-      return this.#breakOff(`it acknowledged message ${n}, which is not the next`);
-    }
+    const objection = await this.#own.objection(ack);
+    if (objection !== undefined) return this.#breakOff(objection);
     if (!this.#reach(seq)) return false;
-    this.transcript.takeOwn({ seq, member, n, envelope }, name);
-    this.#settle(n, seq);
+    await this.#own.acknowledged(ack);
+    this.#advanced(this.#options.member);
+    return true;
+  }
+
+  async #delivered(delivery: Delivery, outcome: Outcome): Promise<boolean> {
+    const { seq, member } = delivery;
+    const own = this.#own.is(member);
+    if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
+    if (this.#recent.skips(seq)) return true;
+    if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
+    this.#recent.end();
+    this.#handOverAgain();
+    if (!this.#reach(seq)) return false;
+    const finding = own ? this.#own.judge(delivery, outcome) : undefined;
+    if (finding === 'injected') return await this.#passOverInjected(delivery, outcome as MessageError);
+    if (outcome instanceof MessageError) return await this.#refused(delivery, outcome);
+    const after = seq - 1;
+    const disorder = this.transcript.disorder(delivery, outcome.content);
+    if (disorder !== undefined && (await this.#questions.askAbout(delivery, disorder, after))) return false;
+    const { content, findings } = await this.transcript.take(delivery, outcome);
+    if (outcome.change !== undefined) this.#accept(outcome.change);
+    for (const finding of findings) this.#turn.report(finding, after);
+    const earlier = finding !== undefined && this.#own.take(delivery, outcome);
+    if (content !== undefined) this.#tell(delivery, content, own, own ? earlier : true);
     this.#advanced(member);
     return true;
   }
 
-  #delivered(delivery: Delivery, outcome: Outcome): boolean {
-    const { seq, member, n } = delivery;
-    const own = equalBytes(member, this.#options.member);
-    if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
-    if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
-    if (!this.#reach(seq)) return false;
-    if (outcome instanceof MessageError) return this.#refused(delivery, outcome, own);
-    if (own) this.#checkOwn(delivery);
-    const disorder = this.transcript.disorder(delivery, outcome.content.name);
-    if (disorder !== undefined && this.#askAgain(disorder, delivery)) return false;
-    const { content, findings } = this.transcript.take(delivery, outcome);
-    for (const finding of findings) this.#report(finding, seq - 1);
-    if (content !== undefined && own && this.#options.outbox.envelope(n) !== undefined) this.#settle(n, seq);
-    const shown = content?.kind === 'text' && this.#isToBeShown(delivery, own);
-    if (shown) {
-      this.#show(delivery, content, { own, again: this.#place.wasHandedOver(seq), old: false });
-    } else if (content?.kind === 'name' && !own) {
-      this.#announcements.add(['introduction', { member: toHex(member), name: content.name }]);
-    }
-    this.#advanced(member, shown ? delivery.envelope.length : undefined);
-    return true;
+  #accept({ state, applied }: { readonly state: Uint8Array; applied(): void }): void {
+    this.#turn.change({ kind: 'cipher', state });
+    applied();
   }
 
-  #isToBeShown(delivery: Delivery, own: boolean): boolean {
-    const { seq, n } = delivery;
-    const asked = seq > (this.#options.since ?? 0) && (!own || n <= this.#earlier);
-    return asked && !this.#place.wasRead(delivery);
+  /** @param isNews whether the user does not know it from elsewhere */
+  #tell(delivery: Delivery, content: ReceivedContent, own: boolean, isNews: boolean): void {
+    const { seq } = delivery;
+    const member = toHex(delivery.member);
+    const { name } = content;
+    switch (content.kind) {
+      case 'text': {
+        if (!isNews || seq <= (this.#options.since ?? 0) || this.#place.wasRead(delivery)) return;
+        const again = this.#place.wasHandedOver(seq);
+        const message = messageOf(delivery, content, { own, again, old: false });
+        this.#unconfirmed.add(message, false);
+        this.#turn.add(['message', message]);
+        return;
+      }
+      case 'name':
+        if (!own) this.#turn.add(['introduction', { member, name }]);
+        return;
+      case 'unknown':
+        this.#turn.add(['unsupported', { seq, member, name, kind: content.of }]);
+    }
   }
 
   /** A message at a place where another run has been. */
@@ -283,8 +427,10 @@ export class RoomReader implements InboxReader {
     const fits = this.#recent.take(delivery, this.transcript.sender(delivery.member)?.n ?? 0);
     if (outcome instanceof MessageError) this.#report(this.transcript.refusal(delivery, outcome));
     else if (!fits) this.#reportRepetition(delivery);
-    else if (outcome.content.kind === 'text')
-      this.#show(delivery, outcome.content, { own, again: false, old: true });
+    else if (outcome.content.kind === 'text') {
+      const message = messageOf(delivery, outcome.content, { own, again: false, old: true });
+      this.#turn.add(['message', message]);
+    }
     return true;
   }
 
@@ -301,121 +447,82 @@ export class RoomReader implements InboxReader {
     this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
   }
 
-  #refused(delivery: Delivery, error: MessageError, own: boolean): boolean {
-    const finding = own ? altered(delivery) : this.transcript.refusal(delivery, error);
-    if (damage.includes(error.code) && this.#askAgain(finding, delivery)) return false;
-    this.#report(finding);
-    this.transcript.take(delivery, error);
-    if (own) this.#giveUp(delivery);
+  async #refused(delivery: Delivery, error: MessageError): Promise<boolean> {
+    const finding = this.transcript.refusal(delivery, error);
+    const after = delivery.seq - 1;
+    const asks = damage.includes(error.code);
+    if (asks && (await this.#questions.askAbout(delivery, finding, after))) return false;
+    const { findings } = await this.transcript.take(delivery, error);
+    for (const found of findings) this.#turn.report(found, after);
     this.#advanced(delivery.member);
     return true;
   }
 
-  /** The server takes the message for stored, and would not take it again. */
-  #giveUp({ member, n }: Delivery): void {
-    const { outbox, name } = this.#options;
-    if (n !== outbox.acknowledged + 1 || outbox.envelope(n) === undefined) return;
-    outbox.acknowledge(n);
-    this.transcript.learn({ member, n, name, mayJump: false });
-  }
-
-  /** What one has signed oneself one must know, unless another program signs in one's name. */
-  #checkOwn({ n, envelope }: Delivery): void {
-    const { outbox, store } = this.#options;
-    const known = outbox.envelope(n);
-    if (n <= outbox.last && (known === undefined || equalBytes(known, envelope))) return;
-    throw new ChatError(
-      'CHAT_STATE_OUTDATED',
-      `The room has a message of yours that ${store.path} does not know: the file is an old copy, or is used elsewhere too. Move it away to enter the room as a new member.`,
-    );
-  }
-
-  #settle(n: number, seq: number): void {
-    this.#options.outbox.acknowledge(n);
-    this.#announcements.add(['ack', { n, seq }]);
-  }
-
-  #show(
-    { seq, member }: Delivery,
-    { name, text, at }: TextContent,
-    marks: Pick<ChatMessage, 'own' | 'again' | 'old'>,
-  ): void {
-    const message = { seq, from: name, member: toHex(member), text, at: new Date(at), ...marks };
-    this.#announcements.add(['message', message]);
+  async #passOverInjected(delivery: Delivery, error: MessageError): Promise<boolean> {
+    const warning = this.#own.injection(delivery);
+    const after = delivery.seq - 1;
+    if (await this.#questions.askAbout(delivery, warning, after)) return false;
+    this.#turn.report(warning, after);
+    await this.transcript.take(delivery, error);
+    await this.#own.passOver(delivery);
+    this.#advanced(delivery.member);
+    return true;
   }
 
   /** Makes sure that the next place is `seq`. @returns false if the server is asked again instead */
   #reach(seq: number): boolean {
     if (seq === this.#place.seq + 1) return true;
-    const hole = this.transcript.hole(seq);
-    if (!this.#confirmHole(seq - 1)) {
-      this.#options.onBroken(this.#ask(hole));
+    return this.#passOver(seq, this.transcript.hole(seq));
+  }
+
+  /** Goes to the place before `seq`, if it is believed that nothing is there. @returns false if the server is asked again instead */
+  #passOver(seq: number, warning: Warning): boolean {
+    if (!this.#believesHole(seq - 1)) {
+      this.#questions.askAboutHole(warning, this.#place.seq);
       return false;
     }
-    this.#report(hole);
+    this.#report(warning);
     this.transcript.leaveOut(seq);
     this.#skipped([]);
     return true;
   }
 
-  /**
-   * Whether to believe that nothing is to be had up to the place `last`: no further than two connections, one after the
-   * other, told of messages when one joined.
-   */
-  #confirmHole(last: number): boolean {
-    const { head } = this.#joined;
-    const { seq } = this.#place;
-    if (last <= head && this.#doubts.confirmHole(seq, last)) return true;
-    this.#doubts.noteHole(seq, head);
-    return false;
+  #believesHole(last: number): boolean {
+    return this.#questions.believesHole(this.#place.seq, last, this.#joined.head);
   }
 
-  /** After the transcript took a message of `member`; `bytes` of it, if the user is to confirm it. */
-  #advanced(member: Uint8Array, bytes?: number): void {
-    const { acknowledged } = this.#options.outbox;
-    const finding = this.#place.advance(member, acknowledged, bytes);
+  /** After the transcript took a message of `member`. */
+  #advanced(member: Uint8Array): void {
+    const finding = this.#place.advanced(member);
     if (finding !== undefined) this.#report(finding);
   }
 
   /** After the transcript went to a place without a message. */
   #skipped(senders: Iterable<Sender>): void {
-    const finding = this.#place.note(senders, this.#options.outbox.acknowledged);
+    const finding = this.#place.skipped(senders);
     if (finding !== undefined) this.#report(finding);
   }
 
-  /** @returns false if the server has answered already: it sent the same on the connection before */
-  #askAgain(finding: Finding, delivery: Delivery): boolean {
-    if (this.#doubts.confirm(delivery)) return false;
-    this.#options.onBroken(this.#ask(finding));
-    return true;
-  }
-
-  #ask(finding: Finding): ChatError {
-    this.#announcements.reportAndAsk(finding, this.#place.seq);
-    const text = 'What the server sent is damaged or incomplete; asking it again.';
-    return new ChatError('CHAT_PROTOCOL_VIOLATION', text);
-  }
-
   #breakOff(what: string): false {
-    const text = `The server breaks the protocol: ${what}.`;
-    this.#announcements.warn('PROTOCOL_VIOLATION', text);
-    this.#options.onBroken(new ChatError('CHAT_PROTOCOL_VIOLATION', text));
+    this.#questions.breakOff(what);
     return false;
   }
 
-  /** @param after the place before it */
-  #report(finding: Finding, after = this.#place.seq): void {
-    this.#announcements.report(finding, after);
+  #report(warning: Warning): void {
+    this.#turn.report(warning, this.#place.seq);
   }
 
   #presenceChanged(member: MemberId, present: boolean): void {
     if (member === toHex(this.#options.member)) return;
-    const name = this.transcript.sender(Buffer.from(member, 'hex'))?.name;
-    this.#announcements.add(['presence', { member, name, present }]);
+    const name = this.transcript.sender(fromHex(member, PUBLIC_KEY_BYTES)!)?.name;
+    this.#turn.add(['presence', { member, name, present }]);
   }
 }
 
-function altered({ seq, member, n }: Delivery): Finding {
-  const text = `The server has your message ${n} in another form than you sent it; nobody accepts it.`;
-  return { code: 'OWN_MESSAGE_ALTERED', text, seq, member: toHex(member) };
+function messageOf(
+  { seq, member }: Delivery,
+  { name, text, at }: TextContent,
+  marks: Pick<ChatMessage, 'own' | 'again' | 'old'>,
+): ChatMessage {
+  return { seq, from: name, member: toHex(member), text, at: new Date(at), ...marks };
 }

@@ -1,263 +1,113 @@
-import { chmodSync, closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { equalBytes } from '../encryption/bytes.ts';
-import { CHAIN_HASH_BYTES } from '../encryption/envelope.ts';
-import { IDENTITY_SEED_BYTES, Identity } from '../encryption/identity.ts';
-import { PUBLIC_KEY_BYTES } from '../encryption/primitives.ts';
-import type { SavedTranscript, Sender } from '../encryption/transcript.ts';
-import { ChatError } from './chat-error.ts';
-
-/** A message of one's own that the server has not acknowledged. */
-export type OutboxEntry = { readonly n: number; readonly envelope: Uint8Array };
-
-/** How far one has come, to be kept at once. */
-export type Advance = {
-  readonly seq: number;
-  readonly hash: Uint8Array | undefined;
-  readonly complete: boolean;
-  /** Those that changed. */
-  readonly senders: Iterable<Sender>;
-  /** Own messages up to this number are acknowledged; the last `KEPT_MESSAGES` of them are kept. */
-  readonly acknowledged: number;
-};
+import type { Sender } from '../encryption/transcript.ts';
 
 /**
- * Of acknowledged messages that stay on disk all the same: an acknowledgement proves nothing, and a server that turns out not to
- * have them is sent them again.
- */
-export const KEPT_MESSAGES = 1024;
-
-/** "SKYC", in the database's header: it is one of ours. */
-const APPLICATION_ID = 0x534b5943;
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE member (
-    room BLOB NOT NULL, seed BLOB NOT NULL,
-    seq INTEGER NOT NULL, hash BLOB, complete INTEGER NOT NULL, handed_over INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE sender (
-    member BLOB PRIMARY KEY, n INTEGER NOT NULL, name TEXT NOT NULL, may_jump INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE outbox (n INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
-`;
-
-/** SQLite's result codes; the first is what a statement fails with when a table is missing. */
-const SQLITE_ERROR = 1;
-const SQLITE_BUSY = 5;
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-const damaged = [SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB];
-
-/**
- * One member's state on disk: identity, outbox, and how far it has read, in a SQLite database that belongs to this
- * process alone for as long as it is open. The lock is the operating system's and ends with the process, however that ends.
+ * One member's state, durable: identity, what it sends, and how far it has read. It belongs to one client alone while it is open.
  *
- * Every method is one transaction. What goes into the outbox is synced to disk before the method returns; the rest
- * survives the process at once, and a loss of power a little later (it is then fetched again).
+ * 1. `load` MUST come first, once; then any number of `commit`s; then `close`.
+ * 2. A commit MUST take effect as a whole or not at all, and commits in the order in which they were called, whether or not the caller
+ *    waits between them. So after a loss of power or a kill there are all changes of the first k commits and none of the others.
+ * 3. When a commit resolves, it MUST survive a kill of the process, and a loss of power if it was `strict`.
+ * 4. What is put together for a commit MUST be complete when it is called: a store may not wait for anybody in the middle of one.
+ * 5. After a commit was refused the state on disk is as the one before left it; the client MUST stop. Commits that were called later are refused too.
+ * 6. Records are sealed by the client; a store MUST NOT need to look into them.
  */
-export class StateStore implements Disposable {
+export interface StateStore {
+  /** Where it is, for messages to people. */
   readonly path: string;
-  readonly identity: Identity;
-  readonly #database: DatabaseSync;
-  readonly #addToOutbox: StatementSync;
-  readonly #handOver: StatementSync;
-  readonly #advance: StatementSync;
-  readonly #putSender: StatementSync;
-  readonly #clearOutbox: StatementSync;
+
+  /** @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_STATE_CORRUPT */
+  load(): Promise<SavedState>;
 
   /**
-   * Opens the database at `path`, or makes it, with a new identity.
-   * @returns `undefined` if another process has it open
-   * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_STATE_CORRUPT, CHAT_STATE_NEWER
+   * What of the outbox is sealed under a number greater than `after`, acknowledged or not, in the order of the numbers.
+   * @throws {ChatError} as `load`
    */
-  static open(path: string, room: Uint8Array): StateStore | undefined {
-    let database: DatabaseSync | undefined;
-    try {
-      closeSync(openSync(path, 'a', 0o600));
-      chmodSync(path, 0o600);
-      database = new DatabaseSync(path, { timeout: 0 });
-      prepare(database, path, room);
-      return new StateStore(database, path);
-    } catch (error) {
-      database?.close();
-      if (sqliteCode(error) === SQLITE_BUSY) return undefined;
-      throw stateError(path, error);
-    }
-  }
-
-  private constructor(database: DatabaseSync, path: string) {
-    this.path = path;
-    this.#database = database;
-    const seed = database.prepare('SELECT seed FROM member').get()?.seed as Uint8Array;
-    this.identity = new Identity(seed);
-    seed.fill(0);
-    this.#addToOutbox = database.prepare('INSERT INTO outbox (n, envelope) VALUES (?, ?)');
-    this.#handOver = database.prepare('UPDATE member SET handed_over = max(handed_over, ?)');
-    this.#advance = database.prepare('UPDATE member SET seq = ?, hash = ?, complete = ?');
-    this.#putSender = database.prepare(
-      'INSERT OR REPLACE INTO sender (member, n, name, may_jump) VALUES (?, ?, ?, ?)',
-    );
-    this.#clearOutbox = database.prepare('DELETE FROM outbox WHERE n <= ?');
-  }
-
-  /** The number of one's own last acknowledged message. */
-  acknowledged(): number {
-    const own = this.identity.key.publicKey;
-    return this.transcript().senders.find(({ member }) => equalBytes(member, own))?.n ?? 0;
-  }
-
-  /** What is in the outbox and not acknowledged, or all after number `after`, in order. */
-  outbox(after = this.acknowledged()): OutboxEntry[] {
-    const query = `SELECT n, envelope FROM outbox WHERE n > ${after} ORDER BY n`;
-    return this.#read(query, ({ n, envelope }) => ({ n: integer(n), envelope: bytes(envelope) }));
-  }
-
-  transcript(): SavedTranscript {
-    const [state] = this.#read('SELECT seq, hash, complete FROM member', (row) => row);
-    const hash = state!.hash;
-    const senders = this.#read('SELECT member, n, name, may_jump FROM sender', (row) => ({
-      member: bytes(row.member, PUBLIC_KEY_BYTES),
-      n: integer(row.n),
-      name: String(row.name),
-      mayJump: row.may_jump !== 0,
-    }));
-    return {
-      seq: integer(state!.seq),
-      hash: hash === null ? undefined : bytes(hash, CHAIN_HASH_BYTES),
-      complete: state!.complete !== 0,
-      senders,
-    };
-  }
-
-  /** Up to where messages were handed over to the user, confirmed or not. */
-  handedOver(): number {
-    return this.#read('SELECT handed_over FROM member', (row) => integer(row.handed_over))[0]!;
-  }
-
-  /** Durable, power cut or not, when it returns. @throws {ChatError} CHAT_STATE_UNUSABLE */
-  addToOutbox(entries: readonly OutboxEntry[]): void {
-    this.#write('FULL', () => {
-      for (const { n, envelope } of entries) this.#addToOutbox.run(n, envelope);
-    });
-  }
-
-  /** Notes that messages up to `seq` are about to be handed over. @throws {ChatError} CHAT_STATE_UNUSABLE */
-  handOver(seq: number): void {
-    this.#write('NORMAL', () => this.#handOver.run(seq));
-  }
-
-  /** The places of before do not count any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
-  forgetHandedOver(): void {
-    this.#write('NORMAL', () => this.#database.exec('UPDATE member SET handed_over = 0'));
-  }
+  sealedAfter(after: number): Promise<SavedDraft[]>;
 
   /** @throws {ChatError} CHAT_STATE_UNUSABLE */
-  advance({ seq, hash, complete, senders, acknowledged }: Advance): void {
-    this.#write('NORMAL', () => {
-      this.#advance.run(seq, hash ?? null, complete ? 1 : 0);
-      for (const sender of senders) {
-        this.#putSender.run(sender.member, sender.n, sender.name, sender.mayJump ? 1 : 0);
-      }
-      this.#clearOutbox.run(acknowledged - KEPT_MESSAGES);
-    });
-  }
+  commit(changes: readonly StateChange[], durability: Durability): Promise<void>;
 
-  /** Gives the database free for the next process. Twice is fine. */
-  [Symbol.dispose](): void {
-    if (this.#database.isOpen) this.#database.close();
-  }
-
-  #read<T>(query: string, convert: (row: Record<string, unknown>) => T): T[] {
-    try {
-      return this.#database.prepare(query).all().map(convert);
-    } catch (error) {
-      throw stateError(this.path, error);
-    }
-  }
-
-  #write(synchronous: 'FULL' | 'NORMAL', change: () => void): void {
-    try {
-      this.#database.exec(`PRAGMA synchronous = ${synchronous}; BEGIN`);
-      change();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw stateError(this.path, error);
-    }
-  }
+  /** Ends the lock. Twice is fine. */
+  close(): Promise<void>;
 }
 
-/** Locks the database and makes sure that it is what it should be, all in one transaction. */
-function prepare(database: DatabaseSync, path: string, room: Uint8Array): void {
-  database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE');
-  const version = pragma(database, 'user_version');
-  if (version === 0 && pragma(database, 'schema_version') === 0) {
-    create(database, room);
-  } else if (pragma(database, 'application_id') !== APPLICATION_ID) {
-    throw corrupt(path, 'it is another program’s');
-  } else if (version !== SCHEMA_VERSION) {
-    throw new ChatError(
-      'CHAT_STATE_NEWER',
-      `${path} was written by a newer version of skytale. Update skytale.`,
-    );
-  }
-  check(database, path, room);
-  database.exec('COMMIT');
-}
+/** `relaxed`: a loss of power may take the last moments, so that a message is handed over once more. */
+export type Durability = 'strict' | 'relaxed';
 
-function create(database: DatabaseSync, room: Uint8Array): void {
-  const seed = Identity.newSeed();
-  database.exec(
-    `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; ${SCHEMA}`,
-  );
-  database
-    .prepare('INSERT INTO member (room, seed, seq, hash, complete, handed_over) VALUES (?, ?, 0, NULL, 1, 0)')
-    .run(room, seed);
-  seed.fill(0);
-}
+export type SavedState = {
+  /** Of the identity; 32 bytes. The client wipes it. */
+  readonly seed: Uint8Array;
+  readonly place: SavedPlace;
+  readonly senders: readonly Sender[];
+  /** Messages up to this place were handed over before states had `messages`: those after `place` may have been shown. */
+  readonly handedOver: number;
+  /** Messages that were handed over and not confirmed, by place. */
+  readonly messages: readonly SavedMessage[];
+  /** The number of the last draft that there ever was. */
+  readonly lastDraft: number;
+  /** Own messages up to this number have their places. */
+  readonly settled: number;
+  /** Drafts that have none, by `draft`: not sealed, or sealed under a number after `settled`. */
+  readonly outbox: readonly SavedDraft[];
+  /** Those that have one, as far as they are still kept, by `n`. */
+  readonly kept: readonly KeptDraft[];
+  readonly setAside: readonly SavedDraft[];
+  /** See `StateChange` of `RoomCipher`. */
+  readonly cipher: Uint8Array | undefined;
+};
 
-function check(database: DatabaseSync, path: string, room: Uint8Array): void {
-  const problem = database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
-  if (problem !== 'ok') throw corrupt(path, String(problem));
-  const rows = database.prepare('SELECT room, length(seed) AS seed FROM member').all();
-  const [row] = rows;
-  if (rows.length !== 1 || row === undefined || row.seed !== IDENTITY_SEED_BYTES) {
-    throw corrupt(path, 'it holds no identity');
-  }
-  if (!equalBytes(bytes(row.room), room)) throw corrupt(path, 'it is another room’s');
-}
+/** How far one has read. */
+export type SavedPlace = {
+  readonly seq: number;
+  /** The history's hash there; `undefined` if it is not known. */
+  readonly hash: Uint8Array | undefined;
+  /** Whether all was read from the first message on. */
+  readonly complete: boolean;
+};
 
-function pragma(database: DatabaseSync, name: string): unknown {
-  return database.prepare(`PRAGMA ${name}`).get()?.[name];
-}
+export type SavedMessage = { readonly seq: number; readonly record: Uint8Array };
 
-function integer(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`a field is ${value}, no number`);
-  return value;
-}
+/** What is to be sent. */
+export type NewDraft = {
+  /** Its place among one's drafts: 1, 2, 3 … */
+  readonly draft: number;
+  /** 16 random bytes. */
+  readonly id: Uint8Array;
+  readonly record: Uint8Array;
+};
 
-function bytes(value: unknown, length?: number): Uint8Array {
-  if (value instanceof Uint8Array && (length === undefined || value.length === length)) return value;
-  throw new RangeError('a field has a wrong length');
-}
+/** What it was sealed into, as it is sent and sent again. */
+export type Sealed = { readonly n: number; readonly envelope: Uint8Array };
 
-function sqliteCode(error: unknown): number | undefined {
-  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-  return typeof code === 'number' ? code & 0xff : undefined;
-}
+export type SavedDraft = {
+  readonly draft: number;
+  /** Both `undefined` for what the first version of the state left. */
+  readonly id: Uint8Array | undefined;
+  readonly record: Uint8Array | undefined;
+  readonly sealed: Sealed | undefined;
+};
 
-function corrupt(path: string, reason: string): ChatError {
-  return new ChatError(
-    'CHAT_STATE_CORRUPT',
-    `${path} is damaged: ${reason}. Move it away to enter the room as a new member; unsent messages in it are lost.`,
-  );
-}
+export type KeptDraft = { readonly draft: number; readonly id: Uint8Array | undefined; readonly n: number };
 
-function stateError(path: string, error: unknown): ChatError {
-  if (error instanceof ChatError) return error;
-  const code = sqliteCode(error);
-  const reason = error instanceof Error ? error.message : String(error);
-  if (error instanceof RangeError || damaged.includes(code ?? 0)) return corrupt(path, reason);
-  return new ChatError('CHAT_STATE_UNUSABLE', `${path} cannot be used: ${reason}.`, { cause: error });
-}
+export type StateChange =
+  /** One has read up to there. */
+  | ({ readonly kind: 'place' } & SavedPlace)
+  /** Of a sender something is new. */
+  | { readonly kind: 'sender'; readonly sender: Sender }
+  /** A message is handed over, and is to be confirmed. */
+  | ({ readonly kind: 'message' } & SavedMessage)
+  /** Messages up to a place are confirmed. */
+  | { readonly kind: 'confirmed'; readonly seq: number }
+  /** There is a new draft. */
+  | ({ readonly kind: 'draft' } & NewDraft)
+  /** A draft has another record. */
+  | { readonly kind: 'redrafted'; readonly draft: number; readonly record: Uint8Array }
+  /** A draft, which is there, is sealed; or, without an envelope, is to be sealed anew. */
+  | { readonly kind: 'sealed'; readonly draft: number; readonly sealed: Sealed | undefined }
+  /** Own messages up to `n` have their places; up to `forget` they are not needed any more. */
+  | { readonly kind: 'settled'; readonly n: number; readonly forget: number }
+  /** A draft cannot be sent: it leaves the outbox. */
+  | { readonly kind: 'setAside'; readonly draft: number }
+  /** A draft that was set aside is gone: it was sent after all, or is not wanted. */
+  | { readonly kind: 'discarded'; readonly draft: number }
+  | { readonly kind: 'cipher'; readonly state: Uint8Array };

@@ -1,33 +1,34 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { equalBytes } from '../encryption/bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import type { Identity } from '../encryption/identity.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
-import { type Frame, maxEnvelope, PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { type Frame, maxEnvelope } from '../protocol/frames.ts';
 import { joinStatement } from '../protocol/signed.ts';
-import { ChatError } from './chat-error.ts';
+import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ConnectionState } from './client-events.ts';
 import { type ClientTuning, retryDelay } from './client-tuning.ts';
 import { Connection, type ServerFrame } from './connection.ts';
+import type { ClientEnvironment } from './environment.ts';
 import type { Inbox } from './inbox.ts';
 import type { Outbox } from './outbox.ts';
+import type { Publisher } from './publisher.ts';
 import { isLasting, refusal } from './refusal.ts';
 import { RetryAllowance } from './retry-allowance.ts';
-import type { Joined, RoomReader } from './room-reader.ts';
+import type { RoomReader } from './room-reader.ts';
 
-/** Of what is sent and not acknowledged. */
-const WINDOW_MESSAGES = 256;
-const WINDOW_BYTES = 1024 * 1024;
 /** Of connections that bring something wrong, before there are waits between them. */
 const DISTRUST_BURST = 10;
 
+type JoinedFrame = Extract<Frame, { type: 'joined' }>;
+
 export type UplinkOptions = {
   readonly server: ServerAddress;
-  readonly ca: string | undefined;
+  readonly environment: ClientEnvironment;
   readonly keys: RoomKeys;
   readonly identity: Identity;
   readonly tuning: ClientTuning;
   readonly outbox: Outbox;
+  readonly publisher: Publisher;
   readonly reader: RoomReader;
   readonly inbox: Inbox;
   readonly onState: (state: ConnectionState) => void;
@@ -36,33 +37,33 @@ export type UplinkOptions = {
   readonly onFatal: (reason: ChatError) => void;
 };
 
-/** Keeps a client connected to its room, and carries its outbox there. */
+/**
+ * Keeps a client connected to its room.
+ *
+ * 1. There MUST be one connection at a time; what an earlier one brought MUST have had its effect before the next one joins.
+ * 2. The state `online` MUST be told only where it helps: after connections that brought something wrong and nothing new, not before there
+ *    is something new.
+ * 3. What cannot change by itself ends it (`onFatal`), the second time in a row, since anybody on the way can say the first; and so
+ *    does what brings nothing new for very long.
+ */
 export class Uplink {
   readonly #options: UplinkOptions;
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   /** While in the room. */
   #connection: Connection | undefined;
-  /** The last message that was sent on this connection, or that the server had before. */
-  #sent = 0;
-  #published: number;
   #held = false;
-  #heard = false;
   #wentLive = false;
+  /** Connections in a row that brought nothing new; whether the present one did. */
+  #vain = 0;
+  #progressed = false;
+  /** Whether the state is `online`. */
+  #online = false;
   readonly #distrust: RetryAllowance;
-  #acknowledgeTimer: NodeJS.Timeout | undefined;
-  #refusedTimer: NodeJS.Timeout | undefined;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    // An earlier process may have sent all that is in the outbox.
-    this.#published = options.outbox.last;
     this.#distrust = new RetryAllowance(DISTRUST_BURST, options.tuning.distrustInterval);
-  }
-
-  /** The last message of one's own that was ever sent. */
-  get published(): number {
-    return this.#published;
   }
 
   start(): void {
@@ -74,208 +75,208 @@ export class Uplink {
     this.#connection?.abandon(reason);
   }
 
+  /** Something new was read, or acknowledged. */
+  progressed(): void {
+    this.#vain = 0;
+    this.#progressed = true;
+    if (this.#connection !== undefined && !this.#connection.ended) this.#tellOnline();
+  }
+
   /** Stops reading from the connection, or goes on. */
   hold(high: boolean): void {
     if (this.#held === high) return;
     this.#held = high;
+    this.#options.publisher.hold(high);
     if (high) this.#connection?.pause();
     else this.#connection?.resume();
   }
 
-  /** Sends of the outbox what the window has room for. */
-  publish(): void {
-    const { outbox } = this.#options;
-    if (this.#connection === undefined || this.#refusedTimer !== undefined) return;
-    const frames: Frame[] = [];
-    let bytes = this.#bytesUnderWay();
-    while (
-      this.#sent < outbox.last &&
-      this.#sent - outbox.acknowledged < WINDOW_MESSAGES &&
-      bytes < WINDOW_BYTES
-    ) {
-      const n = this.#sent + 1;
-      const envelope = outbox.envelope(n);
-      if (envelope === undefined) break;
-      if (this.#isTooLong(n, envelope)) return;
-      frames.push({ type: 'publish', n, envelope });
-      bytes += envelope.length;
-      this.#sent = n;
-    }
-    if (frames.length === 0) return;
-    this.#published = Math.max(this.#published, this.#sent);
-    this.#connection.send(frames);
-    this.#awaitProgress();
-  }
-
-  /** Hangs up for good. */
+  /** Resolves when it is over. */
   async end(): Promise<void> {
     this.#abort.abort();
-    this.#disconnect();
+    if (this.#running === undefined) this.#options.onState({ phase: 'closed' });
     await this.#running;
-    this.#options.onState({ phase: 'closed' });
   }
 
   async #run(): Promise<void> {
-    const { onState, onFatal, tuning } = this.#options;
     const { signal } = this.#abort;
+    const { onState } = this.#options;
     let attempt = 1;
     let last: ChatError | undefined;
     while (!signal.aborted) {
       onState({ phase: 'connecting', attempt });
       this.#wentLive = false;
-      const reason = await this.#connectOnce();
-      if (signal.aborted) return;
-      if (isLasting(reason) && reason.code === last?.code) {
-        onFatal(reason);
-        return;
-      }
+      this.#progressed = false;
+      const { reason, drain } = await this.#connectOnce();
+      if (signal.aborted) break;
+      if (this.#isFinal(reason, last)) return;
       last = reason;
       if (this.#wentLive) attempt = 1;
-      const pause = reason.code === 'CHAT_PROTOCOL_VIOLATION' ? this.#distrust.take(performance.now()) : 0;
-      const retryIn = Math.max(pause, retryDelay(attempt, tuning));
+      const wait = this.#wait(reason, attempt, drain);
       attempt += 1;
-      onState({ phase: 'offline', reason: pause > 0 ? distrust(reason) : reason, retryIn });
-      await sleep(retryIn, undefined, { signal }).catch(() => {});
+      onState({ phase: 'offline', ...wait });
+      await this.#sleep(wait.retryIn);
     }
+    onState({ phase: 'closed' });
+  }
+
+  #isFinal(reason: ChatError, last: ChatError | undefined): boolean {
+    const { onFatal, onState, tuning } = this.#options;
+    if (!this.#progressed && mayBeInVain(reason)) this.#vain += 1;
+    let fatal = isLasting(reason) && reason.code === last?.code ? reason : undefined;
+    if (isDamage(reason) && this.#vain >= tuning.vainConnections) {
+      const text = `${reason.message} It was so on ${this.#vain} connections, one after the other: what the server has there is damaged, or somebody is tampering with the connection.`;
+      fatal = new ChatError('CHAT_DAMAGED', text);
+    }
+    if (fatal === undefined) return false;
+    onState({ phase: 'closed' });
+    onFatal(fatal);
+    return true;
+  }
+
+  #wait(
+    reason: ChatError,
+    attempt: number,
+    drain: Connection['drain'],
+  ): { reason: ChatError; retryIn: number } {
+    const { environment, tuning } = this.#options;
+    const { clock } = environment;
+    if (drain !== undefined) {
+      // Whoever is on the way can name any: no longer than one waits for a server that is not there.
+      const spread = Math.min(drain.spread ?? tuning.drainSpread, tuning.retryLongest);
+      const retryIn = Math.round(environment.fraction() * spread);
+      return { reason, retryIn };
+    }
+    const pause = reason.code === 'CHAT_PROTOCOL_VIOLATION' ? this.#distrust.take(clock.monotonic()) : 0;
+    const retryIn = Math.max(pause, retryDelay(attempt, tuning, environment.fraction()));
+    return { reason: pause > 0 ? distrust(reason) : reason, retryIn };
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#abort;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _ = this.#options.environment.clock.after(ms, resolve);
+    const abort = () => resolve();
+    if (signal.aborted) return;
+    signal.addEventListener('abort', abort, { once: true });
+    await promise;
+    signal.removeEventListener('abort', abort);
   }
 
   /** Connects, joins, and stays until the connection ends. @returns why it ended */
-  async #connectOnce(): Promise<ChatError> {
-    const { server, ca, tuning } = this.#options;
+  async #connectOnce(): Promise<{ reason: ChatError; drain?: Connection['drain'] }> {
+    const { server, environment, tuning } = this.#options;
     const { connectTimeout, idleTimeout } = tuning;
+    const { signal } = this.#abort;
     let connection: Connection | undefined;
     try {
-      connection = await Connection.open({
-        server,
-        ca,
-        connectTimeout,
-        idleTimeout,
-        signal: this.#abort.signal,
-      });
+      connection = await Connection.open({ server, environment, connectTimeout, idleTimeout, signal });
       const joined = await this.#join(connection);
-      return await this.#stay(connection, joined);
+      const reason = await this.#stay(connection, joined);
+      return { reason, drain: connection.drain };
     } catch (error) {
       connection?.close();
-      if (error instanceof ChatError) return error;
-      throw error;
+      if (error instanceof ChatError) return { reason: error, drain: connection?.drain };
+      if (!signal.aborted) this.#options.onFatal(cryptoFailure(error));
+      return { reason: cryptoFailure(error) };
     } finally {
-      this.#disconnect();
+      await this.#disconnect();
     }
   }
 
-  async #join(connection: Connection): Promise<Joined> {
-    const { keys, identity, reader, outbox } = this.#options;
+  async #join(connection: Connection): Promise<JoinedFrame> {
+    const { keys, identity, reader } = this.#options;
+    const { version, challenge } = connection;
     const member = identity.key.publicKey;
-    const statement = joinStatement(connection.challenge, keys.roomId, member);
+    const statement = joinStatement(challenge, keys.roomId, member);
     const answer = await connection.ask({
       type: 'join',
-      version: PROTOCOL_VERSION,
+      version,
       accessKey: keys.accessKey.publicKey,
-      accessSignature: keys.accessKey.sign(statement),
+      accessSignature: await keys.accessKey.sign(statement),
       member,
-      memberSignature: identity.key.sign(statement),
+      memberSignature: await identity.key.sign(statement),
       since: reader.since,
+      ...(version >= 2 && { capabilities: [] }),
     });
     if (answer.type !== 'joined')
       throw connection.violation(`it answered JOIN with ${answer.type.toUpperCase()}`);
     if (!equalBytes(answer.room, keys.roomId)) {
       throw new ChatError('CHAT_WRONG_ROOM', 'The server let you into another room than the one asked for.');
     }
-    checkNumber(answer.lastN, outbox);
+    if (version >= 2 !== (answer.lastHash !== undefined))
+      throw connection.violation('its JOINED is of another version');
     return answer;
   }
 
-  #stay(connection: Connection, joined: Joined): Promise<ChatError> {
-    const { reader, inbox, onState } = this.#options;
+  async #stay(connection: Connection, joined: JoinedFrame): Promise<ChatError> {
+    const { reader, outbox, publisher } = this.#options;
     const { promise, resolve } = Promise.withResolvers<ChatError>();
-    inbox.drop();
-    reader.begin(joined);
+    await reader.begin(joined);
+    // From here on it may be given up.
     this.#connection = connection;
     this.#held = false;
-    this.#sent = joined.lastN;
-    onState({ phase: 'online' });
+    const most = maxEnvelope(connection.maxFrame);
+    await outbox.connect({ challenge: connection.challenge, most, lastN: joined.lastN });
+    if (this.#vain === 0) this.#tellOnline();
     connection.listen({ frame: (frame) => this.#receive(connection, frame), ended: resolve });
-    this.publish();
-    this.#awaitProgress();
-    return promise;
+    publisher.begin(connection, joined.lastN);
+    return await promise;
   }
 
   #receive(connection: Connection, frame: ServerFrame): void {
+    const { inbox, publisher } = this.#options;
     switch (frame.type) {
       case 'ack':
+        if (connection.version >= 2 !== (frame.hash !== undefined)) {
+          connection.violation('its ACK is of another version');
+          return;
+        }
+        publisher.heard(true);
+        break;
       case 'deliver':
-        this.#heard = true;
+        publisher.heard(false);
         break;
       case 'created':
       case 'joined':
         connection.violation(`it sent a ${frame.type.toUpperCase()} that was not asked for`);
         return;
       case 'error':
-        this.#refused(refusal(frame));
+        if (publisher.refused())
+          this.#options.onRefused(`${refusal(frame).message} Your messages wait here, and are tried again.`);
         return;
       case 'live':
         this.#wentLive = true;
     }
-    this.#options.inbox.take(frame);
+    inbox.take(frame);
   }
 
-  /** The server stores nothing for now, and drops what is under way: it is all sent again later. */
-  #refused(reason: ChatError): void {
-    if (this.#refusedTimer !== undefined) return;
-    this.#refusedTimer = setTimeout(() => {
-      this.#refusedTimer = undefined;
-      this.#sent = this.#options.outbox.acknowledged;
-      this.publish();
-    }, this.#options.tuning.refusedPause);
-    this.#options.onRefused(`${reason.message} Your messages wait here, and are tried again.`);
+  #tellOnline(): void {
+    if (this.#online) return;
+    this.#online = true;
+    this.#options.onState({ phase: 'online' });
   }
 
-  #bytesUnderWay(): number {
-    const { outbox } = this.#options;
-    let bytes = 0;
-    for (let n = outbox.acknowledged + 1; n <= this.#sent; n += 1) bytes += outbox.envelope(n)?.length ?? 0;
-    return bytes;
-  }
-
-  #isTooLong(n: number, { length }: Uint8Array): boolean {
-    const most = maxEnvelope(this.#connection?.maxFrame ?? 0);
-    if (length <= most) return false;
-    const text = `Message ${n} is too long for this server: ${length} bytes sealed, ${most} are allowed.`;
-    this.#options.onFatal(new ChatError('CHAT_TEXT_TOO_LONG', text));
-    return true;
-  }
-
-  /** Gives the connection up when messages wait for their acknowledgement and nothing comes at all. */
-  #awaitProgress(): void {
-    if (this.#acknowledgeTimer !== undefined) return;
-    this.#heard = false;
-    this.#acknowledgeTimer = setTimeout(() => {
-      this.#acknowledgeTimer = undefined;
-      const { outbox } = this.#options;
-      if (outbox.acknowledged >= this.#sent || this.#refusedTimer !== undefined) return;
-      if (this.#heard || this.#held) this.#awaitProgress();
-      else this.abandon(new ChatError('CHAT_HUNG_UP', 'The server does not acknowledge messages.'));
-    }, this.#options.tuning.acknowledgeTimeout);
-  }
-
-  #disconnect(): void {
-    clearTimeout(this.#acknowledgeTimer);
-    clearTimeout(this.#refusedTimer);
-    this.#acknowledgeTimer = undefined;
-    this.#refusedTimer = undefined;
+  async #disconnect(): Promise<void> {
+    const { inbox, outbox, publisher } = this.#options;
+    publisher.end();
+    outbox.disconnect();
     this.#connection?.close();
     this.#connection = undefined;
-    this.#options.inbox.drop();
+    this.#online = false;
+    // What came before the end counts: else one that ends again and again would never bring anything.
+    await inbox.settled();
+    inbox.drop();
   }
 }
 
-/** The server can have no messages of one's own that one does not know. */
-function checkNumber(lastN: number, { last }: Outbox): void {
-  if (lastN <= last) return;
-  throw new ChatError(
-    'CHAT_STATE_OUTDATED',
-    `The server has ${lastN} messages of yours, and your state directory knows of ${last}: it is an old copy. Move it away to enter the room as a new member.`,
-  );
+/** Whether a connection that ended like this was there, though it brought nothing. */
+function mayBeInVain(reason: ChatError): boolean {
+  return isDamage(reason) || reason.code === 'CHAT_HUNG_UP';
+}
+
+function isDamage({ code }: ChatError): boolean {
+  return code === 'CHAT_PROTOCOL_VIOLATION' || code === 'CHAT_DAMAGED';
 }
 
 function distrust(reason: ChatError): ChatError {

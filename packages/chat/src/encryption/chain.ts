@@ -1,6 +1,6 @@
-import { concat, equalBytes, u64, utf8 } from './bytes.ts';
+import { type Bytes, concat, copyOf, equalBytes, u64, utf8 } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import { CHAIN_HASH_BYTES, type ChainPosition } from './envelope.ts';
-import { type Bytes, sha256 } from './primitives.ts';
 
 const GENESIS_LABEL = utf8('skytale chain 1');
 /** Of how many messages back one can still compare. */
@@ -8,6 +8,14 @@ export const CHAIN_WINDOW = 8192;
 
 /** What another's position says of one's own history. `unknown`: too long ago, or one does not know one's own. */
 export type Comparison = 'same' | 'differs' | 'unknown';
+
+/** What the hash of a place is made of. */
+export type Link = { readonly member: Uint8Array; readonly n: number; readonly envelope: Uint8Array };
+
+/** h(0) of a room. */
+export function genesisOf(crypto: ChatCrypto, roomId: Uint8Array): Promise<Bytes> {
+  return crypto.sha256(concat(GENESIS_LABEL, roomId));
+}
 
 /**
  * The hash chain over all that a room's server delivered (docs/protocol.md, "History"):
@@ -19,19 +27,29 @@ export type Comparison = 'same' | 'differs' | 'unknown';
  *
  * Whoever has not seen all from the first message on cannot compute it: the chain is *unanchored*. It then keeps what
  * it is shown, and takes over the first hash that a verified message tells of a place since then.
+ *
+ * Adding a place costs two hashes, and anchoring as many as there are places since; comparing costs a look into a table. It holds
+ * 32 or 80 bytes for each of the last `CHAIN_WINDOW` places.
+ *
+ * 1. `append` MUST NOT be called before an earlier call has ended, nor `skipTo`. `Transcript` sees to that.
  */
 export class Chain {
-  readonly #genesis: Bytes;
+  readonly #crypto: ChatCrypto;
+  readonly #genesis: Uint8Array;
   #seq: number;
   #hash: Uint8Array | undefined;
   /** h at the last places; while unanchored, what h is made of there. */
-  readonly #recent = new Map<number, Uint8Array>();
+  #recent = new Map<number, Uint8Array>();
 
-  /** @param hash at `seq`; `undefined` if unknown. Without both, the beginning of the room. */
-  constructor(roomId: Uint8Array, seq = 0, hash?: Uint8Array) {
-    this.#genesis = sha256(concat(GENESIS_LABEL, roomId));
+  /**
+   * @param genesis of the room, by `genesisOf`
+   * @param hash at `seq`; `undefined` if unknown. Without both, the beginning of the room.
+   */
+  constructor(crypto: ChatCrypto, genesis: Uint8Array, seq = 0, hash?: Uint8Array) {
+    this.#crypto = crypto;
+    this.#genesis = genesis;
     this.#seq = seq;
-    this.#hash = seq === 0 ? this.#genesis : hash;
+    this.#hash = seq === 0 ? genesis : hash;
     if (this.#hash !== undefined) this.#recent.set(seq, this.#hash);
   }
 
@@ -49,17 +67,24 @@ export class Chain {
     return this.#hash === undefined ? { seq: 0, hash: this.#genesis } : { seq: this.#seq, hash: this.#hash };
   }
 
-  /** Adds the message at the next place. */
-  append(member: Uint8Array, n: number, envelope: Uint8Array): void {
-    this.#seq += 1;
-    const link = concat(u64(this.#seq), member, u64(n), sha256(envelope));
-    if (this.#hash === undefined) {
-      this.#recent.set(this.#seq, link);
-    } else {
-      this.#hash = sha256(concat(this.#hash, link));
-      this.#recent.set(this.#seq, this.#hash);
-    }
-    this.#recent.delete(this.#seq - CHAIN_WINDOW);
+  /**
+   * Adds the message at the next place, and compares what its sender had seen with one's own; an unanchored chain takes
+   * that over. All changes at once, when all is computed; if that fails, nothing does.
+   * @param seen of a message that was verified
+   */
+  async append({ member, n, envelope }: Link, seen?: ChainPosition): Promise<Comparison | undefined> {
+    const seq = this.#seq + 1;
+    const link = concat(u64(seq), member, u64(n), await this.#crypto.sha256(envelope));
+    const comparison = seen && this.#compare(seen);
+    const anchored = comparison === 'anchors' ? await this.#anchoredAt(seen!) : undefined;
+    const before = anchored?.get(this.#seq) ?? this.#hash;
+    const hash = before && (await this.#crypto.sha256(concat(before, link)));
+    if (anchored !== undefined) this.#recent = anchored;
+    this.#seq = seq;
+    this.#hash = hash;
+    this.#recent.set(seq, hash ?? link);
+    this.#recent.delete(seq - CHAIN_WINDOW);
+    return comparison === 'anchors' ? 'same' : comparison;
   }
 
   /** Goes on after `seq` without knowing what was before. */
@@ -69,34 +94,27 @@ export class Chain {
     this.#recent.clear();
   }
 
-  /**
-   * Compares another's position with one's own; an unanchored chain takes it over.
-   * @param position of a verified message that stands at `seq` + 1
-   */
-  compare(position: ChainPosition): Comparison {
+  #compare(position: ChainPosition): Comparison | 'anchors' {
     if (position.seq === 0) return equalBytes(position.hash, this.#genesis) ? 'same' : 'differs';
     if (position.seq > this.#seq) return 'differs';
-    if (this.#hash === undefined) return this.#anchor(position);
+    // While unanchored the window holds all places after the first: one that is missing is too long ago.
+    if (this.#hash === undefined) {
+      const first = position.seq + 1;
+      return first > this.#seq || this.#recent.has(first) ? 'anchors' : 'unknown';
+    }
     const own = this.#recent.get(position.seq);
     if (own === undefined) return 'unknown';
     return equalBytes(own, position.hash) ? 'same' : 'differs';
   }
 
-  #anchor(position: ChainPosition): Comparison {
-    const links: Uint8Array[] = [];
+  /** The hashes from another's position on, by one's own links. */
+  async #anchoredAt(position: ChainPosition): Promise<Map<number, Uint8Array>> {
+    let hash: Uint8Array = copyOf(position.hash.subarray(0, CHAIN_HASH_BYTES));
+    const hashes = new Map([[position.seq, hash]]);
     for (let seq = position.seq + 1; seq <= this.#seq; seq += 1) {
-      const link = this.#recent.get(seq);
-      if (link === undefined) return 'unknown';
-      links.push(link);
+      hash = await this.#crypto.sha256(concat(hash, this.#recent.get(seq)!));
+      hashes.set(seq, hash);
     }
-    let hash: Uint8Array = position.hash.slice(0, CHAIN_HASH_BYTES);
-    this.#recent.clear();
-    this.#recent.set(position.seq, hash);
-    for (const [index, link] of links.entries()) {
-      hash = sha256(concat(hash, link));
-      this.#recent.set(position.seq + 1 + index, hash);
-    }
-    this.#hash = hash;
-    return 'same';
+    return hashes;
   }
 }

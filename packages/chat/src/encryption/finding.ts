@@ -2,7 +2,8 @@
  * What the receiving side notices, by stable codes and in words. Each means that the server, somebody between, or a
  * member does what it must not; what it concerns was dropped unless the code says otherwise.
  */
-import { toHex } from './bytes.ts';
+import { toHex } from '../bytes.ts';
+import { shownName } from '../names/shown-name.ts';
 
 export type FindingCode =
   /** A message that was there before, by its number or by its place, came again; dropped. */
@@ -17,24 +18,22 @@ export type FindingCode =
   | 'TAMPERED'
   /** Not in the form of an envelope; dropped. */
   | 'MALFORMED'
-  /** Sealed in a version that this program does not know; dropped. */
+  /** Signed by its sender, and sealed in a version that this program does not know: no attack, and nothing to be shown. */
   | 'UNSUPPORTED_VERSION'
-  /** Authentic, but the content is none that this program understands; dropped. */
+  /** Authentic, and against the rules that hold for every content, whatever its kind; dropped. */
   | 'MALFORMED_CONTENT'
-  /** The server hands out one's own message in another form than it was sent. */
-  | 'OWN_MESSAGE_ALTERED'
   /** The sender of a message was shown another history than this client. The message itself is authentic. */
   | 'HISTORY_DIFFERS'
   /** The room's numbering has a hole: the server left messages out. */
   | 'LEFT_OUT'
   /** The server deleted old messages before this client could fetch them. */
   | 'EXPIRED'
-  /** Two members use the same name. */
+  /** Two members use names that look the same. */
   | 'NAME_SHARED';
 
 export type Finding = {
   readonly code: FindingCode;
-  /** A whole sentence for the user, free of control characters. */
+  /** A whole sentence for the user, free of everything that must not be shown (names/shown-text.ts). */
   readonly text: string;
   /** Where it was noticed. */
   readonly seq: number;
@@ -45,15 +44,10 @@ export type Finding = {
 /** A member in a sentence: the name, if it is known, and the first digits of the id, which nobody can choose at will. */
 export function describeMember(member: Uint8Array, name: string | undefined): string {
   const id = toHex(member.subarray(0, 4));
-  return name === undefined ? `member ${id}` : `“${harmless(name)}” (${id})`;
+  return name === undefined ? `member ${id}` : `“${shownName(name)}” (${id})`;
 }
 
 /** `5 messages`, `1 message`. */
 export function countMessages(count: number): string {
   return count === 1 ? '1 message' : `${count} messages`;
-}
-
-/** Without what could move a cursor, hide or turn text around. */
-export function harmless(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
 }

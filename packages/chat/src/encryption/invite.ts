@@ -6,12 +6,19 @@
  * ROOM is the room's public id; SECRET stands in the fragment, which no program sends to a server. The id commits to
  * the secret, so a link that lost or changed a character is recognized here, without asking anybody.
  */
-import { concat, equalBytes, fromBase64url, toBase64url, utf8 } from './bytes.ts';
+import { type Bytes, concat, equalBytes, fromBase64url, toBase64url, utf8 } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import { InviteError } from './invite-error.ts';
 import { ROOM_ID_BYTES, ROOM_SECRET_BYTES, RoomKeys } from './key-schedule.ts';
 import { checkNewPassphrase, SALT_BYTES, stretchPassphrase } from './passphrase.ts';
-import { type Bytes, randomBytes, sha256 } from './primitives.ts';
-import { formatHost, isWebSocket, parseHost, type ServerAddress, type Transport } from './server-address.ts';
+import {
+  formatHost,
+  isWebSocket,
+  parseHost,
+  parsePath,
+  type ServerAddress,
+  type Transport,
+} from './server-address.ts';
 
 export type Invite = {
   readonly server: ServerAddress;
@@ -23,7 +30,12 @@ export type Invite = {
 /** The room secret itself, or the salt that makes it of a passphrase. */
 export type InviteSecret =
   | { readonly kind: 'random'; readonly secret: Bytes }
-  | { readonly kind: 'passphrase'; readonly salt: Bytes };
+  | {
+      readonly kind: 'passphrase';
+      readonly salt: Bytes;
+      /** What tells a damaged link from a wrong passphrase: 4 bytes of a hash of room and salt. */
+      readonly check: Bytes;
+    };
 
 const schemes = {
   skytale: 'tcp',
@@ -32,7 +44,6 @@ const schemes = {
   'skytale+wss': 'wss',
 } as const satisfies Record<string, Transport>;
 
-/** Bytes of a hash behind the salt, so that a damaged link is not mistaken for a wrong passphrase. */
 const SALT_CHECK_BYTES = 4;
 const SALT_CHECK_LABEL = utf8('skytale salt 1');
 /** A little more than any valid link has. */
@@ -44,18 +55,20 @@ const MAX_LINK = 2048;
  * @throws {InviteError} INVITE_PASSPHRASE_TOO_SHORT
  */
 export async function createInvite(
+  crypto: ChatCrypto,
   server: ServerAddress,
   passphrase?: string,
 ): Promise<{ invite: Invite; keys: RoomKeys }> {
   if (passphrase === undefined) {
-    const secret = randomBytes(ROOM_SECRET_BYTES);
-    const keys = new RoomKeys(secret);
+    const secret = crypto.randomBytes(ROOM_SECRET_BYTES);
+    const keys = await RoomKeys.derive(crypto, secret);
     return { invite: { server, roomId: keys.roomId, secret: { kind: 'random', secret } }, keys };
   }
   checkNewPassphrase(passphrase);
-  const salt = randomBytes(SALT_BYTES);
-  const keys = await keysOfPassphrase(passphrase, salt);
-  return { invite: { server, roomId: keys.roomId, secret: { kind: 'passphrase', salt } }, keys };
+  const salt = crypto.randomBytes(SALT_BYTES);
+  const keys = await keysOfPassphrase(crypto, passphrase, salt);
+  const check = await saltCheck(crypto, keys.roomId, salt);
+  return { invite: { server, roomId: keys.roomId, secret: { kind: 'passphrase', salt, check } }, keys };
 }
 
 /** The link of an invite. */
@@ -64,7 +77,7 @@ export function formatInvite({ server, roomId, secret }: Invite): string {
   const fragment =
     secret.kind === 'random'
       ? toBase64url(secret.secret)
-      : `p.${toBase64url(concat(secret.salt, saltCheck(roomId, secret.salt)))}`;
+      : `p.${toBase64url(concat(secret.salt, secret.check))}`;
   return `${scheme}://${formatHost(server)}${server.path}/${toBase64url(roomId)}#${fragment}`;
 }
 
@@ -72,14 +85,14 @@ export function formatInvite({ server, roomId, secret }: Invite): string {
  * Reads a link and checks that nothing of its room and secret was lost or changed; white space around it is ignored.
  * @throws {InviteError} INVITE_NOT_AN_INVITE, INVITE_CUT_SHORT, INVITE_CHANGED, INVITE_NEWER_VERSION, INVITE_BAD_ADDRESS
  */
-export function parseInvite(text: string): Invite {
+export async function parseInvite(crypto: ChatCrypto, text: string): Promise<Invite> {
   const { transport, authority, path, room, fragment } = splitLink(text.trim());
-  const server = { transport, ...parseHost(authority), path };
+  const server = { transport, ...parseHost(authority), path: parsePath(path) };
   if (room === '' || fragment === undefined || fragment === '') throw cutShort();
   const roomId = decodePart(room, ROOM_ID_BYTES);
   const [, tag, payload = ''] = /^(?:([^.]*)\.)?(.*)$/s.exec(fragment) ?? [];
-  if (tag === undefined) return { server, roomId, secret: readSecret(payload, roomId) };
-  if (tag === 'p') return { server, roomId, secret: readSalt(payload, roomId) };
+  if (tag === undefined) return { server, roomId, secret: await readSecret(crypto, payload, roomId) };
+  if (tag === 'p') return { server, roomId, secret: await readSalt(crypto, payload, roomId) };
   throw new InviteError(
     'INVITE_NEWER_VERSION',
     'This invite was made by a newer version of skytale, or was changed. Update skytale, or copy the invite again.',
@@ -90,21 +103,25 @@ export function parseInvite(text: string): Invite {
  * The keys that an invite gives. The caller disposes them (a `ChatClient` does).
  * @throws {InviteError} INVITE_PASSPHRASE_NEEDED, INVITE_WRONG_PASSPHRASE; both found out here, without the server
  */
-export async function openInvite({ roomId, secret }: Invite, passphrase?: string): Promise<RoomKeys> {
-  if (secret.kind === 'random') return new RoomKeys(secret.secret);
+export async function openInvite(
+  crypto: ChatCrypto,
+  { roomId, secret }: Invite,
+  passphrase?: string,
+): Promise<RoomKeys> {
+  if (secret.kind === 'random') return await RoomKeys.derive(crypto, secret.secret);
   if (passphrase === undefined) {
     throw new InviteError('INVITE_PASSPHRASE_NEEDED', 'This room has a passphrase, and none was given.');
   }
-  const keys = await keysOfPassphrase(passphrase, secret.salt);
+  const keys = await keysOfPassphrase(crypto, passphrase, secret.salt);
   if (equalBytes(keys.roomId, roomId)) return keys;
   keys[Symbol.dispose]();
   throw new InviteError('INVITE_WRONG_PASSPHRASE', 'Wrong passphrase.');
 }
 
-async function keysOfPassphrase(passphrase: string, salt: Uint8Array): Promise<RoomKeys> {
-  const secret = await stretchPassphrase(passphrase, salt);
+async function keysOfPassphrase(crypto: ChatCrypto, passphrase: string, salt: Uint8Array): Promise<RoomKeys> {
+  const secret = await stretchPassphrase(crypto, passphrase, salt);
   try {
-    return new RoomKeys(secret);
+    return await RoomKeys.derive(crypto, secret);
   } finally {
     secret.fill(0);
   }
@@ -124,22 +141,24 @@ function splitLink(text: string) {
   return { transport, authority, path, room, fragment };
 }
 
-function readSecret(payload: string, roomId: Uint8Array): InviteSecret {
+async function readSecret(crypto: ChatCrypto, payload: string, roomId: Uint8Array): Promise<InviteSecret> {
   const secret = decodePart(payload, ROOM_SECRET_BYTES);
-  using keys = new RoomKeys(secret);
+  using keys = await RoomKeys.derive(crypto, secret);
   if (!equalBytes(keys.roomId, roomId)) throw changed();
   return { kind: 'random', secret };
 }
 
-function readSalt(payload: string, roomId: Uint8Array): InviteSecret {
+async function readSalt(crypto: ChatCrypto, payload: string, roomId: Uint8Array): Promise<InviteSecret> {
   const bytes = decodePart(payload, SALT_BYTES + SALT_CHECK_BYTES);
   const salt = bytes.slice(0, SALT_BYTES);
-  if (!equalBytes(bytes.subarray(SALT_BYTES), saltCheck(roomId, salt))) throw changed();
-  return { kind: 'passphrase', salt };
+  const check = bytes.slice(SALT_BYTES);
+  if (!equalBytes(check, await saltCheck(crypto, roomId, salt))) throw changed();
+  return { kind: 'passphrase', salt, check };
 }
 
-function saltCheck(roomId: Uint8Array, salt: Uint8Array): Bytes {
-  return sha256(concat(SALT_CHECK_LABEL, roomId, salt)).slice(0, SALT_CHECK_BYTES);
+async function saltCheck(crypto: ChatCrypto, roomId: Uint8Array, salt: Uint8Array): Promise<Bytes> {
+  const hash = await crypto.sha256(concat(SALT_CHECK_LABEL, roomId, salt));
+  return hash.slice(0, SALT_CHECK_BYTES);
 }
 
 function decodePart(text: string, length: number): Bytes {

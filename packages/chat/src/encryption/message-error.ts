@@ -2,10 +2,10 @@
 export type MessageErrorCode =
   /** The bytes are no envelope. */
   | 'MALFORMED'
-  /** An envelope of a version that this program does not know. */
-  | 'UNSUPPORTED_VERSION'
-  /** The signature is not the member's over these bytes, in this place of this room. */
+  /** The signature is not the member's over these bytes, under this number of this room. */
   | 'FORGED'
+  /** The signature is right; the envelope is of a version that this program does not know. */
+  | 'UNSUPPORTED_VERSION'
   /** The signature is right, the authentication tag is not. */
   | 'TAMPERED'
   /** Authentic, and its content is none that this program understands. */
@@ -19,5 +19,10 @@ export class MessageError extends Error {
     super(message, options);
     this.name = 'MessageError';
     this.code = code;
+  }
+
+  /** Whether its member did say something under this number, though nobody here understands what. */
+  get isAuthentic(): boolean {
+    return this.code === 'UNSUPPORTED_VERSION' || this.code === 'MALFORMED_CONTENT';
   }
 }

@@ -3,8 +3,9 @@
  * from Encrypted Files and Communication with PURBs", 2019, section 4), not less than 256 bytes. Padmé adds at
  * most 12 % and leaves, of all lengths up to n, O(log log n) bits to be told apart; with the minimum, most messages look alike.
  */
-import type { Bytes } from './primitives.ts';
+import type { Bytes } from '../bytes.ts';
 
+/** Bytes of the shortest padded content: short messages all look alike. */
 export const MIN_PADDED = 256;
 /** Ends the content, as in ISO/IEC 7816-4; zeros follow. */
 const END = 0x80;

@@ -1,6 +1,6 @@
-import { utf8 } from './bytes.ts';
+import { type Bytes, utf8 } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
 import { InviteError } from './invite-error.ts';
-import { argon2id, type Bytes } from './primitives.ts';
 
 export const SALT_BYTES = 16;
 /** Of a passphrase for a new room, in characters: Argon2id slows guessing down, it cannot make up for "1234". */
@@ -13,10 +13,14 @@ const COST = { memory: 64 * 1024, passes: 3, parallelism: 1 } as const;
  * The room secret that a passphrase stands for. Composed and decomposed accents are the same passphrase (Unicode
  * form NFC); everything else counts, spaces and case too.
  */
-export async function stretchPassphrase(passphrase: string, salt: Uint8Array): Promise<Bytes> {
+export async function stretchPassphrase(
+  crypto: ChatCrypto,
+  passphrase: string,
+  salt: Uint8Array,
+): Promise<Bytes> {
   const bytes = utf8(passphrase.normalize('NFC'));
   try {
-    return await argon2id(bytes, salt, COST);
+    return await crypto.argon2id(bytes, salt, COST);
   } finally {
     bytes.fill(0);
   }

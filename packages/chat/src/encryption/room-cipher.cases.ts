@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { equalBytes } from './bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import type { Content } from './content.ts';
 import { MessageError } from './message-error.ts';
 import type { RoomCipher } from './room-cipher.ts';
@@ -28,7 +28,7 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
       await using room = await enter();
       const { alice, bob } = room;
       for (const [index, text] of ['', 'hello', 'é 🎉 \u0000\u001b[2J', 'x'.repeat(60 * 1024)].entries()) {
-        const envelope = await alice.seal(index + 1, content(text), seen);
+        const { envelope } = await alice.seal(index + 1, content(text), seen);
         for (const reader of [alice, bob]) {
           const opened = await reader.open(alice.member, index + 1, envelope);
           assert.deepEqual(opened.content, content(text));
@@ -38,18 +38,17 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
       }
     });
 
-    it('opens many at once', async () => {
+    it('opens in order what was sealed at once', async () => {
       await using room = await enter();
       const { alice, bob } = room;
       const numbers = Array.from({ length: 50 }, (_, index) => index + 1);
-      const envelopes = await Promise.all(numbers.map((n) => alice.seal(n, content(`${n}`), seen)));
-      const opened = await Promise.all(
-        envelopes.map((bytes, index) => bob.open(alice.member, index + 1, bytes)),
-      );
-      assert.deepEqual(
-        opened.map((message) => message.content),
-        numbers.map((n) => content(`${n}`)),
-      );
+      const sealed = await Promise.all(numbers.map((n) => alice.seal(n, content(`${n}`), seen)));
+      for (const [index, { envelope, change }] of sealed.entries()) {
+        change?.applied();
+        const opened = await bob.open(alice.member, index + 1, envelope);
+        opened.change?.applied();
+        assert.deepEqual(opened.content, content(`${index + 1}`));
+      }
     });
 
     it('never seals two messages with one number, nor goes back', async () => {
@@ -65,11 +64,58 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
       ]);
     });
 
+    it('goes on with other keys once renewed, and still opens what was sealed before', async () => {
+      await using room = await enter();
+      const { alice, bob } = room;
+      const draft: Content = { ...content('hello'), id: new Uint8Array(16).fill(5) };
+      const { envelope: before } = await alice.seal(5, draft, seen);
+      await alice.renew(new Uint8Array(32).fill(1));
+      // The same draft again, under another number and under the same.
+      const again: Content = { ...draft, instead: [5] };
+      const { envelope: after } = await alice.seal(5, draft, seen);
+      const { envelope: later } = await alice.seal(6, again, seen);
+      assert.ok(!equalBytes(before, after));
+      for (const reader of [alice, bob]) {
+        assert.deepEqual((await reader.open(alice.member, 5, before)).content, draft);
+        assert.deepEqual((await reader.open(alice.member, 5, after)).content, draft);
+        assert.deepEqual((await reader.open(alice.member, 6, later)).content, again);
+      }
+      await assert.rejects(alice.seal(6, content('again'), seen), RangeError);
+    });
+
+    it('keeps nothing of an envelope that it was lent', async () => {
+      await using room = await enter();
+      const { alice, bob } = room;
+      const draft: Content = { ...content('hello'), id: new Uint8Array(16).fill(5) };
+      const { envelope } = await alice.seal(1, draft, seen);
+      const network = new Uint8Array(64 * 1024);
+      network.set(envelope, 100);
+      const opened = await bob.open(alice.member, 1, network.subarray(100, 100 + envelope.length));
+      network.fill(0);
+      assert.deepEqual(opened.content, draft);
+      assert.deepEqual(opened.seen, seen);
+      for (const kept of [opened.seen.hash, opened.content.id!])
+        assert.equal(kept.buffer.byteLength, kept.length);
+    });
+
+    it('does nothing once it is closed', async () => {
+      await using room = await enter();
+      const { alice, bob } = room;
+      const { envelope } = await alice.seal(1, content('hello'), seen);
+      const last = alice.seal(2, content('hello'), seen);
+      await alice.close();
+      await last;
+      await alice.close();
+      await assert.rejects(alice.seal(3, content('hello'), seen), { code: 'CRYPTO_CLOSED' });
+      await assert.rejects(alice.open(alice.member, 1, envelope), { code: 'CRYPTO_CLOSED' });
+      assert.deepEqual((await bob.open(alice.member, 1, envelope)).content, content('hello'));
+    });
+
     it('seals the same text differently each time', async () => {
       await using room = await enter();
       const { alice } = room;
-      const one = await alice.seal(1, content('same'), seen);
-      const other = await alice.seal(2, content('same'), seen);
+      const { envelope: one } = await alice.seal(1, content('same'), seen);
+      const { envelope: other } = await alice.seal(2, content('same'), seen);
       assert.ok(!equalBytes(one, other));
       assert.equal(one.length, other.length);
     });
@@ -77,7 +123,7 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
     it('opens nothing of which one bit was changed', async () => {
       await using room = await enter();
       const { alice, bob } = room;
-      const envelope = await alice.seal(1, content('hello'), seen);
+      const { envelope } = await alice.seal(1, content('hello'), seen);
       const bit = fc.integer({ min: 0, max: envelope.length * 8 - 1 });
       await fc.assert(
         fc.asyncProperty(bit, async (at) => {
@@ -92,7 +138,7 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
     it('opens nothing that was cut or made longer', async () => {
       await using room = await enter();
       const { alice, bob } = room;
-      const envelope = await alice.seal(1, content('hello'), seen);
+      const { envelope } = await alice.seal(1, content('hello'), seen);
       for (let length = 0; length < envelope.length; length += 1) {
         await assert.rejects(bob.open(alice.member, 1, envelope.subarray(0, length)), dropped);
       }
@@ -102,7 +148,7 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
     it('opens nothing under another number or another sender', async () => {
       await using room = await enter();
       const { alice, bob } = room;
-      const envelope = await alice.seal(1, content('hello'), seen);
+      const { envelope } = await alice.seal(1, content('hello'), seen);
       await assert.rejects(bob.open(alice.member, 2, envelope), { code: 'FORGED' });
       await assert.rejects(bob.open(bob.member, 1, envelope), { code: 'FORGED' });
     });
@@ -110,15 +156,16 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
     it('opens nothing of another room, though it is the same sender', async () => {
       await using room = await enter();
       const { bob, aliceElsewhere } = room;
-      const envelope = await aliceElsewhere.seal(1, content('hello'), seen);
+      const { envelope } = await aliceElsewhere.seal(1, content('hello'), seen);
       await assert.rejects(bob.open(aliceElsewhere.member, 1, envelope), { code: 'FORGED' });
     });
 
-    it('opens nothing of a version that it does not know', async () => {
+    it('takes a version that was changed on the way for damage, and not for a later one', async () => {
       await using room = await enter();
       const { alice, bob } = room;
-      const envelope = await alice.seal(1, content('hello'), seen);
-      await assert.rejects(bob.open(alice.member, 1, envelope.with(0, 2)), { code: 'UNSUPPORTED_VERSION' });
+      const { envelope } = await alice.seal(1, content('hello'), seen);
+      await assert.rejects(bob.open(alice.member, 1, envelope.with(0, 2)), { code: 'FORGED' });
+      await assert.rejects(bob.open(alice.member, 1, envelope.with(0, 0)), { code: 'MALFORMED' });
     });
 
     it('never breaks on arbitrary bytes', async () => {
@@ -136,7 +183,7 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
     it('opens nothing of a member id that is no key', async () => {
       await using room = await enter();
       const { alice, bob } = room;
-      const envelope = await alice.seal(1, content('hello'), seen);
+      const { envelope } = await alice.seal(1, content('hello'), seen);
       for (const byte of [0, 1, 0xff]) {
         await assert.rejects(bob.open(new Uint8Array(32).fill(byte), 1, envelope), { code: 'FORGED' });
       }
@@ -144,7 +191,8 @@ export function testRoomCipher(name: string, enter: () => Promise<CipherRoom>): 
 
     it('shows neither text nor name in what it seals', async () => {
       await using room = await enter();
-      const envelope = Buffer.from(await room.alice.seal(1, content('a marked text'), seen));
+      const sealed = await room.alice.seal(1, content('a marked text'), seen);
+      const envelope = Buffer.from(sealed.envelope);
       assert.ok(!envelope.includes('marked') && !envelope.includes('alice'));
     });
   });

@@ -1,4 +1,4 @@
-import { concat, utf8 } from './bytes.ts';
+import { compareBytes, concat, utf8 } from '../bytes.ts';
 import type { RoomKeys } from './key-schedule.ts';
 
 const LABEL = utf8('skytale safety number 1');
@@ -11,12 +11,15 @@ const GROUP_BYTES = 5;
  * Equal numbers prove that each has the other's true public key, and that they are in the same room: messages
  * that are shown as coming from that member were signed by the person one compared with. It says
  * nothing about other members, and nothing about a device that was stolen.
+ *
+ * @throws {Error} if the keys were wiped
  */
-export function safetyNumber(keys: RoomKeys, one: Uint8Array, other: Uint8Array): string {
-  const sorted = [one, other].sort(Buffer.compare);
-  const bytes = keys.verification(concat(LABEL, ...sorted), GROUPS * GROUP_BYTES);
+export async function safetyNumber(keys: RoomKeys, one: Uint8Array, other: Uint8Array): Promise<string> {
+  const sorted = [one, other].sort(compareBytes);
+  const bytes = await keys.verification(concat(LABEL, ...sorted), GROUPS * GROUP_BYTES);
   const groups = Array.from({ length: GROUPS }, (_, index) => {
-    const number = Buffer.from(bytes.buffer).readUIntBE(index * GROUP_BYTES, GROUP_BYTES);
+    const group = bytes.subarray(index * GROUP_BYTES, (index + 1) * GROUP_BYTES);
+    const number = group.reduce((value, byte) => value * 256 + byte, 0);
     return String(number % 100_000).padStart(5, '0');
   });
   return groups.join(' ');

@@ -1,5 +1,6 @@
 import type { AeadSession, CryptoDevice } from '@skytale/cryptodev';
-import { toHex } from './bytes.ts';
+import { CryptoError } from '@skytale/cryptodev/crypto-error';
+import { toHex } from '../bytes.ts';
 import { TAG_BYTES } from './envelope.ts';
 import type { RoomKeys } from './key-schedule.ts';
 
@@ -13,6 +14,7 @@ export class SenderSessions implements AsyncDisposable {
   readonly #limit: number;
   /** In the order of use, the latest last. */
   readonly #sessions = new Map<string, Promise<AeadSession>>();
+  #closed = false;
 
   constructor(device: CryptoDevice, keys: RoomKeys, limit: number) {
     this.#device = device;
@@ -33,7 +35,8 @@ export class SenderSessions implements AsyncDisposable {
     epoch: Uint8Array,
     operation: (session: AeadSession) => Promise<T>,
   ): Promise<T> {
-    const name = toHex(member) + toHex(epoch);
+    if (this.#closed) throw new CryptoError('CRYPTO_CLOSED', 'the room cipher is closed');
+    const name = nameOf(member, epoch);
     const session = this.#sessions.get(name) ?? this.#create(member, epoch);
     this.#sessions.delete(name);
     this.#sessions.set(name, session);
@@ -43,17 +46,28 @@ export class SenderSessions implements AsyncDisposable {
     return result;
   }
 
+  /** Closes the session of an epoch that is over. Who needs it again, to read what was sealed in it, makes it anew. */
+  async end(member: Uint8Array, epoch: Uint8Array): Promise<void> {
+    const name = nameOf(member, epoch);
+    const session = this.#sessions.get(name);
+    this.#sessions.delete(name);
+    if (session !== undefined) await closeQuietly(session);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     await Promise.all(sessions.map(closeQuietly));
   }
 
-  #create(member: Uint8Array, epoch: Uint8Array): Promise<AeadSession> {
-    const key = this.#keys.senderKey(epoch, member);
-    return this.#device
-      .createSession({ aead: 'aes-gcm', key, tagLength: TAG_BYTES })
-      .finally(() => key.fill(0));
+  async #create(member: Uint8Array, epoch: Uint8Array): Promise<AeadSession> {
+    const key = await this.#keys.senderKey(epoch, member);
+    try {
+      return await this.#device.createSession({ aead: 'aes-gcm', key, tagLength: TAG_BYTES });
+    } finally {
+      key.fill(0);
+    }
   }
 
   /** A session that could not be created is tried again by the next who needs it. */
@@ -68,6 +82,10 @@ export class SenderSessions implements AsyncDisposable {
       void closeQuietly(session);
     }
   }
+}
+
+function nameOf(member: Uint8Array, epoch: Uint8Array): string {
+  return toHex(member) + toHex(epoch);
 }
 
 /** The key is gone either way: a device that fails to close a session has lost it. */

@@ -1,4 +1,5 @@
 /** Where a server is and how to speak to it: what stands before the room in an invite. */
+import { harmless } from '../names/shown-text.ts';
 import { InviteError } from './invite-error.ts';
 
 export type ServerAddress = {
@@ -6,16 +7,21 @@ export type ServerAddress = {
   /** A name or an address; an IPv6 address without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Of the WebSocket's URL, like `/chat/ws`; empty for the usual `/ws`, and for the other transports. */
+  /** Of the WebSocket's URL, like `/chat/ws`, see `parsePath`; empty for the usual `/ws`, and for the other transports. */
   readonly path: string;
 };
 
 /** Plain TCP, TLS, WebSocket over HTTP, and over HTTPS. */
 export type Transport = 'tcp' | 'tls' | 'ws' | 'wss';
 
+/** Characters of a host name (RFC 1035, section 2.3.4). */
 const MAX_HOST = 253;
 const hostAndPort = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]+)):([0-9]{1,5})$/;
-const url = /^(wss?):\/\/([^/?#]+)(\/[^?#]*)?$/i;
+const url = /^(wss?):\/\/([^/?#]+)(\/.*)?$/is;
+// Of RFC 3986's path those characters that mean nothing to a shell or a terminal.
+const plainPath = /^(?:\/[\w.~%:@+,=-]*)*$/;
+/** Of what is wrong, how much an error says, in UTF-16 units. */
+const MOST_QUOTED = 80;
 
 /**
  * Reads `HOST:PORT` (for TCP; TLS where `transport` says so), `[IPV6]:PORT`, `ws://HOST:PORT/PATH` or `wss://…`.
@@ -28,7 +34,7 @@ export function parseServerAddress(text: string, transport: 'tcp' | 'tls' = 'tcp
   return {
     transport: scheme.toLowerCase() as Transport,
     ...parseHost(authority),
-    path: path.replace(/\/+$/, ''),
+    path: parsePath(path.replace(/\/+$/, '')),
   };
 }
 
@@ -53,8 +59,25 @@ export function parseHost(text: string): { host: string; port: number } {
   if (host === undefined || host.length > MAX_HOST || port < 1 || port > 65535) {
     throw new InviteError(
       'INVITE_BAD_ADDRESS',
-      `${JSON.stringify(text)} is no server address; it looks like chat.example.org:7000 or [2001:db8::1]:7000.`,
+      `${quoted(text)} is no server address; it looks like chat.example.org:7000 or [2001:db8::1]:7000.`,
     );
   }
   return { host, port };
+}
+
+/**
+ * The path of a URL. It comes in invites, which anybody can write, and goes where links go: onto terminals, and in quotes
+ * onto command lines. What else a path may hold can be written as %XX.
+ * @throws {InviteError} INVITE_BAD_ADDRESS
+ */
+export function parsePath(text: string): string {
+  if (plainPath.test(text)) return text;
+  throw new InviteError(
+    'INVITE_BAD_ADDRESS',
+    `${quoted(text)} is no path of a server: letters, digits and /-._~%:@+,= only.`,
+  );
+}
+
+function quoted(text: string): string {
+  return harmless(JSON.stringify(text.length > MOST_QUOTED ? `${text.slice(0, MOST_QUOTED)}…` : text));
 }

@@ -1,23 +1,52 @@
-import { LENGTH_BYTES, readU32 } from '../protocol/frames.ts';
-import { LogError } from './log-error.ts';
+/** DELIVER frames one behind the other, as they are stored: cut between messages, and read. Costs O(messages). */
+import { type Frame, LENGTH_BYTES, parseFrame, readU32 } from '../protocol/frames.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+
+export type Deliver = Extract<Frame, { type: 'deliver' }>;
 
 /**
- * What is left of a run of frames after its first `count`.
- * @throws {LogError} LOG_CORRUPT if there are not that many
+ * A view of what is left of a run of frames after its first `skip`: all of it, or as many as `maxBytes` hold, but one
+ * at the least. `undefined` if it is no run of whole frames, or has not more than `skip`.
  */
-export function skipFrames(frames: Uint8Array, count: number): Uint8Array {
+export function cutRun(
+  frames: Uint8Array,
+  skip: number,
+  maxBytes: number,
+): { readonly frames: Uint8Array; readonly count: number } | undefined {
   let at = 0;
-  for (let skipped = 0; skipped < count; skipped += 1) {
-    if (at + LENGTH_BYTES > frames.length) throw tooFew(count, frames);
-    at += LENGTH_BYTES + readU32(frames, at);
+  for (let skipped = 0; skipped < skip; skipped += 1) {
+    at = frameEnd(frames, at);
+    if (at < 0) return undefined;
   }
-  if (at > frames.length) throw tooFew(count, frames);
-  return frames.subarray(at);
+  const start = at;
+  let count = 0;
+  while (at < frames.length) {
+    const end = frameEnd(frames, at);
+    if (end < 0) return undefined;
+    if (count > 0 && end - start > maxBytes) break;
+    at = end;
+    count += 1;
+  }
+  return count === 0 ? undefined : { frames: frames.subarray(start, at), count };
 }
 
-function tooFew(count: number, frames: Uint8Array): LogError {
-  return new LogError(
-    'LOG_CORRUPT',
-    `A stored batch of ${frames.length} bytes has fewer than ${count} messages.`,
-  );
+/**
+ * The messages of a run, each a view of it.
+ * @throws {ProtocolError} MALFORMED_FRAME if one is no DELIVER
+ */
+export function* messagesOf(frames: Uint8Array): Generator<Deliver> {
+  for (let at = 0; at < frames.length; ) {
+    const end = frameEnd(frames, at);
+    const frame = parseFrame(frames, at + LENGTH_BYTES, Math.max(end, at + LENGTH_BYTES));
+    if (frame.type !== 'deliver') throw new ProtocolError('MALFORMED_FRAME', 'A stored frame is no DELIVER.');
+    yield frame;
+    at = end;
+  }
+}
+
+/** Where the frame that begins at `at` ends; -1 if that is behind the end of the run. */
+function frameEnd(frames: Uint8Array, at: number): number {
+  if (at + LENGTH_BYTES > frames.length) return -1;
+  const end = at + LENGTH_BYTES + readU32(frames, at);
+  return end > frames.length ? -1 : end;
 }

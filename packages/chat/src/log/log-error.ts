@@ -2,20 +2,28 @@
 export type LogErrorCode =
   /** The disk, or the space that the settings grant, is full. Nothing of the append was stored. */
   | 'LOG_FULL'
-  /** Another process has this data directory open. */
+  /** Another program held the database locked for too long. Nothing was stored; later it may go. */
+  | 'LOG_BUSY'
+  /** The room was never created, or was deleted. */
+  | 'LOG_NO_ROOM'
+  /** What is stored of this room or member is damaged beyond repair. Other rooms are not touched by it. */
+  | 'LOG_DAMAGED'
+  /** A batch whose places are no range, that has no frames, or whose names are none: a mistake of the caller. */
+  | 'LOG_INVALID'
+  /** This data directory is open already, in this process or another. */
   | 'LOG_IN_USE'
   /** The data directory cannot be made, read or written. */
   | 'LOG_NOT_ACCESSIBLE'
-  /** The database is damaged, or is no database of this program. */
+  /** The file is no database of this program, or damaged in a way that it cannot be opened. */
   | 'LOG_CORRUPT'
   /** The database was written by a newer version of this program. */
   | 'LOG_WRONG_VERSION'
-  /** An append that does not continue the room, or a room that was not created: a mistake of the caller. */
-  | 'LOG_OUT_OF_ORDER'
+  /** Input or output failed, or SQLite in another way. Nothing was stored; later it may go. */
+  | 'LOG_FAILED'
   /** The log was closed. */
   | 'LOG_CLOSED'
-  /** Anything else: input or output failed, or the log's thread is gone. */
-  | 'LOG_FAILED';
+  /** A thread of the log has ended: whether what was asked for is stored, only opening it again tells. */
+  | 'LOG_GONE';
 
 export class LogError extends Error {
   readonly code: LogErrorCode;
@@ -24,5 +32,10 @@ export class LogError extends Error {
     super(message, options);
     this.name = 'LogError';
     this.code = code;
+  }
+
+  /** Whether everything that this log is asked from now on will fail too. */
+  get final(): boolean {
+    return this.code === 'LOG_CLOSED' || this.code === 'LOG_GONE';
   }
 }

@@ -1,59 +1,96 @@
-import { skipFrames } from './frame-run.ts';
+import { checkBatch, checkNewRoom, cutBatch } from './batch.ts';
 import { LogError } from './log-error.ts';
-import type { Batch, LogChunk, MessageLog, RoomState } from './message-log.ts';
+import type {
+  Appended,
+  Batch,
+  LastMessage,
+  LogChunk,
+  MessageLog,
+  RoomCounts,
+  RoomState,
+  RoomSummary,
+  Watcher,
+} from './message-log.ts';
+import { Watchers } from './watchers.ts';
 
 interface Room {
   head: number;
   batches: Batch[];
-  lastN: Map<string, number>;
+  readonly members: Map<string, LastMessage>;
+  readonly creator: string;
+  readonly createdAt: number;
+  usedAt: number;
 }
 
-/** A log that keeps everything in memory and nothing when the process ends. For tests. */
+/**
+ * A log that keeps everything in memory and nothing when the process ends: for tests and simulations. Everything
+ * costs O(1) or O(what is given), but for `roomState` and `read`, O(batches of the room), and what goes through all rooms.
+ */
 export class MemoryLog implements MessageLog {
   readonly #rooms = new Map<string, Room>();
+  readonly #watchers = new Watchers(async (room, after) => this.#next(room, after));
   #closed = false;
 
-  async createRoom(room: string): Promise<void> {
+  async createRoom(room: string, creator: string, now: number): Promise<void> {
     this.#check();
-    if (!this.#rooms.has(room)) this.#rooms.set(room, { head: 0, batches: [], lastN: new Map() });
+    checkNewRoom(room, creator, now);
+    if (this.#rooms.has(room)) return;
+    this.#rooms.set(room, { head: 0, batches: [], members: new Map(), creator, createdAt: now, usedAt: now });
   }
 
   async roomState(room: string): Promise<RoomState | undefined> {
     this.#check();
     const found = this.#rooms.get(room);
-    if (found === undefined) return undefined;
-    const { head, batches } = found;
-    const bytes = batches.reduce((sum, batch) => sum + batch.frames.length, 0);
-    return { head, first: batches[0]?.first ?? head + 1, bytes };
+    return found && stateOf(found);
   }
 
-  async roomCount(): Promise<number> {
+  async roomCounts(creator: string): Promise<RoomCounts> {
     this.#check();
-    return this.#rooms.size;
+    let ofCreator = 0;
+    for (const room of this.#rooms.values()) if (room.creator === creator) ofCreator += 1;
+    return { all: this.#rooms.size, ofCreator };
   }
 
-  async lastN(room: string, member: string): Promise<number> {
+  async rooms(after: string, count: number): Promise<readonly RoomSummary[]> {
     this.#check();
-    return this.#rooms.get(room)?.lastN.get(member) ?? 0;
+    const ids = [...this.#rooms.keys()].filter((id) => id > after).sort();
+    return ids.slice(0, count).map((id) => {
+      const room = this.#rooms.get(id)!;
+      const { creator, createdAt, usedAt, members } = room;
+      return {
+        room: id,
+        ...stateOf(room),
+        creator,
+        createdAt,
+        usedAt,
+        members: members.size,
+        damaged: false,
+      };
+    });
   }
 
-  async append(batches: readonly Batch[]): Promise<void> {
+  async deleteRoom(room: string): Promise<boolean> {
     this.#check();
-    const heads = new Map([...this.#rooms].map(([id, { head }]) => [id, head]));
-    for (const { room, first, last } of batches) {
-      const head = heads.get(room);
-      if (head === undefined || first !== head + 1) {
-        throw new LogError('LOG_OUT_OF_ORDER', `A batch begins at ${first}, the room's head is ${head}.`);
-      }
-      heads.set(room, last);
-    }
-    for (const batch of batches) this.#store(this.#rooms.get(batch.room)!, batch);
+    return this.#forget(room);
   }
 
-  #store(room: Room, batch: Batch): void {
+  async lastOf(room: string, member: string): Promise<LastMessage> {
+    this.#check();
+    return this.#rooms.get(room)?.members.get(member) ?? { n: 0, hash: new Uint8Array(32) };
+  }
+
+  async append(batch: Batch): Promise<Appended> {
+    this.#check();
+    checkBatch(batch);
+    const room = this.#rooms.get(batch.room);
+    if (room === undefined) throw noRoom(batch.room);
+    if (batch.first !== room.head + 1) return { stored: false, head: room.head };
     room.head = batch.last;
-    room.batches.push({ ...batch, frames: batch.frames.slice() });
-    for (const { member, lastN } of batch.members) room.lastN.set(member, lastN);
+    room.usedAt = batch.time;
+    room.batches.push(batch);
+    for (const { member, last } of batch.members) room.members.set(member, last);
+    await this.#watchers.stored(batch);
+    return { stored: true };
   }
 
   async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
@@ -65,28 +102,78 @@ export class MemoryLog implements MessageLog {
     for (const batch of this.#rooms.get(room)?.batches ?? []) {
       if (batch.last <= after) continue;
       if (parts.length > 0 && bytes + batch.frames.length > maxBytes) break;
-      if (parts.length === 0) first = Math.max(batch.first, after + 1);
-      const part = skipFrames(batch.frames, Math.max(0, after + 1 - batch.first));
-      parts.push(part);
-      bytes += part.length;
-      last = batch.last;
+      const part = cut(batch, after, maxBytes);
+      if (parts.length === 0) first = part.first;
+      parts.push(part.frames);
+      bytes += part.frames.length;
+      last = part.last;
+      if (last < batch.last) break;
     }
-    return parts.length === 0 ? undefined : { first, last, frames: Buffer.concat(parts) };
+    return parts.length === 0 ? undefined : { first, last, frames: concat(parts, bytes), damaged: false };
   }
 
-  async prune(before: number): Promise<boolean> {
+  watch(room: string, from: number, watcher: Watcher): Disposable {
+    return this.#watchers.watch(room, from, watcher);
+  }
+
+  async prune(before: number, emptyBefore: number): Promise<boolean> {
     this.#check();
-    for (const room of this.#rooms.values()) {
-      room.batches = room.batches.filter(({ time }) => time >= before);
+    for (const [id, room] of this.#rooms) {
+      room.batches.splice(0, room.batches.findLastIndex(({ time }) => time < before) + 1);
+      if (room.head === 0 && room.createdAt < emptyBefore && !this.#watchers.has(id)) this.#forget(id);
     }
     return false;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#watchers.failAll(closed());
+  }
+
+  #next(id: string, after: number): Batch | undefined {
+    this.#check();
+    const room = this.#rooms.get(id);
+    if (room === undefined) throw noRoom(id);
+    const batch = room.batches.find(({ last }) => last > after);
+    return batch && { ...batch, ...cut(batch, after, Number.POSITIVE_INFINITY) };
+  }
+
+  #forget(room: string): boolean {
+    if (!this.#rooms.delete(room)) return false;
+    this.#watchers.fail(room, noRoom(room));
+    return true;
   }
 
   #check(): void {
-    if (this.#closed) throw new LogError('LOG_CLOSED', 'The message log is closed.');
+    if (this.#closed) throw closed();
   }
+}
+
+function stateOf({ head, batches }: Room): RoomState {
+  const bytes = batches.reduce((sum, { frames }) => sum + frames.length, 0);
+  return { head, first: batches[0]?.first ?? head + 1, bytes };
+}
+
+function cut(batch: Batch, after: number, maxBytes: number): Pick<Batch, 'first' | 'last' | 'frames'> {
+  const part = cutBatch(batch, after, maxBytes);
+  if (part === undefined) throw new LogError('LOG_DAMAGED', 'A batch has other messages than it says.');
+  return part;
+}
+
+function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function closed(): LogError {
+  return new LogError('LOG_CLOSED', 'The message log is closed.');
+}
+
+function noRoom(room: string): LogError {
+  return new LogError('LOG_NO_ROOM', `There is no room ${room}.`);
 }

@@ -1,134 +1,237 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import { LogError, type LogErrorCode } from './log-error.ts';
-import type { Batch, LogChunk, MessageLog, RoomState } from './message-log.ts';
-import type { SqliteLogOptions } from './sqlite-store.ts';
+import { checkBatch, checkNewRoom } from './batch.ts';
+import { DamageReport } from './damage-report.ts';
+import { LogError } from './log-error.ts';
+import type {
+  Appended,
+  Batch,
+  LastMessage,
+  LogChunk,
+  MessageLog,
+  RoomCounts,
+  RoomState,
+  RoomSummary,
+  Watcher,
+} from './message-log.ts';
+import { type Damage, noRoom, type SqliteLogOptions } from './sqlite-database.ts';
+import type { SqliteReader } from './sqlite-reader.ts';
+import { SqliteThread } from './sqlite-thread.ts';
+import type { PackedBatch, SqliteWriter } from './sqlite-writer.ts';
+import { Watchers } from './watchers.ts';
 
-/** What the thread of the log is asked; `method` and `args` are those of MessageLog. */
-export type LogRequest = { readonly id: number } & LogCall;
-type LogCall =
-  | { readonly method: 'open' | 'roomCount' | 'close'; readonly args: [] }
-  | { readonly method: 'createRoom' | 'roomState'; readonly args: [room: string] }
-  | { readonly method: 'lastN'; readonly args: [room: string, member: string] }
-  | { readonly method: 'append'; readonly args: [batches: readonly Batch[]] }
-  | { readonly method: 'read'; readonly args: [room: string, after: number, maxBytes: number] }
-  | { readonly method: 'prune'; readonly args: [before: number] };
-
-export interface LogAnswer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: { readonly code: LogErrorCode; readonly message: string };
-}
-
-interface Waiting {
-  resolve(value: unknown): void;
+interface WaitingAppend {
+  readonly batch: Batch;
+  resolve(outcome: Appended): void;
   reject(error: LogError): void;
 }
 
+/** Empty rooms that are looked at together. */
+const FORGET_STEP = 500;
+
 /**
- * The log in an SQLite database, worked by a thread of its own, so that waiting for the disk holds up
- * nobody. Requests are performed in the order they are made.
+ * The log in an SQLite database, worked by two threads, so that waiting for the disk holds up nobody, and reading
+ * does not hold up appends.
  */
 export class SqliteLog implements MessageLog {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #exited: Promise<unknown>;
-  #nextId = 1;
-  /** Why nothing more can be asked. */
+  readonly #writer: SqliteThread<SqliteWriter>;
+  readonly #reader: SqliteThread<SqliteReader>;
+  readonly #watchers = new Watchers((room, after) =>
+    this.#mending(room, () => this.#reader.call('next', [room, after])),
+  );
+  /** Appends for the next transaction. */
+  #appends: WaitingAppend[] = [];
+  #appending = false;
   #ended: LogError | undefined;
 
-  private constructor(options: SqliteLogOptions) {
-    this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: options });
-    this.#exited = once(this.#worker, 'exit').catch(() => undefined);
-    this.#worker.on('message', (answer: LogAnswer) => this.#answered(answer));
-    this.#worker.on('error', (cause) => this.#end(stopped(cause)));
-    this.#worker.on('exit', () => this.#end(stopped()));
+  private constructor({ onDamage = () => undefined, ...options }: SqliteLogOptions) {
+    const told = new DamageReport(onDamage);
+    const tell = (damage: Damage) => told.tell(damage);
+    const onEnd = (reason: LogError) => this.#end(reason);
+    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, tell, onEnd);
+    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, tell, onEnd);
   }
 
   /**
    * Opens the log of a data directory.
-   * @throws {LogError} LOG_IN_USE, LOG_NOT_ACCESSIBLE, LOG_CORRUPT, LOG_WRONG_VERSION, LOG_FULL, LOG_FAILED
+   * @throws {LogError} LOG_IN_USE, LOG_NOT_ACCESSIBLE, LOG_CORRUPT, LOG_WRONG_VERSION, LOG_FULL, LOG_BUSY, LOG_FAILED
    */
   static async open(options: SqliteLogOptions): Promise<SqliteLog> {
     const log = new SqliteLog(options);
     try {
-      await log.#ask({ method: 'open', args: [] });
+      await log.#writer.open();
+      await log.#reader.open();
       return log;
     } catch (error) {
-      await log.#worker.terminate();
+      await log.kill();
       throw error;
     }
   }
 
-  async createRoom(room: string): Promise<void> {
-    await this.#ask({ method: 'createRoom', args: [room] });
+  async createRoom(room: string, creator: string, now: number): Promise<void> {
+    checkNewRoom(room, creator, now);
+    while (!(await this.#writer.call('createRoom', [room, creator, now]))) {
+      await this.#writer.call('deleteStep', [room]);
+    }
   }
 
   async roomState(room: string): Promise<RoomState | undefined> {
-    return (await this.#ask({ method: 'roomState', args: [room] })) as RoomState | undefined;
+    return await this.#mending(room, () => this.#reader.call('roomState', [room]));
   }
 
-  async roomCount(): Promise<number> {
-    return (await this.#ask({ method: 'roomCount', args: [] })) as number;
+  async roomCounts(creator: string): Promise<RoomCounts> {
+    return await this.#writer.call('roomCounts', [creator]);
   }
 
-  async lastN(room: string, member: string): Promise<number> {
-    return (await this.#ask({ method: 'lastN', args: [room, member] })) as number;
+  async rooms(after: string, count: number): Promise<readonly RoomSummary[]> {
+    const list = () => this.#reader.call('rooms', [after, count], { urgent: false });
+    const rooms = await list();
+    const damaged = rooms.filter((room) => room.damaged);
+    if (damaged.length === 0) return rooms;
+    for (const { room } of damaged) await this.#writer.call('mendRoom', [room]).catch(ignoreDamage);
+    return await list();
   }
 
-  async append(batches: readonly Batch[]): Promise<void> {
-    await this.#ask({ method: 'append', args: [batches] });
+  async deleteRoom(room: string): Promise<boolean> {
+    const found = await this.#writer.call('beginDeletion', [room]);
+    if (found) this.#watchers.fail(room, noRoom(room));
+    while (await this.#writer.call('deleteStep', [room]));
+    return found;
+  }
+
+  async lastOf(room: string, member: string): Promise<LastMessage> {
+    const ask = () => this.#reader.call('lastOf', [room, member]);
+    return await this.#mending(room, ask, () => this.#mendMember(room, member));
+  }
+
+  async append(batch: Batch): Promise<Appended> {
+    checkBatch(batch);
+    if (this.#ended !== undefined) throw this.#ended;
+    const outcome = await new Promise<Appended>((resolve, reject) => {
+      this.#appends.push({ batch, resolve, reject });
+      if (this.#appending) return;
+      this.#appending = true;
+      // Not at once: what else is appended in this turn comes along.
+      queueMicrotask(() => void this.#appendAll());
+    });
+    if (outcome.stored) await this.#watchers.stored(batch);
+    return outcome;
   }
 
   async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
-    return (await this.#ask({ method: 'read', args: [room, after, maxBytes] })) as LogChunk | undefined;
+    return await this.#mending(room, () =>
+      this.#reader.call('read', [room, after, maxBytes], { urgent: false }),
+    );
   }
 
-  async prune(before: number): Promise<boolean> {
-    return (await this.#ask({ method: 'prune', args: [before] })) as boolean;
+  watch(room: string, from: number, watcher: Watcher): Disposable {
+    return this.#watchers.watch(room, from, watcher);
   }
 
-  /** Performs what was asked before, and closes. May be called again. */
-  async close(): Promise<void> {
-    if (this.#ended === undefined) {
-      const closed = this.#ask({ method: 'close', args: [] });
-      this.#ended = new LogError('LOG_CLOSED', 'The message log is closed.');
-      await closed;
+  async prune(before: number, emptyBefore: number): Promise<boolean> {
+    const more = await this.#writer.call('prune', [before]);
+    return (await this.#forgetEmpty(emptyBefore)) || more;
+  }
+
+  async #forgetEmpty(before: number): Promise<boolean> {
+    for (let after: readonly [number, string] = [-1, '']; ; ) {
+      const page = await this.#reader.call('emptyRooms', [before, after, FORGET_STEP], { urgent: false });
+      const unwatched = page.map(([, room]) => room).filter((room) => !this.#watchers.has(room));
+      const forgotten = unwatched.length === 0 ? [] : await this.#writer.call('forget', [unwatched, before]);
+      for (const room of forgotten) this.#watchers.fail(room, noRoom(room));
+      if (page.length < FORGET_STEP) return false;
+      if (forgotten.length > 0) return true;
+      after = page.at(-1)!;
     }
-    await this.#exited;
   }
 
-  /** Ends the thread at once, whatever it is doing, as a crash would. For tests. */
+  /** Does what was asked before, and closes. May be called again. */
+  async close(): Promise<void> {
+    const closed = new LogError('LOG_CLOSED', 'The message log is closed.');
+    if (this.#ended === undefined) {
+      this.#ended = closed;
+      this.#watchers.failAll(closed);
+    }
+    // The writer last: who closes last, and may write, leaves no write-ahead log behind.
+    await this.#reader.close();
+    await this.#writer.close();
+  }
+
+  /** Ends the threads at once, whatever they are doing, as a crash would. For tests. */
   async kill(): Promise<void> {
-    await this.#worker.terminate();
+    await Promise.all([this.#writer.kill(), this.#reader.kill()]);
   }
 
-  #ask(call: LogCall): Promise<unknown> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const id = this.#nextId;
-    this.#nextId += 1;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, ...call } satisfies LogRequest);
-    });
+  /** Asks again, once, what found damage, when what can be mended was. */
+  async #mending<T>(room: string, ask: () => Promise<T>, more?: () => Promise<void>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      ignoreDamage(error);
+      await this.#writer.call('mendRoom', [room]);
+      await more?.();
+      return await ask();
+    }
   }
 
-  #answered({ id, value, error }: LogAnswer): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (error === undefined) waiting?.resolve(value);
-    else waiting?.reject(new LogError(error.code, error.message));
+  /** Finds a member's last message among the messages, if its row has more than one bit turned. O(bytes of the room). */
+  async #mendMember(room: string, member: string): Promise<void> {
+    if (await this.#writer.call('mendMember', [room, member])) return;
+    let found: LastMessage | number | undefined = Number.MAX_SAFE_INTEGER;
+    while (typeof found === 'number') {
+      found = await this.#reader.call('lastBefore', [room, member, found], { urgent: false });
+    }
+    if (found !== undefined) await this.#writer.call('putMember', [room, member, found.n, found.hash]);
+  }
+
+  /** Stores what waits, in one transaction after the other, until nothing does. */
+  async #appendAll(): Promise<void> {
+    while (this.#appends.length > 0) {
+      const appends = this.#appends;
+      this.#appends = [];
+      const { batches, bytes } = pack(appends.map(({ batch }) => batch));
+      try {
+        const outcomes = await this.#writer.call('append', [batches, bytes], { transfer: [bytes.buffer] });
+        for (const [index, { resolve, reject }] of appends.entries()) {
+          const outcome = outcomes[index]!;
+          if ('error' in outcome) reject(new LogError(outcome.error.code, outcome.error.message));
+          else resolve(outcome);
+        }
+      } catch (error) {
+        for (const { reject } of appends) reject(error as LogError);
+      }
+    }
+    this.#appending = false;
   }
 
   #end(reason: LogError): void {
     this.#ended ??= reason;
-    for (const { reject } of this.#waiting.values()) reject(reason);
-    this.#waiting.clear();
+    this.#watchers.failAll(this.#ended);
+    // One without the other is of no use.
+    void this.kill();
   }
 }
 
-function stopped(cause?: unknown): LogError {
-  return new LogError('LOG_FAILED', 'The thread of the message log has stopped. Restart the server.', {
-    cause,
+/**
+ * Copies the bytes of batches, once, into memory that can be handed to another thread: the batches' own stays
+ * here, for those who are connected are given the same.
+ */
+function pack(batches: readonly Batch[]): { batches: PackedBatch[]; bytes: Uint8Array<ArrayBuffer> } {
+  const length = batches.reduce((sum, { frames, members }) => sum + 32 * members.length + frames.length, 0);
+  const bytes = new Uint8Array(length);
+  let end = 0;
+  const packed = batches.map(({ room, first, last, time, frames, members }) => {
+    const at = end;
+    for (const { last } of members) {
+      bytes.set(last.hash, end);
+      end += 32;
+    }
+    bytes.set(frames, end);
+    end += frames.length;
+    const numbers = members.map(({ member, last: { n } }) => ({ member, n }));
+    return { room, first, last, time, members: numbers, at, length: end - at };
   });
+  return { batches: packed, bytes };
+}
+
+function ignoreDamage(error: unknown): void {
+  if ((error as LogError).code !== 'LOG_DAMAGED') throw error;
 }

@@ -1,48 +1,40 @@
-/** The thread that the SQLite log runs in: one request after the other, each answered. */
+/** A thread of the SQLite log, the one that reads or the one that writes: one request after the other, each answered. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { LogError } from './log-error.ts';
-import type { LogAnswer, LogRequest } from './sqlite-log.ts';
-import { type SqliteLogOptions, SqliteStore } from './sqlite-store.ts';
+import type { Damage } from './sqlite-database.ts';
+import { logError } from './sqlite-errors.ts';
+import { SqliteReader } from './sqlite-reader.ts';
+import { SqliteWriter } from './sqlite-writer.ts';
+import type { ThreadAnswer, ThreadMessage, ThreadRequest, ThreadRole } from './thread-messages.ts';
 
 if (parentPort === null) throw new Error('sqlite-worker.ts runs as a worker thread only');
 const port = parentPort;
-let store: SqliteStore | undefined;
+const { role, options } = workerData as ThreadRole;
+const tables: { part?: SqliteReader | SqliteWriter } = {};
 
-function perform(request: LogRequest): unknown {
-  if (request.method === 'open') {
-    store = new SqliteStore(workerData as SqliteLogOptions);
-    return undefined;
-  }
-  if (store === undefined) throw new LogError('LOG_CLOSED', 'The message log is not open.');
-  switch (request.method) {
-    case 'createRoom':
-      return store.createRoom(...request.args);
-    case 'roomState':
-      return store.roomState(...request.args);
-    case 'roomCount':
-      return store.roomCount();
-    case 'lastN':
-      return store.lastN(...request.args);
-    case 'append':
-      return store.append(...request.args);
-    case 'read':
-      return store.read(...request.args);
-    case 'prune':
-      return store.prune(...request.args);
-    case 'close':
-      return store.close();
-  }
+function onDamage(damage: Damage): void {
+  port.postMessage({ damage } satisfies ThreadMessage);
 }
 
-port.on('message', (request: LogRequest) => {
-  let answer: LogAnswer;
+function perform({ method, args }: ThreadRequest): unknown {
+  if (method === 'open') {
+    tables.part = role === 'read' ? new SqliteReader(options, onDamage) : new SqliteWriter(options, onDamage);
+    return undefined;
+  }
+  const part = tables.part as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
+  return part[method]!(...args);
+}
+
+port.on('message', (request: ThreadRequest) => {
+  let answer: ThreadAnswer;
   try {
     answer = { id: request.id, value: perform(request) };
   } catch (error) {
-    const known = error instanceof LogError ? error : new LogError('LOG_FAILED', String(error));
-    answer = { id: request.id, error: { code: known.code, message: known.message } };
+    const { code, message } = logError(error, request.method);
+    answer = { id: request.id, error: { code, message } };
   }
-  port.postMessage(answer);
-  store?.tidy();
+  const frames = (answer.value as { frames?: unknown } | undefined)?.frames;
+  const owned = frames instanceof Uint8Array && frames.byteLength === frames.buffer.byteLength;
+  port.postMessage(answer, owned ? [frames.buffer as ArrayBuffer] : []);
+  if (tables.part instanceof SqliteWriter) tables.part.tidy();
   if (request.method === 'close') port.close();
 });

@@ -2,8 +2,8 @@ import {
   DEFAULT_MAX_FRAME,
   type Frame,
   LENGTH_BYTES,
+  LONGEST_OPENING_FRAME,
   MAX_MAX_FRAME,
-  MIN_MAX_FRAME,
   parseFrame,
   readU32,
 } from './frames.ts';
@@ -41,8 +41,10 @@ export class FrameDecoder {
   }
 
   set maxFrame(bytes: number) {
-    if (!(Number.isInteger(bytes) && bytes >= MIN_MAX_FRAME && bytes <= MAX_MAX_FRAME)) {
-      throw new RangeError(`a maximum frame of ${bytes} bytes is not in ${MIN_MAX_FRAME}..${MAX_MAX_FRAME}`);
+    if (!(Number.isInteger(bytes) && bytes >= LONGEST_OPENING_FRAME && bytes <= MAX_MAX_FRAME)) {
+      throw new RangeError(
+        `a maximum frame of ${bytes} bytes is not in ${LONGEST_OPENING_FRAME}..${MAX_MAX_FRAME}`,
+      );
     }
     this.#maxFrame = bytes;
   }

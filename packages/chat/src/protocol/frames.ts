@@ -21,6 +21,11 @@ export const DEFAULT_MAX_FRAME = 256 * 1024;
 export const MIN_MAX_FRAME = 1024;
 /** No server may announce more, so that a client knows what it may have to buffer. */
 export const MAX_MAX_FRAME = 16 * 1024 * 1024;
+/**
+ * Longest frame that a client may send before it has joined, in bytes (type and body): a JOIN with as many capabilities
+ * as there may be, each with the longest name.
+ */
+export const LONGEST_OPENING_FRAME = 1 + 202 + 1 + MAX_CAPABILITIES * (1 + MAX_CAPABILITY_LENGTH);
 /** Type and fields of a DELIVER, in bytes; what is left of a frame is the room for an envelope. */
 export const DELIVER_OVERHEAD = 57;
 /** Longest text of an ERROR, in bytes of UTF-8. */
@@ -110,7 +115,7 @@ export type Frame =
   | { type: 'count'; members: number };
 
 /** Of SHA-256. */
-const HASH_BYTES = 32;
+export const HASH_BYTES = 32;
 const nothing: Uint8Array = new Uint8Array(0);
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

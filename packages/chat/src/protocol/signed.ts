@@ -1,9 +1,9 @@
 /** What the signatures of CREATE and JOIN, and the room id, are made of (docs/protocol.md, "Who may enter"). */
+import { concat, utf8 } from '../bytes.ts';
 
-const utf8 = new TextEncoder();
-const CREATE_LABEL = utf8.encode('skytale create 1');
-const JOIN_LABEL = utf8.encode('skytale join 1');
-const ROOM_LABEL = utf8.encode('skytale room 1');
+const CREATE_LABEL = utf8('skytale create 1');
+const JOIN_LABEL = utf8('skytale join 1');
+const ROOM_LABEL = utf8('skytale room 1');
 
 /** Signed with the access key to create a room: label, challenge of the WELCOME (32), room id (16). */
 export function createStatement(challenge: Uint8Array, room: Uint8Array): Uint8Array {
@@ -18,14 +18,4 @@ export function joinStatement(challenge: Uint8Array, room: Uint8Array, member: U
 /** A room's id is the first 16 bytes of the SHA-256 of this: label, access public key (32). */
 export function roomIdPreimage(accessKey: Uint8Array): Uint8Array {
   return concat(ROOM_LABEL, accessKey);
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -6,17 +6,35 @@ import type { MessageLog } from '../log/message-log.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
 import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
-import { Client, type ClientHost } from './client.ts';
-import { Committer } from './committer.ts';
-import { ConnectionLimits } from './connection-limits.ts';
+import { Backlog } from './backlog.ts';
+import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+import type { Connection } from './connection.ts';
+import { networkOf } from './connection-limits.ts';
+import { WriteTurn } from './connection-writer.ts';
+import { ControlSocket } from './control-socket.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { Listeners } from './listeners.ts';
-import { Room, type Tails } from './room.ts';
+import { LogQuestions } from './log-questions.ts';
+import { machineRandom, machineVerify, type Random, type Verify } from './machine-crypto.ts';
+import { ReadBudget } from './read-budget.ts';
+import { RoomCreation } from './room-creation.ts';
+import { RoomTable } from './room-table.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
+import { Sockets } from './sockets.ts';
+import { TailBytes } from './tail.ts';
 
+/** How often time-outs of clients are looked at; they may be so much longer. */
 const TICK_MS = 1000;
+/** How often old messages and unused rooms are looked for. */
 const PRUNE_MS = 60_000;
 const DAY_MS = 24 * 3600 * 1000;
+/** When the server stops, its clients are to come back within this time, and so much more for each connection. */
+const DRAIN_MS = 250;
+const DRAIN_MS_PER_CONNECTION = 2;
+
+/** What the way by which a connection came has to say of it, and to hear. */
+type Transport = Pick<Connection, 'refusal' | 'entered'>;
+const stays: Transport = { refusal: undefined, entered: () => undefined };
 
 /** What a server uses that is not a setting. */
 export interface ServerParts {
@@ -24,14 +42,21 @@ export interface ServerParts {
   readonly logger?: Logger;
   /** Default: SQLite in the directory of the settings. The server closes it. */
   readonly log?: MessageLog;
+  /** Default: the machine's; the same of the next two. */
   readonly clock?: Clock;
-  /** Told when the message log has failed for good; the server goes on refusing until it is closed. */
+  /** Where challenges come from. */
+  readonly random?: Random;
+  readonly verify?: Verify;
+  /** Told, once, when the message log is gone for good; the server goes on refusing until it is closed. */
   readonly onFailure?: (error: unknown) => void;
 }
 
 /**
  * The chat server: carries messages of rooms between clients, in one order for all, stored before they are
  * acknowledged (docs/protocol.md). It sees ids, numbers and ciphertext.
+ *
+ * Who owns what: a `ClientConnection` its frames and its end, `RoomTable` which rooms there are, a `Room` what becomes
+ * of its messages. Here: connections, creating and pruning rooms, starting and stopping.
  */
 export class ChatServer implements AsyncDisposable {
   readonly settings: ServerSettings;
@@ -41,41 +66,62 @@ export class ChatServer implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onFailure: (error: unknown) => void;
-  readonly #committer: Committer;
-  readonly #limits: ConnectionLimits;
-  readonly #clients = new Map<Client, () => void>();
-  readonly #rooms = new Map<string, Promise<Room | undefined>>();
-  /** What clients see of the server. */
-  readonly #host: ClientHost;
-  readonly #tails: Tails = { bytes: 0 };
+  readonly #sockets: Sockets;
+  readonly #connections = new Map<ClientConnection, Transport>();
+  readonly #questions = new LogQuestions();
+  readonly #rooms: RoomTable;
+  readonly #creation: RoomCreation;
+  /** What connections see of the server. */
+  readonly #host: ConnectionHost;
   #listeners: Listeners | undefined;
-  #creating: Promise<void> = Promise.resolve();
+  #control: ControlSocket | undefined;
+  #pruning = false;
   #nextConnection = 1;
-  #timers: Disposable[] = [];
+  readonly #timers: Disposable[] = [];
   #failed = false;
   #closing: Promise<void> | undefined;
 
   private constructor(settings: ServerSettings, log: MessageLog, parts: ServerParts) {
+    const { counters } = this;
+    const clock = parts.clock ?? systemClock;
+    const logger = parts.logger ?? pino({ level: 'silent' });
+    const backlog = new Backlog();
     this.settings = settings;
     this.#log = log;
-    this.#clock = parts.clock ?? systemClock;
-    this.#logger = parts.logger ?? pino({ level: 'silent' });
+    this.#clock = clock;
+    this.#logger = logger;
     this.#onFailure = parts.onFailure ?? (() => undefined);
-    this.#limits = new ConnectionLimits(settings.maxConnections, settings.maxConnectionsPerAddress);
-    this.#committer = new Committer(log, this.#clock, this.counters, (error, clients) => {
-      this.#logFailed(error);
-      for (const client of clients) client.refuse(error);
+    this.#sockets = new Sockets(settings, clock, (open) => {
+      counters.sockets = open;
     });
+    this.#creation = new RoomCreation(log, clock, settings);
+    this.#rooms = new RoomTable(
+      {
+        log,
+        clock,
+        counters,
+        logger,
+        backlog,
+        tails: new TailBytes(),
+        reads: new ReadBudget(),
+        questions: this.#questions,
+        limits: settings,
+        presenceDelayMs: settings.presenceDelayMs,
+      },
+      (room, error) => this.#roomFailed(room, error),
+    );
     this.#host = {
       settings,
-      clock: this.#clock,
-      counters: this.counters,
-      committer: this.#committer,
-      createRoom: (id) => this.#createRoom(id.toString('hex')),
-      enterRoom: (id, client) => this.#enterRoom(id.toString('hex'), client),
-      lastN: (room, member) => this.#lastN(room, member),
-      left: (room) => this.#forgetWhenUnused(room),
-      closed: (client) => this.#closed(client),
+      clock,
+      random: parts.random ?? machineRandom,
+      verify: parts.verify ?? machineVerify,
+      counters,
+      backlog,
+      turn: new WriteTurn(),
+      rooms: this.#rooms,
+      createRoom: (id, peer) => this.#createRoom(id.toString('hex'), networkOf(peer)),
+      entered: (connection) => this.#connections.get(connection)?.entered(),
+      closed: (connection) => this.#closed(connection),
     };
   }
 
@@ -97,17 +143,32 @@ export class ChatServer implements AsyncDisposable {
     try {
       server.#listeners = await Listeners.open(
         settings,
-        (stream, peer) => server.#connected(stream, peer),
+        server.#sockets,
         () => server.#closing === undefined && !server.#failed,
+        {
+          connection: (connection) => server.accept(connection.stream, connection.peer, connection),
+          acceptFailed: (error) => server.#logger.error({ err: error }, 'a connection could not be accepted'),
+        },
       );
     } catch (error) {
       await log.close();
       throw error;
     }
+    if (parts.log === undefined) await server.#openControl();
     server.#every(TICK_MS, () => server.#tick());
-    if (settings.retentionDays > 0) server.#every(PRUNE_MS, () => void server.#prune());
+    if (settings.retentionDays > 0 || settings.emptyRoomDays > 0)
+      server.#every(PRUNE_MS, () => void server.#prune());
     server.#logger.info(server.addresses, 'listening');
     return server;
+  }
+
+  /** Without it the server can do all that it is for. */
+  async #openControl(): Promise<void> {
+    try {
+      this.#control = await ControlSocket.open(this.settings.data, this.#log, this.#clock);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'there is no control socket: "skytale rooms" cannot ask this server');
+    }
   }
 
   /** Where it listens; the ports are the real ones where the settings say 0. */
@@ -116,8 +177,29 @@ export class ChatServer implements AsyncDisposable {
   }
 
   /**
+   * Serves a connection, whoever brings it: a stream of the protocol's bytes.
+   * @param peer the address at its other end, by which connections and rooms are counted
+   */
+  accept(stream: Duplex, peer: string | undefined, transport: Transport = stays): void {
+    const id = this.#nextConnection;
+    this.#nextConnection += 1;
+    if (transport.refusal !== undefined) {
+      this.#refuse(stream, transport.refusal, id, peer);
+      return;
+    }
+    this.counters.accepted += 1;
+    this.counters.connections += 1;
+    this.#logger.info({ connection: id, peer }, 'connected');
+    const connection = new ClientConnection(stream, peer, this.#host, this.#logger, id);
+    this.#connections.set(connection, transport);
+    if (this.#closing !== undefined) connection.drain(this.#spread());
+  }
+
+  /**
    * Stops without losing anything: takes no more connections and frames, stores and acknowledges what came
-   * in, tells the clients (DRAIN), waits for them to take what is left, closes the log.
+   * in, tells the clients (DRAIN), waits for them to take what is left, closes the log. For each of storing, taking and
+   * closing the close time-out is the bound: a disk that hangs does not keep it from stopping, and what was not
+   * acknowledged the clients still have.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -129,43 +211,46 @@ export class ChatServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#logger.info({ connections: this.#clients.size }, 'stopping');
+    this.#logger.info({ connections: this.#connections.size }, 'stopping');
     this.#listeners?.close();
-    for (const client of this.#clients.keys()) client.stop();
-    await this.#committer.settled();
-    for (const client of this.#clients.keys()) client.drain();
-    await this.#allClosed();
-    this.#listeners?.destroyConnections();
+    for (const connection of this.#connections.keys()) connection.stop();
+    await this.#inTime('storing what came in', this.#rooms.settled());
+    const spread = this.#spread();
+    for (const connection of this.#connections.keys()) connection.drain(spread);
+    await this.#inTime('hanging up', this.#allClosed());
+    // Those that somebody else brought have no socket here.
+    for (const connection of this.#connections.keys()) connection.destroy();
+    this.#sockets.destroyAll();
     for (const timer of this.#timers) timer[Symbol.dispose]();
-    await this.#log.close();
+    // Before the log, whose lock says that the directory is ours.
+    this.#control?.close();
+    await this.#inTime('closing the log', this.#log.close());
     this.#logger.info('stopped');
   }
 
-  /** Resolves when all clients have hung up, or when the time for that is over. */
+  /** Waits until something is done, but for no longer than the close time-out. */
+  async #inTime(what: string, done: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _timer = this.#clock.after(this.settings.closeTimeoutMs, () => {
+      this.#logger.warn(`${what} takes too long, and is not waited for`);
+      late.resolve();
+    });
+    await Promise.race([done, late.promise]);
+  }
+
+  /** Resolves when all clients have hung up. */
   #allClosed(): Promise<void> {
-    if (this.#clients.size === 0) return Promise.resolve();
+    if (this.#connections.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onLastClosed = resolve;
-      this.#timers.push(this.#clock.after(this.settings.closeTimeoutMs, resolve));
     });
   }
 
   #onLastClosed: () => void = () => undefined;
 
-  #connected(stream: Duplex, peer: string | undefined): void {
-    const place = this.#limits.take(peer);
-    const connection = this.#nextConnection;
-    this.#nextConnection += 1;
-    if (typeof place === 'string') {
-      this.#refuse(stream, place, connection, peer);
-      return;
-    }
-    this.counters.accepted += 1;
-    this.counters.connections += 1;
-    this.#logger.info({ connection, peer }, 'connected');
-    const client = new Client(stream, this.#host, this.#logger, connection);
-    this.#clients.set(client, place);
-    if (this.#closing !== undefined) client.drain();
+  /** Milliseconds within which the clients should come back: verifying who they are takes time for each. */
+  #spread(): number {
+    return DRAIN_MS + DRAIN_MS_PER_CONNECTION * this.#connections.size;
   }
 
   #refuse(stream: Duplex, text: string, connection: number, peer: string | undefined): void {
@@ -174,106 +259,49 @@ export class ChatServer implements AsyncDisposable {
     stream.on('error', () => undefined);
     stream.resume();
     stream.end(encodeFrame({ type: 'error', code: protocolErrors.TOO_MANY_CONNECTIONS.number, text }));
-    this.#clock.after(this.settings.closeTimeoutMs, () => stream.destroy());
   }
 
-  async #lastN(room: Room, member: string): Promise<number> {
-    await this.#committer.settled();
-    return this.#log.lastN(room.id, member);
-  }
-
-  #closed(client: Client): void {
-    this.#clients.get(client)?.();
-    this.#clients.delete(client);
+  #closed(connection: ClientConnection): void {
+    this.#connections.delete(connection);
     this.counters.connections -= 1;
-    if (this.#clients.size === 0) this.#onLastClosed();
+    if (this.#connections.size === 0) this.#onLastClosed();
   }
 
-  /** One at a time, so that the limit holds. */
-  #createRoom(id: string): Promise<void> {
-    const created = this.#creating.then(() => this.#createRoomNow(id));
-    this.#creating = created.catch(() => undefined);
-    return created;
+  async #createRoom(id: string, creator: string): Promise<void> {
+    const isNew = await this.#questions.ask(() => this.#creation.create(id, creator));
+    if (isNew) this.#logger.info({ room: id.slice(0, 8) }, 'room created');
   }
 
-  async #createRoomNow(id: string): Promise<void> {
-    const { maxRooms } = this.settings;
-    if ((await this.#log.roomState(id)) !== undefined) return;
-    if (maxRooms > 0 && (await this.#log.roomCount()) >= maxRooms) {
-      throw new ProtocolError('TOO_MANY_ROOMS', `This server keeps ${maxRooms} rooms, as many as it may.`);
-    }
-    try {
-      await this.#log.createRoom(id);
-    } catch (error) {
-      if (error instanceof LogError && error.code === 'LOG_FULL') {
-        throw new ProtocolError('STORAGE_FULL', 'The server has no more room for rooms.', { cause: error });
-      }
-      throw error;
-    }
-    this.#logger.info({ room: id.slice(0, 8) }, 'room created');
-  }
-
-  async #enterRoom(id: string, client: Client): Promise<Room | undefined> {
-    const opening = this.#rooms.get(id) ?? this.#openRoom(id);
-    this.#rooms.set(id, opening);
-    const room = await opening;
-    if (room !== undefined && !client.gone) room.claim(client);
-    if (room !== undefined) this.#forgetWhenUnused(room);
-    return client.gone ? undefined : room;
-  }
-
-  async #openRoom(id: string): Promise<Room | undefined> {
-    try {
-      const state = await this.#log.roomState(id);
-      if (state === undefined) {
-        this.#rooms.delete(id);
-        return undefined;
-      }
-      this.counters.openRooms += 1;
-      return new Room(id, state, {
-        log: this.#log,
-        counters: this.counters,
-        clock: this.#clock,
-        presenceDelayMs: this.settings.presenceDelayMs,
-        tails: this.#tails,
-      });
-    } catch (error) {
-      this.#rooms.delete(id);
-      throw error;
-    }
-  }
-
-  #forgetWhenUnused(room: Room): void {
-    if (room.members.size > 0) return;
-    void this.#committer.settled().then(() => {
-      if (room.unused && this.#rooms.delete(room.id)) this.counters.openRooms -= 1;
-    });
-  }
-
-  #logFailed(error: unknown): void {
-    this.#logger.error({ err: error }, 'messages could not be stored');
-    if (error instanceof LogError && error.code === 'LOG_FULL') return;
+  /** That is the room's own matter, unless the log is gone for all. */
+  #roomFailed(room: string, error: unknown): void {
+    if (error instanceof ProtocolError && error.code === 'NO_SUCH_ROOM') return;
+    this.#logger.error({ room: room.slice(0, 8), err: error }, 'a room has failed');
+    if (this.#failed || this.#closing !== undefined) return;
+    if (!(error instanceof LogError && error.final)) return;
     this.#failed = true;
     this.#onFailure(error);
   }
 
   #tick(): void {
-    const now = this.#clock.now();
-    for (const client of this.#clients.keys()) client.tick(now);
+    // Whole numbers take no memory of their own.
+    const now = Math.floor(this.#clock.monotonic());
+    for (const connection of this.#connections.keys()) connection.tick(now);
+    this.#rooms.tick(now);
   }
 
-  /** Deletes what is older than the settings say, bit by bit. */
+  /** Deletes what is older than the settings say, bit by bit. One round at a time, however long the log takes. */
   async #prune(): Promise<void> {
-    const before = this.#clock.now() - this.settings.retentionDays * DAY_MS;
+    if (this.#pruning) return;
+    this.#pruning = true;
+    const { retentionDays, emptyRoomDays } = this.settings;
+    const ago = (days: number) => (days > 0 ? this.#clock.now() - days * DAY_MS : 0);
     try {
-      while (await this.#log.prune(before));
-      for (const opening of this.#rooms.values()) {
-        const room = await opening;
-        const state = room && (await this.#log.roomState(room.id));
-        if (room && state) room.pruned(state);
-      }
+      while (await this.#log.prune(ago(retentionDays), ago(emptyRoomDays)));
+      await this.#rooms.refresh();
     } catch (error) {
       this.#logger.error({ err: error }, 'old messages could not be deleted');
+    } finally {
+      this.#pruning = false;
     }
   }
 

@@ -1,5 +1,7 @@
 /** What a server has done since it started, and what is open now. Only ever counts; no content, no ids. */
 export interface Counters {
+  /** Sockets that are open now, in whatever state: handshakes and refusals too. */
+  sockets: number;
   /** Connections and rooms that are open now. */
   connections: number;
   openRooms: number;
@@ -20,6 +22,7 @@ export interface Counters {
 
 export function newCounters(): Counters {
   return {
+    sockets: 0,
     connections: 0,
     openRooms: 0,
     accepted: 0,

@@ -9,13 +9,23 @@ const page = `<!doctype html>
 </html>
 `;
 
-/** Answers plain HTTP: a page that says what this is, and /healthz for monitoring. */
-export function answerHttp(healthy: () => boolean): RequestListener {
+/**
+ * Answers plain HTTP: a page that says what this is, and /healthz for monitoring. One request, then the connection ends.
+ * @param refusalOf why a request's connection is not to be served, if so
+ */
+export function answerHttp(
+  healthy: () => boolean,
+  refusalOf: (request: IncomingMessage) => string | undefined,
+): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
+    response.setHeader('Connection', 'close');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Content-Security-Policy', "default-src 'none'");
     const path = request.url?.split('?', 1)[0];
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      send(response, 503, 'text/plain', `${refusal}\n`);
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       send(response, 405, 'text/plain', 'Only GET and HEAD are answered here.\n');
     } else if (path === '/healthz') {

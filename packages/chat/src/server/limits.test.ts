@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { duplexPair } from 'node:stream';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeFrame, maxEnvelope } from '../protocol/frames.ts';
+import type { ChatServer } from './chat-server.ts';
 import { ConnectionLimits, networkOf } from './connection-limits.ts';
 import { newKeyPair, RawClient, text } from './raw-client.testing.ts';
 import { addressOf, GatedLog, joined, live, ManualClock, startServer, until } from './server.testing.ts';
@@ -97,9 +99,64 @@ describe('time-outs', () => {
       await Promise.all([good.next('ack'), other.next('deliver')]);
     }
     assert.equal(server.counters.connections, 3);
-    await wait(clock, 62_000);
+    // A minute for each 64 KiB that were written at once.
+    for (let minute = 0; minute < 4; minute += 1) {
+      await wait(clock, 60_000);
+      for (const client of [good, other]) {
+        client.send({ type: 'ping', token: minute });
+        await client.next('pong');
+      }
+    }
+    await wait(clock, 2000);
     await until(() => server.counters.connections < 3);
-    await Promise.all([good.nextOfAny(), other.nextOfAny()]);
+    good.publish(text('m'));
+    await Promise.all([good.next('ack'), other.next('deliver')]);
+  });
+
+  /** A client on a stream without a system's buffers, that takes nothing unless its stream is read by hand. */
+  async function byHand(server: ChatServer): Promise<RawClient> {
+    const [here, there] = duplexPair({ highWaterMark: 1024 });
+    server.accept(there, '192.0.2.1');
+    const client = new RawClient(here);
+    await client.welcomed();
+    client.sendJoin(room, newKeyPair());
+    await client.next('joined');
+    here.pause();
+    return client;
+  }
+
+  test('a client that takes its messages slowly is not closed, one that takes none is', async () => {
+    await using setup = await timed();
+    const { server, clock } = setup;
+    await using good = await live(server, room);
+    const total = 30;
+    for (let n = 1; n <= total; n += 1) {
+      good.publish(new Uint8Array(50_000).fill(n));
+      await good.next('ack');
+    }
+    await using slow = await byHand(server);
+    await using _stuck = await byHand(server);
+    const next = slow.deliveries(total);
+    let read = false;
+    void next.then(() => {
+      read = true;
+    });
+    // Something in every 40 seconds; it has 60 for each 64 KiB.
+    for (let count = 0; !read; count += 1) {
+      assert(count < 100 && !slow.stream.destroyed, 'it was closed');
+      await wait(clock, 40_000);
+      good.send({ type: 'ping', token: count });
+      await good.next('pong');
+      slow.stream.read();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(
+      (await next).map(({ seq }) => seq),
+      Array.from({ length: total }, (_, index) => index + 1),
+    );
+    assert.equal(server.counters.connections, 2);
+    slow.stream.resume();
+    await slow.next('live');
   });
 });
 
@@ -181,13 +238,17 @@ describe('how many', () => {
   });
 
   test('places are counted by network and given back', () => {
-    const limits = new ConnectionLimits(3, 2);
-    const places = ['10.0.0.1', '::ffff:10.0.0.1'].map((peer) => limits.take(peer));
-    assert.match(limits.take('10.0.0.1') as string, /your address/);
-    assert.equal(typeof limits.take('10.0.0.2'), 'function');
-    assert.match(limits.take('10.0.0.3') as string, /This server has 3/);
-    (places[0] as () => void)();
-    assert.equal(typeof limits.take('10.0.0.1'), 'function');
+    const limits = new ConnectionLimits(2, 1);
+    const [network] = ['10.0.0.1', '::ffff:10.0.0.1'].map(networkOf);
+    assert.equal(limits.enterNetwork(network!), undefined);
+    assert.match(limits.enterNetwork(network!) ?? '', /your address/);
+    assert.equal(limits.enterNetwork('10.0.0.2'), undefined);
+    limits.leaveNetwork(network!);
+    assert.equal(limits.enterNetwork(network!), undefined);
+    assert.deepEqual([limits.enter(), limits.enter()], [undefined, undefined]);
+    assert.match(limits.enter() ?? '', /This server has 2/);
+    limits.leave();
+    assert.equal(limits.enter(), undefined);
   });
 
   test('an IPv6 site is one network', () => {
@@ -197,7 +258,11 @@ describe('how many', () => {
     assert.equal(networkOf('::1'), '0:0:0:0');
     assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0');
     assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0');
-    assert.equal(networkOf('::ffff:192.0.2.1'), '192.0.2.1');
+    for (const one of ['::ffff:192.0.2.1', '::FFFF:c000:201', '0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1']) {
+      assert.equal(networkOf(one), '192.0.2.1');
+    }
+    assert.equal(networkOf('2001:0DB8:0001::1'), networkOf('2001:db8:1:0:8::'));
+    assert.deepEqual([networkOf(undefined), networkOf('nowhere')], ['unknown', 'unknown']);
   });
 
   test('rooms', async () => {
@@ -209,6 +274,49 @@ describe('how many', () => {
     await using c = await live(server, room);
     c.publish(text('m'));
     await a.next('deliver');
+  });
+});
+
+describe('rooms', () => {
+  test('that one address makes are bounded, in number and rate; those that are there are entered all the same', async () => {
+    for (const setting of ['maxRoomsPerAddress', 'roomsPerHour']) {
+      await using server = await startServer({ [setting]: 1 });
+      await using a = await live(server, room);
+      await using b = await RawClient.connect(addressOf(server));
+      b.create(newKeyPair());
+      assert.equal(await b.fatalError(), 'TOO_MANY_ROOMS');
+      await using c = await live(server, room);
+      c.publish(text('m'));
+      await a.next('deliver');
+    }
+  });
+
+  test('in which nothing was ever said are forgotten in time, others are not', async () => {
+    const clock = new ManualClock();
+    const server = await startServer({ emptyRoomDays: 2, retentionDays: 0 }, { clock });
+    const silent = newKeyPair();
+    const spoken = await live(server, room);
+    spoken.publish(text('m'));
+    await spoken.next('ack');
+    const quiet = await live(server, silent);
+    await Promise.all([spoken.close(), quiet.close()]);
+    await until(() => server.counters.connections === 0);
+    clock.advance(24 * 3600 * 1000);
+    const stillThere = await RawClient.connect(addressOf(server));
+    await stillThere.join(silent, newKeyPair());
+    await stillThere.close();
+    clock.advance(24 * 3600 * 1000);
+    // One round at a time: the next begins when that of the first minute has ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    await using gone = await RawClient.connect(addressOf(server));
+    gone.sendJoin(silent, newKeyPair());
+    assert.equal(await gone.fatalError(), 'NO_SUCH_ROOM');
+    await using there = await RawClient.connect(addressOf(server));
+    assert.equal((await there.join(room, newKeyPair())).head, 1);
+    await there.close();
+    await server.close();
   });
 });
 
@@ -249,17 +357,21 @@ describe('storage', () => {
     await b.next('ack');
   });
 
-  test('any other failure of the log closes those whose messages it were', async () => {
+  test('any other failure of the log ends its room, and only that', async () => {
     const log = new GatedLog();
-    await using server = await startServer({}, { log });
+    await using server = await startServer({}, { log, onFailure: (error) => assert.fail(`${error}`) });
     await using a = await live(server, room);
     await using b = await live(server, room);
+    await using other = await live(server, newKeyPair());
     log.failing = 'LOG_FAILED';
     a.publish(text('m'));
-    assert.equal(await a.fatalError(), 'SERVER_FAILURE');
+    for (const client of [a, b]) assert.equal(await client.fatalError(), 'SERVER_FAILURE');
     log.failing = undefined;
-    b.publish(text('m'));
-    assert.equal((await b.next('ack')).seq, 1);
+    other.publish(text('m'));
+    assert.equal((await other.next('ack')).seq, 1);
+    await using again = await live(server, room);
+    again.publish(text('m'));
+    assert.equal((await again.next('ack')).seq, 1);
   });
 
   test('old messages are deleted if the settings say so', async () => {
@@ -274,6 +386,9 @@ describe('storage', () => {
     await b.next('live');
     await b.next('ack');
     clock.advance(2 * 3600 * 1000);
+    // The last round of that began long ago by the clock; the next one looks at the time anew.
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(60_000);
     await using c = await RawClient.connect(addressOf(server));
     const { head, first } = await c.join(room, newKeyPair());
     assert.deepEqual({ head, first }, { head: 2, first: 2 });

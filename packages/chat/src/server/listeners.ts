@@ -1,27 +1,39 @@
+import { constants } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer } from 'node:tls';
-import { LENGTH_BYTES } from '../protocol/frames.ts';
-import { answerHttp } from './http-pages.ts';
+import { type Connection, HIGH_WATER_MARK, type Layer } from './connection.ts';
+import { readProxyHeader } from './proxy-protocol.ts';
 import { ServerError } from './server-error.ts';
 import type { Address, ServerSettings } from './settings.ts';
-import { acceptWebSockets } from './web-socket.ts';
+import type { Sockets } from './sockets.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
+import { webLayer } from './web-layer.ts';
 
-/** What a listener hands on: a stream of bytes, and the address at its other end. */
-export type OnConnection = (stream: Duplex, peer: string | undefined) => void;
+export interface ListenerEvents {
+  connection(connection: Connection): void;
+  /** The system had no descriptor for a connection, for example. Nothing has to be done. */
+  acceptFailed(error: Error): void;
+}
 
-/** What a client costs at most in buffers of its stream, in bytes, in each direction. */
-const HIGH_WATER_MARK = 64 * 1024;
+/** Connections that the system completes and keeps until they are accepted, for each address listened at. */
+const ACCEPT_BACKLOG = 511;
+/** How long a client may resume a TLS session, in seconds. The session is in its ticket, not in our memory. */
+const TLS_SESSION_SECONDS = 300;
 
-/** The sockets that a server listens on. */
+/**
+ * The addresses that a server listens at. Each has one `net.Server`, of which every socket goes to `Sockets` first; the
+ * PROXY header, TLS and HTTP are layers that it is handed through.
+ */
 export class Listeners {
   readonly #servers: Server[] = [];
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets: Sockets;
   readonly tcp: Address[] = [];
   readonly http: Address[] = [];
+
+  private constructor(sockets: Sockets) {
+    this.#sockets = sockets;
+  }
 
   /**
    * Listens at all addresses of the settings, or at none.
@@ -30,19 +42,25 @@ export class Listeners {
    */
   static async open(
     settings: ServerSettings,
-    onConnection: OnConnection,
+    sockets: Sockets,
     healthy: () => boolean,
+    events: ListenerEvents,
   ): Promise<Listeners> {
     checkCertificate(settings.tls);
-    const listeners = new Listeners();
+    const proxies = new TrustedProxies(settings);
+    const listeners = new Listeners(sockets);
+    const listen = (layer: Layer, address: Address, halfOpen: boolean) => {
+      const layers = behindProxies(proxies, layer, settings.proxyProtocol);
+      return listeners.#listen(layers, address, halfOpen, events);
+    };
     try {
       for (const address of settings.tcp) {
-        listeners.tcp.push(await listeners.#listen(streamServer(settings, onConnection), address, settings));
+        const layer = overTls(settings, sockets, undefined, streamLayer(events));
+        listeners.tcp.push(await listen(layer, address, false));
       }
       for (const address of settings.http) {
-        listeners.http.push(
-          await listeners.#listen(webServer(settings, onConnection, healthy), address, settings),
-        );
+        const web = webLayer({ settings, sockets, proxies, healthy, onConnection: events.connection });
+        listeners.http.push(await listen(overTls(settings, sockets, 'http/1.1', web), address, true));
       }
       return listeners;
     } catch (error) {
@@ -51,64 +69,94 @@ export class Listeners {
     }
   }
 
-  /** Takes no new connections; those that are there stay, unless they are plain HTTP. */
+  /** Takes no new connections; of those that are there only the ones that are in use stay. */
   close(): void {
-    for (const server of this.#servers) {
-      server.close();
-      if ('closeIdleConnections' in server) (server as HttpServer).closeIdleConnections();
-    }
+    for (const server of this.#servers) server.close();
+    this.#sockets.destroyUnfinished();
   }
 
-  /** Ends every connection that is left, in whatever state it is. */
-  destroyConnections(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  async #listen(server: Server, { host, port }: Address, settings: ServerSettings): Promise<Address> {
-    // Also those that have not come through a handshake take memory.
-    if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections + 100;
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
+  async #listen(
+    layer: Layer,
+    { host, port }: Address,
+    allowHalfOpen: boolean,
+    events: ListenerEvents,
+  ): Promise<Address> {
+    const options = { noDelay: true, highWaterMark: HIGH_WATER_MARK, allowHalfOpen };
+    const server = createServer(options, (socket: Socket) => {
+      const admitted = this.#sockets.admit(socket);
+      if (admitted !== undefined) layer(socket, admitted);
     });
-    server.listen({ host, port });
+    server.listen({ host, port, backlog: ACCEPT_BACKLOG });
     try {
       await once(server, 'listening');
     } catch (cause) {
       throw listenError(cause as NodeJS.ErrnoException, host, port);
     }
+    // Without a listener, one connection too many for the system would end the process.
+    server.on('error', (error) => events.acceptFailed(error));
     this.#servers.push(server);
     const bound = server.address() as AddressInfo;
     return { host: bound.address, port: bound.port };
   }
 }
 
-function streamServer({ tls, helloTimeoutMs }: ServerSettings, onConnection: OnConnection): Server {
-  const hand = (socket: Socket) => onConnection(socket, socket.remoteAddress);
-  const options = { noDelay: true, highWaterMark: HIGH_WATER_MARK };
-  if (tls === undefined) return createTcpServer(options, hand);
-  return createTlsServer({ ...options, ...tls, handshakeTimeout: helloTimeoutMs }, hand);
+/** The stream is the connection. */
+function streamLayer(events: ListenerEvents): Layer {
+  return (stream, admitted) => {
+    admitted.belongsTo(admitted.peer);
+    if (stream.destroyed) return;
+    admitted.becameConnection();
+    events.connection({
+      stream,
+      peer: admitted.peer,
+      refusal: admitted.refusal,
+      entered: () => undefined,
+    });
+  };
 }
 
-function webServer(settings: ServerSettings, onConnection: OnConnection, healthy: () => boolean): Server {
-  const options = {
-    noDelay: true,
-    headersTimeout: settings.helloTimeoutMs,
-    requestTimeout: settings.helloTimeoutMs,
-    connectionsCheckingInterval: 1000,
+/** Reads what trusted proxies say first; whoever is no trusted proxy has a place in its network from here on. */
+function behindProxies(proxies: TrustedProxies, layer: Layer, proxyProtocol: boolean): Layer {
+  const handOn: Layer = (stream, admitted) => {
+    if (!proxies.trusts(admitted.peer)) admitted.belongsTo(admitted.peer);
+    if (!stream.destroyed) layer(stream, admitted);
   };
-  const answer = answerHttp(healthy);
-  const server =
-    settings.tls === undefined
-      ? createHttpServer(options, answer)
-      : createHttpsServer({ ...options, ...settings.tls, handshakeTimeout: settings.helloTimeoutMs }, answer);
-  acceptWebSockets(server, {
-    origins: settings.origins,
-    maxMessageBytes: LENGTH_BYTES + settings.maxFrameBytes,
-    highWaterMark: HIGH_WATER_MARK,
-    onConnection,
-  });
-  return server;
+  if (!proxyProtocol) return handOn;
+  return (stream, admitted) => {
+    if (!proxies.trusts(admitted.peer)) return handOn(stream, admitted);
+    readProxyHeader(stream, (source) => {
+      if (source !== undefined) admitted.peer = source;
+      handOn(stream, admitted);
+    });
+  };
+}
+
+/** TLS if the settings have a certificate. */
+function overTls(
+  settings: ServerSettings,
+  sockets: Sockets,
+  protocol: string | undefined,
+  layer: Layer,
+): Layer {
+  const { tls, helloTimeoutMs } = settings;
+  if (tls === undefined) return layer;
+  const server = createTlsServer(
+    {
+      ...tls,
+      minVersion: 'TLSv1.2',
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      sessionTimeout: TLS_SESSION_SECONDS,
+      handshakeTimeout: helloTimeoutMs,
+      highWaterMark: HIGH_WATER_MARK,
+      ...(protocol !== undefined && { ALPNProtocols: [protocol] }),
+    },
+    (stream) => {
+      const admitted = sockets.of(stream);
+      if (admitted === undefined) stream.destroy();
+      else layer(stream, admitted);
+    },
+  );
+  return (stream) => server.emit('connection', stream);
 }
 
 function checkCertificate(tls: ServerSettings['tls']): void {
@@ -123,7 +171,6 @@ function checkCertificate(tls: ServerSettings['tls']): void {
     );
   }
 }
-
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): ServerError {
   const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   switch (cause.code) {

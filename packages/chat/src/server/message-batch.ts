@@ -1,26 +1,34 @@
-import type { Batch } from '../log/message-log.ts';
+import { hash } from 'node:crypto';
+import type { Batch, LastMessage } from '../log/message-log.ts';
 import {
   DELIVER_OVERHEAD,
   encodeFrame,
   FrameType,
+  HASH_BYTES,
   LENGTH_BYTES,
+  readU32,
   writeU32,
   writeU64,
 } from '../protocol/frames.ts';
 
-/** Whoever published a message; identity is all that matters here. */
+/** Whoever published a message on one connection; identity is all that matters here. */
 export interface Sender {
   readonly member: string;
   readonly memberBytes: Uint8Array;
+  /** Whether its ACKs say the hash of what was stored (version 2). */
+  readonly wantsHashes: boolean;
 }
 
-/** A message that was accepted and is not yet in the log. */
-export interface PendingMessage<S extends Sender> {
-  readonly sender: S;
-  readonly n: number;
-  readonly envelope: Uint8Array;
+/** Where frames go. */
+export interface Outlet {
+  /** The bytes are not copied, and must not be changed. */
+  send(bytes: Uint8Array): void;
 }
 
+/** A batch is at most this long unless a single message is longer; it is the unit that is stored. */
+export const BATCH_BYTES = 256 * 1024;
+/** Memory of a batch that has just been begun; it doubles as messages come. */
+const FIRST_BYTES = 1024;
 /** Length of a DELIVER on the wire without its envelope, and of an ACK. */
 const DELIVER_BYTES = LENGTH_BYTES + DELIVER_OVERHEAD;
 const ACK_BYTES = LENGTH_BYTES + 25;
@@ -30,109 +38,241 @@ const TIME_AT = 13;
 const MEMBER_AT = 21;
 const N_AT = 53;
 
+/** A sender of up to this many messages of a batch is given views of it with ACKs between, of more a copy. */
+const MAX_VIEWS = 8;
+
 /** Bytes that a message takes in a batch. */
 export function deliverBytes(envelope: Uint8Array): number {
   return DELIVER_BYTES + envelope.length;
 }
 
 /**
+ * Messages that wait to be stored, already encoded: what a message costs while it waits is what is counted for it,
+ * and nothing of the piece that it was received in is kept. Their places are filled in when they are sealed.
+ */
+export class OpenBatch<S extends Sender> {
+  #memory: Uint8Array;
+  #length = 0;
+  readonly #senders: S[] = [];
+  readonly #offsets: number[] = [];
+
+  /** @param memory taken over, and used again from its begin */
+  constructor(memory: Uint8Array = new Uint8Array(FIRST_BYTES)) {
+    this.#memory = memory;
+  }
+
+  /** Bytes of what was added. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether there is room for one more that takes `bytes`. */
+  takes(bytes: number): boolean {
+    return this.#length === 0 || this.#length + bytes <= BATCH_BYTES;
+  }
+
+  /** Takes a message. The envelope is copied. */
+  add(sender: S, n: number, envelope: Uint8Array): void {
+    const at = this.#length;
+    this.#grow(at + deliverBytes(envelope));
+    const memory = this.#memory;
+    writeU32(memory, at, DELIVER_OVERHEAD + envelope.length);
+    memory[at + LENGTH_BYTES] = FrameType.deliver;
+    memory.set(sender.memberBytes, at + MEMBER_AT);
+    writeU64(memory, at + N_AT, n);
+    memory.set(envelope, at + DELIVER_BYTES);
+    this.#senders.push(sender);
+    this.#offsets.push(at);
+    this.#length = at + deliverBytes(envelope);
+  }
+
+  /**
+   * Ends it: its messages have the places from `first` on.
+   * @returns the batch, in memory of its own
+   */
+  seal(first: number, time: number): MessageBatch<S> {
+    return new MessageBatch(first, time, this.#memory.slice(0, this.#length), this.#senders, this.#offsets);
+  }
+
+  /** Who sent what was added; one for each message. */
+  get senders(): readonly S[] {
+    return this.#senders;
+  }
+
+  /** What another batch may be begun with, after this one was sealed. */
+  get memory(): Uint8Array {
+    return this.#memory;
+  }
+
+  #grow(length: number): void {
+    if (length <= this.#memory.length) return;
+    const larger = new Uint8Array(Math.max(length, Math.min(BATCH_BYTES, 2 * this.#memory.length)));
+    larger.set(this.#memory.subarray(0, this.#length));
+    this.#memory = larger;
+  }
+}
+
+/**
  * Consecutive messages of one room, encoded once: these bytes are stored, are sent to every client, and are
  * read back for those who catch up.
+ *
+ * Cost, for m messages of s senders: O(m) to make; O(1) for a client that sent none of them, and for one
+ * that sent k of them O(k) buffers, or a copy of the batch if k is more than a few.
  */
 export class MessageBatch<S extends Sender> {
   readonly first: number;
   readonly last: number;
   readonly time: number;
   readonly frames: Uint8Array;
-  /** Who sent each message, and where its frame begins. */
-  readonly #senders: readonly S[];
+  /** Where each message's frame begins, and who sent it. */
   readonly #offsets: readonly number[];
-  readonly #members: ReadonlyMap<S, number>;
+  readonly #senders: readonly S[];
+  /** SHA-256 of the envelopes of those who want it, as Latin-1: a string takes no memory outside the heap. */
+  readonly #hashes: (string | undefined)[] = [];
+  /** The places in the batch of each sender's messages, ascending. */
+  readonly #own = new Map<S, number[]>();
 
-  /** @param messages at least one; they get the numbers from `first` on */
-  constructor(first: number, time: number, messages: readonly PendingMessage<S>[]) {
+  /** @param frames DELIVER frames in which places and times are still to be written */
+  constructor(
+    first: number,
+    time: number,
+    frames: Uint8Array,
+    senders: readonly S[],
+    offsets: readonly number[],
+  ) {
     this.first = first;
-    this.last = first + messages.length - 1;
+    this.last = first + senders.length - 1;
     this.time = time;
-    this.frames = new Uint8Array(messages.reduce((sum, { envelope }) => sum + deliverBytes(envelope), 0));
-    const offsets: number[] = [];
-    const members = new Map<S, number>();
-    let at = 0;
-    for (const { sender, n, envelope } of messages) {
-      offsets.push(at);
-      members.set(sender, n);
-      at = this.#write(at, first + offsets.length - 1, sender, n, envelope);
-    }
-    this.#senders = messages.map(({ sender }) => sender);
+    this.frames = frames;
+    this.#senders = senders;
     this.#offsets = offsets;
-    this.#members = members;
+    for (let index = 0; index < senders.length; index += 1) {
+      const offset = offsets[index]!;
+      writeU64(frames, offset + SEQ_AT, first + index);
+      writeU64(frames, offset + TIME_AT, time);
+      const sender = senders[index]!;
+      this.#hashes.push(sender.wantsHashes ? this.#hash(index) : undefined);
+      const own = this.#own.get(sender);
+      if (own === undefined) this.#own.set(sender, [index]);
+      else own.push(index);
+    }
   }
 
-  #write(at: number, seq: number, sender: S, n: number, envelope: Uint8Array): number {
-    const { frames } = this;
-    writeU32(frames, at, DELIVER_OVERHEAD + envelope.length);
-    frames[at + LENGTH_BYTES] = FrameType.deliver;
-    writeU64(frames, at + SEQ_AT, seq);
-    writeU64(frames, at + TIME_AT, this.time);
-    frames.set(sender.memberBytes, at + MEMBER_AT);
-    writeU64(frames, at + N_AT, n);
-    frames.set(envelope, at + DELIVER_BYTES);
-    return at + DELIVER_BYTES + envelope.length;
+  /** Everyone who has a message in it. */
+  get senders(): Iterable<S> {
+    return this.#own.keys();
   }
 
-  /** Everyone who has a message in it, with the largest n of each. */
-  get senders(): ReadonlyMap<S, number> {
-    return this.#members;
+  /** The last message of one that has some. */
+  lastOf(sender: S): LastMessage {
+    const index = this.#own.get(sender)!.at(-1)!;
+    return { n: this.#n(index), hash: Buffer.from(this.#hashes[index] ?? this.#hash(index), 'latin1') };
   }
 
   /** What the log is to store. */
   forLog(room: string): Batch {
     const { first, last, time, frames } = this;
-    const lastNs = new Map([...this.#members].map(([{ member }, lastN]) => [member, lastN]));
+    // A member may have published on two connections, one after the other; the later stands behind.
+    const members = new Map<string, LastMessage>();
+    for (const sender of this.#own.keys()) {
+      const message = this.lastOf(sender);
+      const other = members.get(sender.member);
+      if (other === undefined || other.n < message.n) members.set(sender.member, message);
+    }
     return {
       room,
       first,
       last,
       time,
       frames,
-      members: [...lastNs].map(([member, lastN]) => ({ member, lastN })),
+      members: [...members].map(([member, message]) => ({ member, last: message })),
     };
   }
 
-  /** The frames from number `from` on, as `client` gets them: with an ACK for each message of its own. */
-  framesFor(client: S, from: number): Uint8Array {
+  /**
+   * The messages that `keep` says yes to, to be sealed anew for other places.
+   * @returns `undefined` if there are none
+   */
+  reopened(keep: (sender: S, n: number) => boolean): OpenBatch<S> | undefined {
+    const open = new OpenBatch<S>();
+    for (let index = 0; index < this.#senders.length; index += 1) {
+      const [sender, n] = [this.#senders[index]!, this.#n(index)];
+      if (!keep(sender, n)) continue;
+      open.add(sender, n, this.frames.subarray(this.#offsets[index]! + DELIVER_BYTES, this.#end(index)));
+    }
+    return open.length > 0 ? open : undefined;
+  }
+
+  /** Sends the frames from number `from` on as `client` gets them: with an ACK for each message of its own. */
+  send(client: S, from: number, to: Outlet): void {
     const start = from - this.first;
-    if (!this.#members.has(client)) {
-      return start === 0 ? this.frames : this.frames.subarray(this.#offsets[start]!);
+    const own = this.#own.get(client);
+    if (own === undefined) {
+      to.send(start === 0 ? this.frames : this.frames.subarray(this.#offsets[start]!));
+      return;
     }
-    return this.#withAcks(client, start);
+    if (own.length > MAX_VIEWS) to.send(this.#copyFor(client, own, start));
+    else this.#sendViews(client, own, start, to);
   }
 
-  #withAcks(client: S, start: number): Uint8Array {
-    const { frames } = this;
-    const result = new Uint8Array(this.#lengthWithAcks(client, start));
-    let at = 0;
-    /** Begin of the run of others' frames that is not yet copied. */
+  #sendViews(client: S, own: readonly number[], start: number, to: Outlet): void {
+    /** Begin of the run of others' frames that is not yet sent. */
     let run = this.#offsets[start]!;
-    for (let index = start; index < this.#offsets.length; index += 1) {
-      if (this.#senders[index] !== client) continue;
+    for (const index of own) {
+      if (index < start) continue;
       const offset = this.#offsets[index]!;
-      result.set(frames.subarray(run, offset), at);
-      at += offset - run;
+      if (offset > run) to.send(this.frames.subarray(run, offset));
+      const ack = Buffer.allocUnsafe(ackBytes(client));
+      this.#writeAck(ack, 0, index);
+      to.send(ack);
       run = this.#end(index);
-      writeAck(result, at, frames, offset);
-      at += ACK_BYTES;
     }
-    result.set(frames.subarray(run), at);
-    return result;
+    if (run < this.frames.length) to.send(this.frames.subarray(run));
   }
 
-  #lengthWithAcks(client: S, start: number): number {
-    let length = this.frames.length - this.#offsets[start]!;
-    for (let index = start; index < this.#offsets.length; index += 1) {
-      if (this.#senders[index] === client) length += ACK_BYTES - (this.#end(index) - this.#offsets[index]!);
+  #copyFor(client: S, own: readonly number[], start: number): Uint8Array {
+    const { frames } = this;
+    const bytes = ackBytes(client);
+    let length = frames.length - this.#offsets[start]!;
+    for (const index of own) {
+      if (index >= start) length += bytes - (this.#end(index) - this.#offsets[index]!);
     }
-    return length;
+    const copy = Buffer.allocUnsafe(length);
+    let at = 0;
+    let run = this.#offsets[start]!;
+    for (const index of own) {
+      if (index < start) continue;
+      const offset = this.#offsets[index]!;
+      copy.set(frames.subarray(run, offset), at);
+      at += offset - run;
+      this.#writeAck(copy, at, index);
+      at += bytes;
+      run = this.#end(index);
+    }
+    copy.set(frames.subarray(run), at);
+    return copy;
+  }
+
+  /** Writes the ACK of the message that is the batch's number `index`. */
+  #writeAck(target: Buffer, at: number, index: number): void {
+    const { frames } = this;
+    const offset = this.#offsets[index]!;
+    const hashed = this.#hashes[index];
+    target.set(hashed === undefined ? ackWithout : ackWithHash, at);
+    for (let byte = 0; byte < 8; byte += 1) target[at + SEQ_AT + byte] = frames[offset + N_AT + byte]!;
+    // seq and time stand side by side in both
+    for (let byte = 0; byte < 16; byte += 1) target[at + SEQ_AT + 8 + byte] = frames[offset + SEQ_AT + byte]!;
+    if (hashed !== undefined) target.write(hashed, at + ACK_BYTES, HASH_BYTES, 'latin1');
+  }
+
+  #hash(index: number): string {
+    const envelope = this.frames.subarray(this.#offsets[index]! + DELIVER_BYTES, this.#end(index));
+    return hash('sha256', envelope, 'latin1');
+  }
+
+  #n(index: number): number {
+    const at = this.#offsets[index]! + N_AT;
+    return readU32(this.frames, at) * 0x1_0000_0000 + readU32(this.frames, at + 4);
   }
 
   #end(index: number): number {
@@ -140,12 +280,16 @@ export class MessageBatch<S extends Sender> {
   }
 }
 
-const ackTemplate = encodeFrame({ type: 'ack', n: 1, seq: 0, time: 0 });
-
-/** Writes the ACK of the DELIVER that begins at `offset` of `frames`. */
-function writeAck(target: Uint8Array, at: number, frames: Uint8Array, offset: number): void {
-  target.set(ackTemplate.subarray(0, SEQ_AT), at);
-  target.set(frames.subarray(offset + N_AT, offset + N_AT + 8), at + SEQ_AT);
-  // seq and time stand side by side in both
-  target.set(frames.subarray(offset + SEQ_AT, offset + SEQ_AT + 16), at + SEQ_AT + 8);
+function ackBytes({ wantsHashes }: Sender): number {
+  return wantsHashes ? ACK_BYTES + HASH_BYTES : ACK_BYTES;
 }
+
+// Length and type, which all ACKs have in common.
+const ackWithout = encodeFrame({ type: 'ack', n: 1, seq: 0, time: 0 }).subarray(0, SEQ_AT);
+const ackWithHash = encodeFrame({
+  type: 'ack',
+  n: 1,
+  seq: 0,
+  time: 0,
+  hash: new Uint8Array(HASH_BYTES),
+}).subarray(0, SEQ_AT);

@@ -1,78 +1,136 @@
 import { encodeFrame, maxEnvelope } from '../protocol/frames.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
-import type { Client, ClientHost } from './client.ts';
-import { deliverBytes } from './message-batch.ts';
-import type { Room } from './room.ts';
+import type { ConnectionWriter } from './connection-writer.ts';
+import type { MemberNumber, MemberNumbers } from './member-numbers.ts';
+import { deliverBytes, type Sender } from './message-batch.ts';
 
-/** What a member publishes on one connection: takes each message once, in the order of its numbers. */
-export class Publisher {
-  readonly #client: Client;
-  readonly #room: Room;
-  readonly #host: ClientHost;
-  /** Largest n that was accepted, and that is stored. */
-  #acceptedN: number;
-  #storedN: number;
-  /** STORAGE_FULL was said: what was under way then is dropped until the client begins again. */
+const NO_HASH = new Uint8Array(32);
+
+/** Where a publisher's messages go. */
+export interface Publishing {
+  readonly numbers: MemberNumbers;
+  /** Bytes that the room keeps, and those that wait to be kept. */
+  readonly bytes: number;
+  /** Hands a message on its way to the log. */
+  accept(sender: Sender, n: number, envelope: Uint8Array): void;
+}
+
+/** The limits of the settings, in bytes; 0: none. */
+export interface PublishLimits {
+  readonly maxFrameBytes: number;
+  readonly maxRoomBytes: number;
+}
+
+/** Whom a publisher answers. */
+export interface PublisherClient {
+  readonly writer: ConnectionWriter;
+  sendError(code: 'STORAGE_FULL', text: string): void;
+}
+
+/**
+ * What a member publishes on one connection.
+ *
+ * 1. A message whose number follows what was accepted is accepted, or is refused (STORAGE_FULL) and changes nothing: what
+ *    was accepted before is still on its way.
+ * 2. A number that was accepted is a repetition, and is answered when the first is stored, or was dropped.
+ * 3. While a repetition waits, no more may be published: the room holds up its connection (`waiting`).
+ * 4. After a refusal, what leaves a hole was under way when that was said, and is dropped without an answer; otherwise it is
+ *    an error (GAP).
+ */
+export class Publisher implements Sender {
+  readonly member: string;
+  readonly memberBytes: Uint8Array;
+  readonly wantsHashes: boolean;
+  readonly #number: MemberNumber;
+  readonly #client: PublisherClient;
+  readonly #room: Publishing;
+  readonly #limits: PublishLimits;
   #refused = false;
+  #waiting = false;
+  #onAnswered: (() => void) | undefined;
 
-  /** @param lastN the largest n that is stored of this member */
-  constructor(client: Client, room: Room, host: ClientHost, lastN: number) {
+  constructor(
+    who: { readonly member: string; readonly memberBytes: Uint8Array; readonly version: number },
+    number: MemberNumber,
+    client: PublisherClient,
+    room: Publishing,
+    limits: PublishLimits,
+  ) {
+    this.member = who.member;
+    this.memberBytes = who.memberBytes;
+    this.wantsHashes = who.version >= 2;
+    this.#number = number;
     this.#client = client;
     this.#room = room;
-    this.#host = host;
-    this.#acceptedN = lastN;
-    this.#storedN = lastN;
+    this.#limits = limits;
+  }
+
+  /** Whether a repetition waits for its answer. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** Calls `work` when it no longer does. */
+  whenAnswered(work: () => void): void {
+    this.#onAnswered = work;
   }
 
   /** @throws {ProtocolError} FRAME_TOO_LARGE, GAP */
   publish(n: number, envelope: Uint8Array): void {
-    const longest = maxEnvelope(this.#host.settings.maxFrameBytes);
+    const longest = maxEnvelope(this.#limits.maxFrameBytes);
     if (envelope.length > longest) {
       throw new ProtocolError(
         'FRAME_TOO_LARGE',
         `An envelope of ${envelope.length} bytes is too large: ${longest} are allowed.`,
       );
     }
-    if (n <= this.#acceptedN) {
+    const { accepted } = this.#number;
+    if (n <= accepted) {
       this.#repeated(n);
-    } else if (n === this.#acceptedN + 1) {
+    } else if (n === accepted + 1) {
       this.#accept(n, envelope);
     } else if (!this.#refused) {
-      throw new ProtocolError('GAP', `Message ${n} came where ${this.#acceptedN + 1} was expected.`);
+      throw new ProtocolError('GAP', `Message ${n} came where ${accepted + 1} was expected.`);
     }
   }
 
-  /** Message `n`, and all before it, are stored. */
-  stored(n: number): void {
-    this.#storedN = n;
-  }
-
-  /** What is not stored will not be, for want of space; the client is told once. */
+  /** Says that what is not stored will not be, for want of space. */
   refuse(text: string): void {
-    this.#acceptedN = this.#storedN;
-    if (!this.#refused) this.#client.sendError('STORAGE_FULL', text);
     this.#refused = true;
+    this.#client.sendError('STORAGE_FULL', text);
   }
 
   #accept(n: number, envelope: Uint8Array): void {
-    const { settings, committer } = this.#host;
-    const room = this.#room;
-    this.#refused = false;
-    const size = room.bytes + room.pendingBytes + deliverBytes(envelope);
-    if (settings.maxRoomBytes > 0 && size > settings.maxRoomBytes) {
-      this.refuse(`This room has reached its limit of ${settings.maxRoomBytes} bytes.`);
+    const { maxRoomBytes } = this.#limits;
+    if (maxRoomBytes > 0 && this.#room.bytes + deliverBytes(envelope) > maxRoomBytes) {
+      this.refuse(`This room has reached its limit of ${maxRoomBytes} bytes.`);
       return;
     }
-    this.#acceptedN = n;
-    committer.accept(room, { sender: this.#client, n, envelope });
+    this.#refused = false;
+    this.#room.accept(this, n, envelope);
   }
 
-  /** Says "had it" to a repetition, but not before the first one is stored. */
   #repeated(n: number): void {
-    const answer = () => {
-      if (n <= this.#storedN) this.#client.writer.send(encodeFrame({ type: 'ack', n, seq: 0, time: 0 }));
-    };
-    if (n <= this.#storedN) answer();
-    else void this.#host.committer.settled().then(answer);
+    if (n <= this.#number.stored.n) {
+      this.#answer(n);
+      return;
+    }
+    this.#waiting = true;
+    this.#room.numbers.whenStored(this.member, n, () => {
+      this.#waiting = false;
+      // If it was dropped instead, that was said.
+      if (n <= this.#number.stored.n) this.#answer(n);
+      const onAnswered = this.#onAnswered;
+      this.#onAnswered = undefined;
+      onAnswered?.();
+    });
+  }
+
+  /** "Had it before". */
+  #answer(n: number): void {
+    const { stored } = this.#number;
+    const hash = n === stored.n ? stored.hash : NO_HASH;
+    const ack = { type: 'ack', n, seq: 0, time: 0 } as const;
+    this.#client.writer.send(encodeFrame(this.wantsHashes ? { ...ack, hash } : ack));
   }
 }

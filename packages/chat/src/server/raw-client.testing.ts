@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
-import { encodeFrame, type Frame, PROTOCOL_VERSION } from '../protocol/frames.ts';
+import { encodeFrame, type Frame } from '../protocol/frames.ts';
 import { protocolErrorCode } from '../protocol/protocol-error.ts';
 import { createStatement, joinStatement } from '../protocol/signed.ts';
 import { roomIdOf } from './access.ts';
@@ -34,6 +34,8 @@ export class RawClient implements AsyncDisposable {
   #ended = false;
   #failure: unknown;
   challenge: Uint8Array = new Uint8Array(32);
+  /** The version that it speaks. */
+  version = 1;
   n = 0;
 
   constructor(stream: Duplex) {
@@ -65,7 +67,7 @@ export class RawClient implements AsyncDisposable {
     const statement = createStatement(this.challenge, roomIdOf(access.publicKey));
     this.send({
       type: 'create',
-      version: PROTOCOL_VERSION,
+      version: this.version,
       accessKey: access.publicKey,
       accessSignature: sign(null, statement, access.privateKey),
     });
@@ -76,12 +78,13 @@ export class RawClient implements AsyncDisposable {
     const statement = joinStatement(this.challenge, roomIdOf(access.publicKey), member.publicKey);
     this.send({
       type: 'join',
-      version: PROTOCOL_VERSION,
+      version: this.version,
       accessKey: access.publicKey,
       accessSignature: sign(null, statement, access.privateKey),
       member: member.publicKey,
       memberSignature: sign(null, statement, member.privateKey),
       since,
+      ...(this.version >= 2 && { capabilities: [] }),
       ...changes,
     });
   }
@@ -105,7 +108,7 @@ export class RawClient implements AsyncDisposable {
 
   /** The next frame, which must be of this type; presence and keep-alive are passed over unless asked for. */
   async next<T extends Frame['type']>(type: T): Promise<FrameOf<T>> {
-    const passed = ['present', 'presence', 'ping'].filter((other) => other !== type);
+    const passed = ['present', 'presence', 'count', 'ping'].filter((other) => other !== type);
     for (;;) {
       const frame = await this.nextOfAny();
       if (frame !== undefined && passed.includes(frame.type)) continue;

@@ -1,234 +1,235 @@
-import type { Clock } from '../clock.ts';
-import type { MessageLog } from '../log/message-log.ts';
-import type { Client } from './client.ts';
-import type { Counters } from './counters.ts';
-import type { MessageBatch, PendingMessage } from './message-batch.ts';
+import type { Batch, MessageLog } from '../log/message-log.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import { Delivery, type DeliveryParts } from './delivery.ts';
+import { type MemberNumber, MemberNumbers } from './member-numbers.ts';
+import type { Sender } from './message-batch.ts';
 import { Presence } from './presence.ts';
+import type { PublishLimits } from './publisher.ts';
+import { RoomWriter, type RoomWriterEvents, type RoomWriterParts } from './room-writer.ts';
+import { type Joined, Seat, type SeatClient, type SeatRoom, type Who } from './seat.ts';
+import type { StoredBatch } from './stored-batch.ts';
 
-/**
- * What is kept in memory for clients that are a little behind, of one room and of all; who is further behind
- * reads the log.
- */
-const TAIL_BYTES = 4 * 1024 * 1024;
-const ALL_TAILS_BYTES = 64 * 1024 * 1024;
-/** What is read from the log at once for one client. */
-const READ_BYTES = 256 * 1024;
-/** How long publishers wait, after a batch, for a majority that has not taken it. */
-const CROWD_MS = 100;
+/** How often the log is asked again for a state that messages have overtaken. */
+const REFRESH_TRIES = 3;
 
-/** What the tails of all rooms take together. */
-export interface Tails {
-  bytes: number;
+export interface RoomParts extends RoomWriterParts, DeliveryParts {
+  readonly limits: PublishLimits;
+  readonly presenceDelayMs: number;
+}
+
+/** Whom a room tells about itself. All calls are synchronous: what is true when they are made is true when they are heard. */
+export interface RoomEvents {
+  /** Nothing of it waits to be stored any more. */
+  settled(room: Room): void;
+  /** Nobody is in it, and nothing waits: it may be forgotten. */
+  unused(room: Room): void;
+  /** It has failed: it must be forgotten at once. */
+  failed(room: Room, error: unknown): void;
 }
 
 /**
- * A room in which somebody is. Every client is a cursor in the room's messages: it is given what follows
- * as fast as its connection takes it, from memory if it is close to the head, from the log if not. So
- * nothing queues up for a slow client, and nobody waits for it.
+ * A room in which somebody is, or wants to be.
+ *
+ * 1. It is opened from the log when it is made. Seats may be taken from then on; what is wrong with the room is told to all of them.
+ * 2. A member has one seat: who takes another ends the connection that has the older one.
+ * 3. It ends once, by `close` when it is unused, or by failing: then every connection in it is ended, and no other.
+ *    It is never opened again; the next who comes gets another `Room`.
+ * 4. `head`, `first` and `bytes` are written here alone: from the log when it is opened, by what its writer brings, and by
+ *    `refresh` if the log speaks of the same head.
+ *
+ * Its parts know each other through it alone: `RoomWriter` (to the log), `MemberNumbers` (who has said how much), `Delivery` (to
+ * the clients), `Presence`.
  */
-export class Room {
+export class Room implements SeatRoom {
   /** Hex of the room id. */
   readonly id: string;
-  readonly idBytes: Uint8Array;
-  /** Last sequence number that is stored. */
-  head: number;
-  /** Smallest sequence number that is kept. */
-  first: number;
-  /** Bytes that are stored. */
-  bytes: number;
-  /** Messages that were accepted and wait for the log. */
-  pending: PendingMessage<Client>[] = [];
-  pendingBytes = 0;
-  /** Connections of members, joined or about to; one for each member. */
-  readonly members = new Map<string, Client>();
-  /** Clients that are given messages. */
-  readonly #clients = new Set<Client>();
+  readonly limits: PublishLimits;
+  readonly numbers = new MemberNumbers();
   readonly presence: Presence;
   readonly #log: MessageLog;
-  readonly #counters: Counters;
-  readonly #clock: Clock;
-  readonly #tails: Tails;
-  #tail: MessageBatch<Client>[] = [];
-  #tailBytes = 0;
-  /** How many clients have not been given all that there is; how many of them once had. */
-  #behind = 0;
-  #lagging = 0;
-  #crowdTimer: Disposable | undefined;
-  #onCalm: (() => void)[] = [];
+  readonly #parts: RoomParts;
+  readonly #events: RoomEvents;
+  readonly #seats = new Map<string, Seat>();
+  /** Resolves when it is open, or has failed. */
+  readonly #opened: Promise<void>;
+  #delivery: Delivery<Sender> | undefined;
+  #writer: RoomWriter<Sender> | undefined;
+  /** Last sequence number that is stored, the smallest that is kept, and the bytes of what is kept. */
+  #head = 0;
+  #first = 1;
+  #stored = 0;
+  #closed = false;
+  #failure: unknown;
 
-  constructor(
-    id: string,
-    state: { head: number; first: number; bytes: number },
-    parts: { log: MessageLog; counters: Counters; clock: Clock; presenceDelayMs: number; tails: Tails },
-  ) {
+  constructor(id: string, parts: RoomParts, events: RoomEvents) {
     this.id = id;
-    this.idBytes = Buffer.from(id, 'hex');
-    this.head = state.head;
-    this.first = state.first;
-    this.bytes = state.bytes;
+    this.limits = parts.limits;
+    this.presence = new Presence(parts.clock, parts.presenceDelayMs);
     this.#log = parts.log;
-    this.#counters = parts.counters;
-    this.#clock = parts.clock;
-    this.#tails = parts.tails;
-    this.presence = new Presence(this.#clients, parts.clock, parts.presenceDelayMs);
+    this.#parts = parts;
+    this.#events = events;
+    this.#opened = this.#open();
   }
 
-  /** Whether nobody is here and nothing waits to be stored, so that the room may be forgotten. */
-  get unused(): boolean {
-    return this.members.size === 0 && this.pending.length === 0;
+  /** Whether nothing waits to be stored. */
+  get settled(): boolean {
+    return this.#writer === undefined || this.#writer.idle;
   }
 
-  /** Whether most clients have not yet taken what was said last: who publishes should wait a little. */
-  get crowded(): boolean {
-    return this.#crowdTimer !== undefined;
+  /** Bytes that it keeps, and those that wait to be kept. */
+  get bytes(): number {
+    return this.#stored + (this.#writer?.bytes ?? 0);
   }
 
-  /** Calls `work` when the room is no longer crowded, or has been for long enough. */
-  whenCalm(work: () => void): void {
-    this.#onCalm.push(work);
+  get delivery(): Delivery<Sender> {
+    return this.#delivery!;
   }
 
-  /** Makes a connection its member's only one; an older one is hung up. */
-  claim(client: Client): void {
-    const older = this.members.get(client.member);
-    this.members.set(client.member, client);
-    older?.end('REPLACED', 'The same member has joined by another connection.');
+  /** Takes a seat for a connection, the only one of its member from now on. */
+  enter(who: Who, client: SeatClient): Seat {
+    const older = this.#seats.get(who.member);
+    const seat = new Seat(this, who, client);
+    this.#seats.set(who.member, seat);
+    older?.client.replaced();
+    return seat;
   }
 
-  /** Begins to give messages to a client, from its cursor on. */
-  enter(client: Client): void {
-    this.#clients.add(client);
-    client.behind = true;
-    this.#behind += 1;
-    this.presence.came(client.member);
-    this.#give(client);
+  /** Looks whether the log has answered in time. Called every second or so. */
+  tick(now: number): void {
+    this.#writer?.tick(now);
+    this.#delivery?.tick(now);
   }
 
-  leave(client: Client): void {
-    if (this.members.get(client.member) === client) {
-      this.members.delete(client.member);
-      this.presence.left(client.member);
+  /** Asks the log what is kept, after old messages were deleted. Rejects with LogError. */
+  async refresh(): Promise<void> {
+    for (let tries = 0; tries < REFRESH_TRIES; tries += 1) {
+      const state = await this.#parts.questions.ask(() => this.#log.roomState(this.id));
+      if (state === undefined || this.#closed) return;
+      // Of another head it says nothing certain about what came since.
+      if (state.head !== this.#head) continue;
+      this.#first = state.first;
+      this.#stored = state.bytes;
+      return;
     }
-    if (this.#clients.delete(client)) this.#setBehind(client, false);
-    this.#trimTail();
   }
 
-  /** Takes a batch that is in the log now. */
-  stored(batch: MessageBatch<Client>): void {
-    this.head = batch.last;
-    this.bytes += batch.frames.length;
-    this.#tail.push(batch);
-    this.#tailBytes += batch.frames.length;
-    this.#tails.bytes += batch.frames.length;
-    this.#counters.messagesIn += batch.last - batch.first + 1;
-    for (const [sender, n] of batch.senders) sender.stored(n);
+  /** Ends it. Nobody may be in it. */
+  close(): void {
+    this.#closed = true;
+    this.#writer?.close();
+    this.#delivery?.close();
+    this.presence.close();
   }
 
-  /** Gives everybody who is ready for it what was stored. */
-  giveAll(): void {
-    for (const client of this.#clients) this.#give(client);
-    this.#trimTail();
-    if (this.#lagging * 2 > this.#clients.size) this.#waitForCrowd();
-  }
+  // What its seats need
 
-  /** Notes what is left after old messages were deleted. */
-  pruned({ first, bytes }: { first: number; bytes: number }): void {
-    this.first = first;
-    this.bytes = bytes;
-  }
-
-  /** Goes on with a client whose connection takes more again. */
-  drained(client: Client): void {
-    this.#give(client);
-    this.#trimTail();
-  }
-
-  /** Gives a client what it can take of what it has not yet got. */
-  #give(client: Client): void {
-    if (client.reading) return;
-    while (client.cursor < this.head && !client.writer.congested) {
-      const batch = this.#inTail(client.cursor + 1);
-      if (batch === undefined) {
-        this.#setBehind(client, true);
-        void this.#readLog(client);
-        return;
-      }
-      client.writer.send(batch.framesFor(client, client.cursor + 1));
-      this.#advance(client, batch.last);
+  async ready(member: string, number: MemberNumber): Promise<Joined> {
+    await this.#opened;
+    this.#check();
+    // What an older connection of the member published may still be on its way.
+    if (number.accepted > number.stored.n) {
+      await new Promise<void>((resolve) => this.numbers.whenSettled(member, resolve));
+      this.#check();
     }
-    this.#setBehind(client, client.cursor < this.head);
-    if (!client.behind) client.caughtUp();
+    const last = await this.#parts.questions.ask(() => this.#log.lastOf(this.id, member));
+    this.#check();
+    // The larger counts: the log may have brought one since it was asked.
+    this.numbers.stored(member, last);
+    const { n, hash } = number.stored;
+    return { head: this.#head, first: this.#first, lastN: n, lastHash: hash };
   }
 
-  #advance(client: Client, last: number): void {
-    this.#counters.messagesOut += last - client.cursor;
-    client.cursor = last;
+  placeFor(since: number): number {
+    return Math.min(Math.max(since, this.#first - 1), this.#head);
   }
 
-  async #readLog(client: Client): Promise<void> {
-    client.reading = true;
-    this.#counters.catchUps += 1;
+  accept(sender: Sender, n: number, envelope: Uint8Array): void {
+    if (this.#writer === undefined || this.#closed) return;
+    this.numbers.accept(sender.member, n);
+    this.#writer.accept(sender, n, envelope);
+  }
+
+  left(seat: Seat): boolean {
+    const { member } = seat;
+    const current = this.#seats.get(member) === seat;
+    if (current) this.#seats.delete(member);
+    this.#forgetIfUnused();
+    return !current;
+  }
+
+  // Opening, and what its writer tells
+
+  async #open(): Promise<void> {
     try {
-      const chunk = await this.#log.read(this.id, client.cursor, READ_BYTES);
-      client.reading = false;
-      if (!this.#clients.has(client)) return;
-      if (chunk === undefined) {
-        client.cursor = this.head;
-      } else {
-        client.writer.send(chunk.frames);
-        this.#counters.messagesOut += chunk.last - chunk.first + 1;
-        client.cursor = chunk.last;
+      const state = await this.#parts.questions.ask(() => this.#log.roomState(this.id));
+      if (this.#closed) return;
+      if (state === undefined) {
+        throw new ProtocolError('NO_SUCH_ROOM', 'This server has no such room. Is it the right server?');
       }
-      this.#give(client);
+      this.#head = state.head;
+      this.#first = state.first;
+      this.#stored = state.bytes;
+      this.#delivery = new Delivery(this.id, state.head, this.#parts);
+      this.#writer = new RoomWriter(this.id, state.head, this.#parts, this.#writerEvents());
+      if (this.#closed) this.#writer.close();
     } catch (error) {
-      client.reading = false;
-      client.failed(error);
+      this.#fail(error);
     }
   }
 
-  /** The batch of the tail that has message `seq` in it. */
-  #inTail(seq: number): MessageBatch<Client> | undefined {
-    const tail = this.#tail;
-    for (let index = tail.length - 1; index >= 0; index -= 1) {
-      const batch = tail[index]!;
-      if (batch.first <= seq) return batch.last >= seq ? batch : undefined;
+  #writerEvents(): RoomWriterEvents<Sender> {
+    return {
+      stored: (batch, members) => this.#storedBatch(batch, members),
+      give: () => this.#give(),
+      full: (senders) => this.#full(senders),
+      failed: (error) => this.#fail(error),
+      has: (sender, n) => this.numbers.has(sender.member, n),
+    };
+  }
+
+  #storedBatch(batch: StoredBatch<Sender>, members: Batch['members']): void {
+    this.#head = batch.last;
+    this.#stored += batch.frames.length;
+    this.#parts.counters.messagesIn += batch.last - batch.first + 1;
+    for (const { member, last } of members) this.numbers.stored(member, last);
+    this.#delivery?.stored(batch);
+  }
+
+  #give(): void {
+    this.#delivery?.giveAll();
+    this.numbers.tell();
+    if (!this.settled) return;
+    this.#events.settled(this);
+    this.#forgetIfUnused();
+  }
+
+  #full(senders: ReadonlySet<Sender>): void {
+    this.numbers.dropped();
+    for (const seat of this.#seats.values()) {
+      if (senders.has(seat.sender)) seat.refuse('The server has no more room for messages.');
     }
-    return undefined;
   }
 
-  /** Keeps of the tail what somebody may still need and what there is room for. */
-  #trimTail(): void {
-    let drop = this.#behind === 0 ? this.#tail.length : 0;
-    let bytes = this.#tail.slice(drop).reduce((sum, { frames }) => sum + frames.length, 0);
-    const others = this.#tails.bytes - this.#tailBytes;
-    while (bytes > TAIL_BYTES || (bytes > 0 && others + bytes > ALL_TAILS_BYTES)) {
-      bytes -= this.#tail[drop]!.frames.length;
-      drop += 1;
-    }
-    if (drop > 0) this.#tail.splice(0, drop);
-    this.#tails.bytes = others + bytes;
-    this.#tailBytes = bytes;
+  #fail(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#failure = error;
+    this.#events.failed(this, error);
+    for (const seat of this.#seats.values()) seat.client.failed(error);
+    this.numbers.dropped();
+    this.numbers.tell();
+    this.close();
+    this.#events.settled(this);
   }
 
-  #setBehind(client: Client, behind: boolean): void {
-    if (client.behind === behind) return;
-    client.behind = behind;
-    this.#behind += behind ? 1 : -1;
-    if (client.live) this.#lagging += behind ? 1 : -1;
-    if (this.#lagging * 2 <= this.#clients.size) this.#calm();
+  #forgetIfUnused(): void {
+    if (this.#closed || this.#seats.size > 0 || !this.settled) return;
+    this.#events.unused(this);
   }
 
-  #waitForCrowd(): void {
-    this.#crowdTimer?.[Symbol.dispose]();
-    this.#crowdTimer = this.#clock.after(CROWD_MS, () => this.#calm());
-  }
-
-  #calm(): void {
-    if (this.#crowdTimer === undefined) return;
-    this.#crowdTimer[Symbol.dispose]();
-    this.#crowdTimer = undefined;
-    const waiting = this.#onCalm;
-    this.#onCalm = [];
-    for (const work of waiting) work();
+  #check(): void {
+    if (!this.#closed) return;
+    if (this.#failure !== undefined) throw this.#failure;
+    throw new ProtocolError('SERVER_FAILURE', 'The room was left while it was being joined.');
   }
 }

@@ -8,6 +8,10 @@ export type ServerErrorCode =
   | 'SERVER_ADDRESS_UNAVAILABLE'
   /** Any other reason why an address cannot be listened at. */
   | 'SERVER_LISTEN_FAILED'
+  /** No server runs in that data directory, or it is not ours to ask. */
+  | 'SERVER_NOT_RUNNING'
+  /** The running server could not do what it was asked to by its control socket. */
+  | 'SERVER_CONTROL_FAILED'
   | 'SERVER_INVALID_CERTIFICATE'
   | 'SERVER_INVALID_SETTING';
 

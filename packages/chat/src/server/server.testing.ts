@@ -3,7 +3,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { LogError, type LogErrorCode } from '../log/log-error.ts';
 import { MemoryLog } from '../log/memory-log.ts';
-import type { Batch } from '../log/message-log.ts';
+import type { Appended, Batch, LastMessage, LogChunk, RoomState } from '../log/message-log.ts';
 import { ChatServer, type ServerParts } from './chat-server.ts';
 import { type KeyPair, newKeyPair, RawClient } from './raw-client.testing.ts';
 import type { Address, ServerSettingsInput } from './settings.ts';
@@ -29,8 +29,10 @@ export async function joined(
   access: KeyPair,
   member: KeyPair = newKeyPair(),
   since = 0,
+  version = 1,
 ): Promise<RawClient> {
   const client = await RawClient.connect(addressOf(server));
+  client.version = version;
   client.create(access);
   await client.next('created');
   await client.join(access, member, since);
@@ -38,8 +40,13 @@ export async function joined(
 }
 
 /** The same, of a room in which nothing is to be caught up with. */
-export async function live(server: ChatServer, access: KeyPair, member?: KeyPair): Promise<RawClient> {
-  const client = await joined(server, access, member);
+export async function live(
+  server: ChatServer,
+  access: KeyPair,
+  member?: KeyPair,
+  version = 1,
+): Promise<RawClient> {
+  const client = await joined(server, access, member, 0, version);
   await client.next('live');
   return client;
 }
@@ -48,6 +55,9 @@ export async function live(server: ChatServer, access: KeyPair, member?: KeyPair
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
+
+/** The machine's clock, of which all waiting takes a millisecond. */
+export const hastyClock: Clock = { ...systemClock, after: (_ms, work) => systemClock.after(1, work) };
 
 /** A clock that stands still until it is turned. */
 export class ManualClock implements Clock {
@@ -91,28 +101,80 @@ export class ManualClock implements Clock {
   }
 }
 
-/** A log whose appends wait while it is held, and fail while it is set to. */
+type Question = 'append' | 'createRoom' | 'roomState' | 'lastOf' | 'read' | 'close';
+
+/** A log that can be held up: appends wait while it is held, fail while it is set to, and what is silent never answers. */
 export class GatedLog extends MemoryLog {
   readonly appended: Batch[] = [];
+  readonly silent = new Set<Question>();
+  /** How often each was asked. */
+  readonly asked: Record<Question, number> = {
+    append: 0,
+    createRoom: 0,
+    roomState: 0,
+    lastOf: 0,
+    read: 0,
+    close: 0,
+  };
   failing: LogErrorCode | undefined;
-  waiting = 0;
-  #gate: PromiseWithResolvers<void> | undefined;
+  #held = false;
+  #waiting: (() => void)[] = [];
+
+  /** Appends that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
 
   hold(): void {
-    this.#gate = Promise.withResolvers();
+    this.#held = true;
+  }
+
+  /** Lets the append that waits longest go on. */
+  step(): void {
+    this.#waiting.shift()?.();
   }
 
   release(): void {
-    this.#gate?.resolve();
-    this.#gate = undefined;
+    this.#held = false;
+    while (this.#waiting.length > 0) this.step();
   }
 
-  override async append(batches: readonly Batch[]): Promise<void> {
-    this.waiting += 1;
-    await this.#gate?.promise;
-    this.waiting -= 1;
+  override async append(batch: Batch): Promise<Appended> {
+    await this.#answers('append');
+    if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.failing !== undefined) throw new LogError(this.failing, 'made to fail');
-    await super.append(batches);
-    this.appended.push(...batches);
+    const appended = await super.append(batch);
+    if (appended.stored) this.appended.push(batch);
+    return appended;
+  }
+
+  override async createRoom(room: string, creator: string, now: number): Promise<void> {
+    await this.#answers('createRoom');
+    await super.createRoom(room, creator, now);
+  }
+
+  override async roomState(room: string): Promise<RoomState | undefined> {
+    await this.#answers('roomState');
+    return await super.roomState(room);
+  }
+
+  override async lastOf(room: string, member: string): Promise<LastMessage> {
+    await this.#answers('lastOf');
+    return await super.lastOf(room, member);
+  }
+
+  override async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
+    await this.#answers('read');
+    return await super.read(room, after, maxBytes);
+  }
+
+  override async close(): Promise<void> {
+    await this.#answers('close');
+    await super.close();
+  }
+
+  async #answers(question: Question): Promise<void> {
+    this.asked[question] += 1;
+    if (this.silent.has(question)) await new Promise<never>(() => undefined);
   }
 }

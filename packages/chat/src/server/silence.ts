@@ -1,13 +1,11 @@
 import type { ServerSettings } from './settings.ts';
 
 /** What to do about a client that has been silent. */
-export type Verdict =
-  | { readonly act: 'nothing' | 'ping' | 'abandon' }
-  | { readonly act: 'end'; readonly text: string };
+export type Verdict = { readonly act: 'nothing' | 'ping' } | { readonly act: 'end'; readonly text: string };
 
 const nothing: Verdict = { act: 'nothing' };
 
-/** Keeps account of when a client was last heard, and judges by the time-outs of the settings. */
+/** Keeps account of when a client was last heard, and judges by the time-outs of the settings. Times are monotonic. */
 export class Silence {
   readonly #settings: ServerSettings;
   readonly #openedAt: number;
@@ -22,10 +20,21 @@ export class Silence {
     this.#heardAt = now;
   }
 
-  /** Something came, or we are the ones who do not listen. */
+  /** Milliseconds since it connected. */
+  age(now: number): number {
+    return now - this.#openedAt;
+  }
+
+  /** Something came, or was taken. */
   heard(now: number): void {
     this.#heardAt = now;
     this.#pinged = false;
+  }
+
+  /** We are the ones who do not listen: neither silence nor an unfinished frame is its doing. */
+  excused(now: number): void {
+    this.heard(now);
+    if (this.#frameBegunAt !== undefined) this.#frameBegunAt = now;
   }
 
   /** A frame has come to its end. */
@@ -39,13 +48,13 @@ export class Silence {
     else this.#frameBegunAt ??= this.#heardAt;
   }
 
-  /** @param stuckSince since when the connection has taken nothing of what was written */
-  judge(now: number, joined: boolean, stuckSince: number | undefined): Verdict {
-    const { helloTimeoutMs, idleTimeoutMs, writeTimeoutMs } = this.#settings;
-    if (stuckSince !== undefined) return now - stuckSince >= writeTimeoutMs ? { act: 'abandon' } : nothing;
-    if (!joined && now - this.#openedAt >= helloTimeoutMs) {
+  /** @param writing whether the connection has yet to take what was written: it is not asked for more then */
+  judge(now: number, joined: boolean, writing: boolean): Verdict {
+    const { helloTimeoutMs, idleTimeoutMs } = this.#settings;
+    if (!joined && this.age(now) >= helloTimeoutMs) {
       return { act: 'end', text: `Nobody joined within ${helloTimeoutMs} ms.` };
     }
+    if (writing) return nothing;
     if (this.#frameBegunAt !== undefined && now - this.#frameBegunAt >= helloTimeoutMs) {
       return { act: 'end', text: `A frame was begun and not finished within ${helloTimeoutMs} ms.` };
     }

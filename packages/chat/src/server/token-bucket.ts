@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#perSecond = perSecond;
     this.#burst = burst * 1000;
     this.#tokens = this.#burst;
-    this.#filledAt = clock.now();
+    this.#filledAt = Math.floor(clock.monotonic());
   }
 
   take(tokens: number): void {
@@ -28,10 +28,8 @@ export class TokenBucket {
   /** Milliseconds until the bucket is no longer overdrawn; 0 if it is not. */
   delay(): number {
     if (this.#tokens >= 0) return 0;
-    const now = this.#clock.now();
-    // A clock that was set back must not take tokens away.
-    const passed = Math.max(0, now - this.#filledAt);
-    this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perSecond);
+    const now = Math.floor(this.#clock.monotonic());
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perSecond);
     this.#filledAt = now;
     return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perSecond);
   }

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { encodeFrame } from '../protocol/frames.ts';
+import { newCertificate } from './certificate.testing.ts';
 import { type KeyPair, newKeyPair, RawClient, text } from './raw-client.testing.ts';
 import { addressOf, live, startServer } from './server.testing.ts';
 import { mayConnect } from './web-socket.ts';
@@ -67,12 +64,20 @@ describe('WebSocket', () => {
   test('is closed for text messages, for messages too large, and when the server stops', async () => {
     const server = await startServer(withHttp);
     const url = `ws://127.0.0.1:${server.addresses.http[0]!.port}/ws`;
-    for (const [message, code] of [
-      ['text', 1003],
-      [Buffer.alloc(server.settings.maxFrameBytes + 5), 1009],
+    const tooLarge = Buffer.alloc(server.settings.maxFrameBytes + 5);
+    for (const [message, inRoom, code] of [
+      ['text', false, 1003],
+      // Nobody waits for the closing handshake of somebody who is in no room.
+      [tooLarge, false, 1006],
+      [tooLarge, true, 1009],
     ] as const) {
-      const socket = new WebSocket(url);
-      await once(socket, 'open');
+      const { socket, client: hostile } = await open(url);
+      await hostile.welcomed();
+      if (inRoom) {
+        hostile.create(room);
+        await hostile.next('created');
+        await hostile.join(room, newKeyPair());
+      }
       socket.send(message);
       assert.equal((await once(socket, 'close'))[0], code);
     }
@@ -130,13 +135,7 @@ describe('HTTP', () => {
 });
 
 describe('TLS', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'skytale-tls-'));
-  after(() => rmSync(directory, { recursive: true }));
-  const [keyPath, certPath] = [join(directory, 'key'), join(directory, 'cert')];
-  const command =
-    'req -x509 -newkey ed25519 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost';
-  execFileSync('openssl', [...command.split(' '), '-keyout', keyPath, '-out', certPath], { stdio: 'ignore' });
-  const tls = { key: readFileSync(keyPath, 'utf8'), cert: readFileSync(certPath, 'utf8') };
+  const tls = newCertificate();
   const trust = { ca: tls.cert, servername: 'localhost' };
 
   test('carries the same as TCP, as does WebSocket over it', async () => {

@@ -2,13 +2,14 @@
  * AF_ALG, the sockets by which programs reach the ciphers of Linux's own (Documentation/crypto/userspace-if.rst),
  * and all FFI that they take.
  *
- * SAFETY, for all of it: structs and data whose addresses are in another struct (iovec, msghdr) are held in
- * variables until the synchronous call returned; the kernel keeps none of them. An iovec has the length of the view
+ * SAFETY, for all of it: data whose addresses are in a struct (iovec, msghdr) are held by `withAddresses` until the
+ * synchronous call returned; the kernel keeps none of them. An iovec has the length of the view
  * that it was made of, so that the kernel reads and writes inside views only.
  */
 import koffi from 'koffi';
 import { Descriptor } from './descriptor.ts';
 import { SystemError } from './system-error.ts';
+import { withAddresses } from './view-address.ts';
 
 const AF_ALG = 38;
 const SOCK_SEQPACKET = 5;
@@ -126,12 +127,12 @@ export class AlgOperation implements Disposable {
    */
   send(data: readonly Uint8Array[], more: boolean, control?: Control): void {
     const messages = control === undefined ? nothing : controlMessages(control);
-    const header = {
-      ...messageOf(data),
-      msg_control: addressOf(messages),
-      msg_controllen: messages.length,
-    };
-    const sent = check('sendmsg', sendmsg(this.#descriptor.number, header, more ? MSG_MORE : 0));
+    const { number } = this.#descriptor;
+    const result = withAddresses((addressOf) => {
+      const control = { msg_control: addressOf(messages), msg_controllen: messages.length };
+      return sendmsg(number, { ...messageOf(data, addressOf), ...control }, more ? MSG_MORE : 0);
+    });
+    const sent = check('sendmsg', result);
     const wanted = byteLength(data);
     // All of it or nothing, for data that fit the socket's buffer.
     if (sent !== wanted) throw new Error(`sendmsg took ${sent} of ${wanted} bytes`);
@@ -139,7 +140,9 @@ export class AlgOperation implements Disposable {
 
   /** Carries the operation out. @returns bytes written @throws {SystemError} EBADMSG if a tag does not match */
   receive(into: readonly Uint8Array[]): number {
-    return check('recvmsg', recvmsg(this.#descriptor.number, messageOf(into), 0));
+    const { number } = this.#descriptor;
+    const result = withAddresses((addressOf) => recvmsg(number, messageOf(into, addressOf), 0));
+    return check('recvmsg', result);
   }
 
   [Symbol.dispose](): void {
@@ -149,7 +152,7 @@ export class AlgOperation implements Disposable {
 
 const nothing = new Uint8Array(0);
 
-function messageOf(data: readonly Uint8Array[]) {
+function messageOf(data: readonly Uint8Array[], addressOf: (view: Uint8Array) => number) {
   return {
     ...{ msg_name: 0, msg_namelen: 0, msg_control: 0, msg_controllen: 0, msg_flags: 0 },
     msg_iov: data.map((view) => ({ iov_base: addressOf(view), iov_len: view.length })),
@@ -183,14 +186,6 @@ function message(type: number, ...payload: Uint8Array[]): Uint8Array {
 
 function word(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer);
-}
-
-/**
- * Where a view begins; NULL if it has no bytes.
- * SAFETY: to ask for `buffer` takes a small array off V8's moving heap, for good.
- */
-function addressOf(view: Uint8Array): number {
-  return view.buffer.byteLength === 0 || view.length === 0 ? 0 : Number(koffi.address(view));
 }
 
 function check(what: string, result: number): number {

@@ -42,7 +42,7 @@ export class AfAlgEngine implements Engine {
     if (this.#offered.size > 0) return;
     throw new CryptoError(
       'CRYPTO_UNAVAILABLE',
-      'AF_ALG has none of the algorithms: load the modules algif_skcipher, algif_hash, algif_aead',
+      'AF_ALG has none of the algorithms here; openssl has them all, in this process',
     );
   }
 

@@ -15,6 +15,7 @@ import koffi, { type TypeObject } from 'koffi';
 import { CryptoError } from '../crypto-error.ts';
 import { Descriptor } from './descriptor.ts';
 import { SystemError } from './system-error.ts';
+import { withAddresses } from './view-address.ts';
 
 const address = 'uintptr_t';
 const SessionOp = koffi.struct({
@@ -122,12 +123,14 @@ export class CryptoFile implements Disposable {
   /** @throws {SystemError} EINVAL if the device does not have the algorithm, or not with such a key */
   createSession(session: SessionRequest): number {
     const { cipher = 0, key = nothing, mac = 0, macKey = nothing } = session;
-    const fields = {
-      ...{ cipher, mac, ses: 0 },
-      ...{ keylen: key.length, key: addressOf(key), mackeylen: macKey.length, mackey: addressOf(macKey) },
-    };
-    CIOCGSESSION(this, fields);
-    return fields.ses;
+    return withAddresses((addressOf) => {
+      const fields = {
+        ...{ cipher, mac, ses: 0 },
+        ...{ keylen: key.length, key: addressOf(key), mackeylen: macKey.length, mackey: addressOf(macKey) },
+      };
+      CIOCGSESSION(this, fields);
+      return fields.ses;
+    });
   }
 
   endSession(session: number): void {
@@ -137,10 +140,12 @@ export class CryptoFile implements Disposable {
   /** A cipher's operation, or a part of a digest. @throws {SystemError} */
   crypt(session: number, options: CryptOptions): void {
     const { op = operation.encrypt, flags = 0, source = nothing, destination = nothing } = options;
-    CIOCCRYPT(this, {
-      ...{ ses: session, op, flags, len: source.length },
-      ...{ src: addressOf(source), dst: addressOf(destination) },
-      ...{ mac: addressOf(options.mac ?? nothing), iv: addressOf(options.iv ?? nothing) },
+    withAddresses((addressOf) => {
+      CIOCCRYPT(this, {
+        ...{ ses: session, op, flags, len: source.length },
+        ...{ src: addressOf(source), dst: addressOf(destination) },
+        ...{ mac: addressOf(options.mac ?? nothing), iv: addressOf(options.iv ?? nothing) },
+      });
     });
   }
 
@@ -156,12 +161,14 @@ export class CryptoFile implements Disposable {
     associatedData: Uint8Array,
     iv: Uint8Array,
   ): void {
-    const start = addressOf(data);
-    CIOCAUTHCRYPT(this, {
-      ...{ ses: session, op, flags: 0, src: start, dst: start, tag: 0, tag_len: tagLength },
-      len: op === operation.encrypt ? data.length - tagLength : data.length,
-      ...{ auth_len: associatedData.length, auth_src: addressOf(associatedData) },
-      ...{ iv: addressOf(iv), iv_len: iv.length },
+    withAddresses((addressOf) => {
+      const start = addressOf(data);
+      CIOCAUTHCRYPT(this, {
+        ...{ ses: session, op, flags: 0, src: start, dst: start, tag: 0, tag_len: tagLength },
+        len: op === operation.encrypt ? data.length - tagLength : data.length,
+        ...{ auth_len: associatedData.length, auth_src: addressOf(associatedData) },
+        ...{ iv: addressOf(iv), iv_len: iv.length },
+      });
     });
   }
 
@@ -173,12 +180,4 @@ export class CryptoFile implements Disposable {
   [Symbol.dispose](): void {
     this.#descriptor[Symbol.dispose]();
   }
-}
-
-/**
- * Where a view begins; NULL if it has no bytes.
- * SAFETY: to ask for `buffer` takes a small array off V8's moving heap, for good.
- */
-function addressOf(view: Uint8Array): number {
-  return view.buffer.byteLength === 0 || view.length === 0 ? 0 : Number(koffi.address(view));
 }

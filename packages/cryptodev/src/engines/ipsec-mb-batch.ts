@@ -51,8 +51,8 @@ export class IpsecMbBatch implements CipherBatch {
     if (source.count !== 1 || destination.count !== 1 || iv.length !== blockLength) return false;
     assertSameLength(source, destination);
 
-    const from = addressOf(source.memory[0]!, source.offset[0]!, length);
-    const to = addressOf(destination.memory[0]!, destination.offset[0]!, length);
+    const from = addressOf(source.memory[0]!.bytes, source.offset[0]!, length);
+    const to = addressOf(destination.memory[0]!.bytes, destination.offset[0]!, length);
     const { schedule } = cipher;
     const group = this.#group(direction, schedule.keyLength);
     group.jobs.put(group.count, schedule, iv, from, to, length);
@@ -63,7 +63,7 @@ export class IpsecMbBatch implements CipherBatch {
       this.#first = { direction, source, destination };
     }
     this.#ciphers.push(cipher);
-    this.#memory.push(source.memory[0]!, destination.memory[0]!);
+    this.#memory.push(source.memory[0]!.bytes, destination.memory[0]!.bytes);
     return true;
   }
 

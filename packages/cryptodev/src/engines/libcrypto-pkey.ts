@@ -1,5 +1,6 @@
 /** Asymmetric keys of Node's own OpenSSL, by FFI. The rules are those of libcrypto.ts. */
 import { CryptoError } from '../crypto-error.ts';
+import { copyOfKey } from './keys.ts';
 import type { Pointer } from './libcrypto.ts';
 import {
   addressOf,
@@ -243,11 +244,11 @@ function encode(value: ParamValue): { data: Uint8Array; type: number; length: nu
     return { data, type: paramType.utf8String, length: data.length - 1 };
   }
   if ('bytes' in value) {
-    const data = value.bytes.slice();
+    const data = copyOfKey(value.bytes);
     return { data, type: paramType.octetString, length: data.length };
   }
   // Numbers are of the machine's byte order: little-endian on all machines that this runs on.
-  const data = value.number.slice().reverse();
+  const data = copyOfKey(value.number).reverse();
   return { data, type: paramType.unsignedInteger, length: data.length };
 }
 

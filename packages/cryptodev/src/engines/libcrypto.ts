@@ -142,13 +142,19 @@ const bases = new WeakMap<ArrayBufferLike, Pointer>();
 const noMemory = new Uint8Array(0);
 let lastMemory: Uint8Array = noMemory;
 let lastAddress: Pointer = 0;
+/**
+ * Those met before it. Optimised code may let go of an array after its last use, which taking its address is: what the
+ * addresses of one call lie in, far fewer than these, is held here.
+ */
+const recentMemory = new Array<Uint8Array>(16).fill(noMemory);
+let recent = 0;
 
 /**
  * The address of `memory[offset]`, for one synchronous call that touches no more than `length` bytes there.
  *
  * SAFETY: the base of an (Array|SharedArray)Buffer never moves: a resizable one keeps its reserved range, and
  * one that is detached or shrunk leaves its views shorter, which the check sees. (V8 keeps small typed arrays
- * on its moving heap until somebody asks for their `buffer`, as this does.) The caller holds `memory`.
+ * on its moving heap until somebody asks for their `buffer`, as this does.) `memory` is held: see `recentMemory`.
  * @throws {CryptoError} CRYPTO_INVALID_DATA_LENGTH if the range is not inside `memory`
  */
 export function addressOf(memory: Uint8Array, offset = 0, length = memory.length): Pointer {
@@ -163,6 +169,8 @@ export function addressOf(memory: Uint8Array, offset = 0, length = memory.length
     lastAddress = baseOf(memory.buffer) + memory.byteOffset;
     // One of no bytes has no address yet; it may be resizable and get one.
     lastMemory = memory.length > 0 ? memory : noMemory;
+    recent = (recent + 1) % recentMemory.length;
+    recentMemory[recent] = memory;
   }
   return lastAddress + offset;
 }

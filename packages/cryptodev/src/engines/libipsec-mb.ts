@@ -198,6 +198,7 @@ export class Manager {
 }
 
 const roundKeyLength = 16;
+/** Those of AES-256. */
 const mostRoundKeys = 15;
 const scheduleLength = roundKeyLength * mostRoundKeys;
 

@@ -221,7 +221,7 @@ abstract class NodeDigest implements EngineDigest {
     const state = this.state;
     for (let i = 0; i < data.count; i++) {
       const offset = data.offset[i]!;
-      state.update(data.memory[i]!.subarray(offset, offset + data.length[i]!));
+      state.update(data.memory[i]!.bytes.subarray(offset, offset + data.length[i]!));
     }
   }
 

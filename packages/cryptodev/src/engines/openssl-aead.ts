@@ -118,14 +118,14 @@ export class OpensslAead implements EngineAead {
   #run(ctx: Pointer, associatedData: Segments, source: Segments, destination: Segments): boolean {
     if (this.#aead === 'aes-ccm') return runWhole(ctx, associatedData, source, destination);
     for (let i = 0; i < associatedData.count; i++) {
-      associate(ctx, associatedData.memory[i]!, associatedData.offset[i]!, associatedData.length[i]!);
+      associate(ctx, associatedData.memory[i]!.bytes, associatedData.offset[i]!, associatedData.length[i]!);
     }
     if (source.count === 1 && destination.count === 1 && source.byteLength <= longest) {
       return transform(
         ctx,
-        source.memory[0]!,
+        source.memory[0]!.bytes,
         source.offset[0]!,
-        destination.memory[0]!,
+        destination.memory[0]!.bytes,
         destination.offset[0]!,
         source.byteLength,
       );

@@ -52,9 +52,9 @@ export class OpensslCipher implements EngineCipher {
     if (source.count === 1 && destination.count === 1 && source.byteLength <= longest) {
       transform(
         ctx,
-        source.memory[0]!,
+        source.memory[0]!.bytes,
         source.offset[0]!,
-        destination.memory[0]!,
+        destination.memory[0]!.bytes,
         destination.offset[0]!,
         source.byteLength,
       );

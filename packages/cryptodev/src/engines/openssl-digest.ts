@@ -32,7 +32,7 @@ export class OpensslHash implements EngineDigest {
     const ctx = this.#context.pointer;
     for (let i = 0; i < data.count; i++) {
       const length = data.length[i]!;
-      must(EVP_DigestUpdate(ctx, addressOf(data.memory[i]!, data.offset[i]!, length), length), 'hash');
+      must(EVP_DigestUpdate(ctx, addressOf(data.memory[i]!.bytes, data.offset[i]!, length), length), 'hash');
     }
   }
 
@@ -80,7 +80,7 @@ export class OpensslMac implements EngineDigest {
     const ctx = this.#context.pointer;
     for (let i = 0; i < data.count; i++) {
       const length = data.length[i]!;
-      must(EVP_MAC_update(ctx, addressOf(data.memory[i]!, data.offset[i]!, length), length), 'HMAC');
+      must(EVP_MAC_update(ctx, addressOf(data.memory[i]!.bytes, data.offset[i]!, length), length), 'HMAC');
     }
   }
 

@@ -14,7 +14,7 @@ export class Cursor {
   }
 
   get memory(): Uint8Array {
-    return this.#segments.memory[this.#index]!;
+    return this.#segments.memory[this.#index]!.bytes;
   }
 
   get offset(): number {
@@ -72,7 +72,7 @@ export function assertSameLength(source: Segments, destination: Segments): void 
 export function gathered(segments: Segments): Uint8Array {
   if (segments.count !== 1) return segments.toBytes();
   const offset = segments.offset[0]!;
-  return segments.memory[0]!.subarray(offset, offset + segments.length[0]!);
+  return segments.memory[0]!.bytes.subarray(offset, offset + segments.length[0]!);
 }
 
 /**
@@ -82,7 +82,7 @@ export function gathered(segments: Segments): Uint8Array {
 export function viewsOf(segments: Segments): Uint8Array[] {
   return Array.from({ length: segments.count }, (_, i) => {
     const [offset, length] = [segments.offset[i]!, segments.length[i]!];
-    const memory = segments.memory[i]!;
+    const memory = segments.memory[i]!.bytes;
     if (offset + length > memory.length) {
       throw new CryptoError(
         'CRYPTO_INVALID_DATA_LENGTH',

@@ -1,13 +1,23 @@
 /** Requests that come together and are carried out together: a driver sees nothing of that. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Segments } from '@skytale/virtio';
 import fc from 'fast-check';
 import { OpensslEngine } from '../engines/openssl.ts';
 import * as oracle from '../oracle.ts';
 import { batchingEngine, failsOnce } from '../testing/batching-engine.ts';
-import { encodeStatelessCipher } from './encode.ts';
+import { Arena, type ArenaOperation, arenaOperations } from '../testing/shared-arena.ts';
+import {
+  encodeCipherData,
+  encodeCipherSession,
+  encodeDigestData,
+  encodeDigestSession,
+  encodeStatelessCipher,
+} from './encode.ts';
 import { AES_CBC, RawDriver } from './testing/raw-driver.ts';
-import { direction, operation, status } from './wire.ts';
+import { direction, operation, service, status } from './wire.ts';
+
+const SHA_256 = 4;
 
 const key = new Uint8Array(16).fill(7);
 const iv = new Uint8Array(16).fill(9);
@@ -44,6 +54,50 @@ describe('virtio-crypto device and batches', () => {
       { numRuns: 200 },
     );
   });
+
+  it('has each operation find what those before it left, in memory that they share', () =>
+    fc.assert(
+      fc.asyncProperty(arenaOperations, fc.integer({ min: 1, max: 20 }), async (operations, capacity) => {
+        const send = async (driver: RawDriver, together: boolean) => {
+          const arena = new Arena();
+          const cbc = (op: number) => encodeCipherSession({ algo: AES_CBC, op, keyLength: 16 }, false);
+          const { id: encrypt } = await driver.create(cbc(direction.ENCRYPT), key);
+          const { id: decrypt } = await driver.create(cbc(direction.DECRYPT), key);
+          const { id: hash } = await driver.create(
+            encodeDigestSession({ algo: SHA_256, resultLength: 32 }, false),
+          );
+          const request = ({ kind, iv, source, destination, length }: ArenaOperation) => {
+            const answer = new Uint8Array(kind === 'hash' ? 33 : 1).fill(0xee);
+            if (kind === 'hash') {
+              const lengths = { sourceLength: length, resultLength: 32 };
+              const header = encodeDigestData(service.HASH, { id: hash, operation: 0 }, lengths, false);
+              const sent = driver.send(0, arena.around(header, source, length), Segments.of(answer));
+              return sent.then(() => answer);
+            }
+            const of =
+              kind === 'encrypt'
+                ? { id: encrypt, operation: operation.ENCRYPT }
+                : { id: decrypt, operation: operation.DECRYPT };
+            const lengths = { ivLength: 16, sourceLength: length, destinationLength: length };
+            const readable = arena.around(Buffer.concat([encodeCipherData(of, lengths), iv]), source, length);
+            const writable = arena.around(new Uint8Array(0), destination, length, answer);
+            return driver.send(0, readable, writable).then(() => answer);
+          };
+          const answers = [];
+          for (const next of operations) {
+            const answer = request(next);
+            if (!together) await answer;
+            answers.push(answer);
+          }
+          return { answers: await Promise.all(answers), memory: arena.bytes };
+        };
+        const one = await send(new RawDriver({ engine: new OpensslEngine() }), false);
+        const driver = new RawDriver({ engine: batchingEngine({ capacity }) });
+        assert.deepEqual(await send(driver, true), one);
+        assert.equal(driver.device.statistics.errors, 0);
+      }),
+      { numRuns: 200 },
+    ));
 
   it('fails all requests of a batch that fails, and none after it', async () => {
     const driver = new RawDriver({ engine: batchingEngine({ capacity: 2, beforeRun: failsOnce() }) });

@@ -8,7 +8,7 @@
 import type { CipherProperties } from '../algorithms.ts';
 import { ciphers } from '../algorithms.ts';
 import type { Completion, Engine, EngineCipher } from '../engine.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
+import { andThen, attempt } from '../virtio-cryptodev/completion.ts';
 import { copySegments } from '../virtio-cryptodev/segment-copy.ts';
 import { cipherOpcode } from './cipher-session.ts';
 import type { DataRequest } from './data-request.ts';
@@ -41,13 +41,11 @@ export class ChainSession extends Session {
         digest.close();
         throw error;
       };
-      try {
-        const cipher = engine.createCipher(plan.cipher.cipher, plan.cipher.key);
-        const made = andThen(cipher, (other) => new ChainSession(plan, other, digest));
-        return made instanceof Promise ? made.catch(fail) : made;
-      } catch (error) {
-        return fail(error);
-      }
+      const { cipher, key } = plan.cipher;
+      return attempt(
+        () => andThen(engine.createCipher(cipher, key), (made) => new ChainSession(plan, made, digest)),
+        fail,
+      );
     });
   }
 
@@ -61,6 +59,7 @@ export class ChainSession extends Session {
     if (request.field(chainData.resultLength) !== this.#digest.resultLength) return status.ERR;
     const iv = this.#takeParts(request, length);
     if (iv === undefined || !this.#arePartsInside(request, length)) return status.ERR;
+    request.batch.run();
     const crypt = () => this.#crypt(request, iv);
     const hash = (whole: DataRequest['source']) => this.#hash(request, whole);
     const done = this.#isHashFirst

@@ -50,13 +50,13 @@ export class CipherSession extends Session {
     const iv = request.takeIv(ivLength);
     if (iv === undefined || !request.takeSource(length) || !request.takeDestination(length))
       return status.ERR;
-    const { source, destination } = request;
+    const { source, destination, batch } = request;
     // The session of a stateless request ends with it.
-    if (
-      !request.isStateless &&
-      request.batch.add(request, this.#cipher, this.#direction, iv, source, destination)
-    )
-      return deferred;
+    if (!request.isStateless) {
+      batch.makeWay(source, destination);
+      if (batch.add(request, this.#cipher, this.#direction, iv, source, destination)) return deferred;
+    }
+    batch.run();
     const later = this.#cipher.crypt(this.#direction, iv, source, destination);
     return later === undefined ? status.OK : later.then(() => status.OK);
   }

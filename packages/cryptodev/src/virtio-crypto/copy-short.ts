@@ -30,7 +30,7 @@ export function copyShort(from: Segments, start: number, length: number, to: Sho
       continue;
     }
     const take = Math.min(available, length - done);
-    copyRange(from.memory[i]!, from.offset[i]! + skip, take, to, at + done);
+    copyRange(from.memory[i]!.bytes, from.offset[i]! + skip, take, to, at + done);
     done += take;
     skip = 0;
   }

@@ -7,7 +7,9 @@ import type { RequestBatch } from '../request-batch.ts';
 import { copyShort, ShortBytes } from './copy-short.ts';
 import { data, maxDataLength } from './wire.ts';
 
+/** The longest IV, in bytes: a block of AES. */
 const maxIvLength = 16;
+/** The longest digest, in bytes: SHA-512. */
 const maxResultLength = 64;
 const noSegments = new Segments();
 const none = new Uint8Array(0);
@@ -154,7 +156,7 @@ export class DataRequest {
     const request = this.#request!;
     const writable = this.#writable;
     const last = writable.count - 1;
-    writable.memory[last]![writable.offset[last]! + writable.length[last]! - 1] = status;
+    writable.memory[last]!.bytes[writable.offset[last]! + writable.length[last]! - 1] = status;
     this.#request = undefined;
     this.#readable = this.#writable = noSegments;
     request.complete(this.written);

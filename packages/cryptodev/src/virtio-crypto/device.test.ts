@@ -153,6 +153,34 @@ describe('virtio-crypto device', () => {
     assert.deepEqual(result, oracle.digest('sha-256', undefined, pattern(9)));
   });
 
+  it('authenticates associated data in several descriptors, and no other data', async () => {
+    const driver = new RawDriver();
+    const nonce = pattern(12);
+    for (const cuts of [[], [100], [3], [1, 7, 30]]) {
+      driver.cuts = cuts;
+      const aad = pattern(20);
+      const tag = oracle.seal('aes-gcm', key, 16, nonce, aad, new Uint8Array(0));
+      for (const op of [direction.ENCRYPT, direction.DECRYPT]) {
+        const spec = { algo: 1, op, keyLength: 16, tagLength: 16 };
+        const { id } = await driver.create(encodeAeadSession(spec, false), key);
+        const opens = op === direction.DECRYPT;
+        const length = opens ? 16 : 0;
+        const lengths = {
+          ivLength: 12,
+          sourceLength: length,
+          destinationLength: opens ? 0 : 16,
+          aadLength: 20,
+          tagLength: 16,
+        };
+        const of = { id, operation: opens ? operation.DECRYPT : operation.ENCRYPT };
+        const parts = [encodeAeadData(of, lengths, false), nonce, ...(opens ? [tag] : []), aad];
+        const answer = await driver.operate(parts, opens ? 0 : 16);
+        assert.equal(answer.status, status.OK, `${opens} ${cuts}`);
+        if (!opens) assert.deepEqual(Buffer.from(answer.result), Buffer.from(tag));
+      }
+    }
+  });
+
   it('opens nothing that was changed, and leaves no plaintext of it', async () => {
     const driver = new RawDriver();
     const spec = { algo: 1, op: direction.DECRYPT, keyLength: 16, tagLength: 0 };

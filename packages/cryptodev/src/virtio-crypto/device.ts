@@ -53,6 +53,8 @@ export type VirtioCryptoOptions = {
    * Without it a driver finds its sessions closed when its machine is put back.
    */
   readonly savesSessions?: boolean;
+  /** Where to count: numbers that somebody else sees too. */
+  readonly statistics?: Statistics;
 };
 
 const defaults = {
@@ -62,7 +64,7 @@ const defaults = {
   maxSessions: 16_384,
   maxSize: 64 * 1024 * 1024,
   savesSessions: false,
-} as const satisfies Required<VirtioCryptoOptions>;
+} as const satisfies Required<Omit<VirtioCryptoOptions, 'statistics'>>;
 
 /** QEMU's own. */
 const keyLimits: KeyLimits = {
@@ -95,7 +97,7 @@ export class VirtioCryptoDevice implements SavableDevice {
   readonly features: bigint;
   readonly queueSizes: readonly number[];
   readonly config: Uint8Array;
-  readonly #counts = { requests: 0, errors: 0, bytes: 0 };
+  readonly statistics: Statistics;
   readonly #engine: Engine;
   readonly #offer: Offer;
   readonly #maxSize: number;
@@ -123,6 +125,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     if (!(Number.isInteger(dataQueues) && dataQueues >= 1 && dataQueues <= 0xffff)) {
       throw new RangeError(`a crypto device has 1 to 65535 data queues, not ${dataQueues}`);
     }
+    this.statistics = options.statistics ?? { requests: 0, errors: 0, bytes: 0, sessions: 0 };
     this.#engine = engine;
     this.#batch = new RequestBatch(engine, (job, error) => {
       this.#finish(job, error === undefined ? status.OK : statusOf(error));
@@ -131,7 +134,9 @@ export class VirtioCryptoDevice implements SavableDevice {
     this.#maxSize = maxSize;
     this.#savesSessions = savesSessions;
     this.#controlQueue = controlQueue ? dataQueues : -1;
-    this.#sessions = new SessionTable(maxSessions);
+    this.#sessions = new SessionTable(maxSessions, (open) => {
+      this.statistics.sessions = open;
+    });
     this.queueSizes = new Array<number>(dataQueues + (controlQueue ? 1 : 0)).fill(queueSize);
     const { ciphers, hashes, macs, aeads, akciphers } = this.#offer;
     const services = servicesOf(this.#offer);
@@ -151,10 +156,6 @@ export class VirtioCryptoDevice implements SavableDevice {
     });
   }
 
-  get statistics(): Statistics {
-    return { ...this.#counts, sessions: this.#sessions.size };
-  }
-
   activate(features: bigint): void {
     this.#isRevision1 = hasBit(features, featureBit.REVISION_1);
     // Stateless mode requires REVISION_1 (5.9.3.1).
@@ -163,9 +164,9 @@ export class VirtioCryptoDevice implements SavableDevice {
   }
 
   handle(queueIndex: number, request: VirtioRequest): void | Promise<void> {
-    this.#counts.requests += 1;
+    this.statistics.requests += 1;
     if (request.writable.byteLength === 0) {
-      this.#counts.errors += 1;
+      this.statistics.errors += 1;
       request.complete(0);
       return;
     }
@@ -210,17 +211,20 @@ export class VirtioCryptoDevice implements SavableDevice {
     if (made instanceof Promise) void made.then((session) => typeof session !== 'number' && session.close());
     const session = made instanceof Promise || typeof made === 'number' ? undefined : made;
     answerMessage(message, session && this.#sessions.add(session));
-    if (session === undefined) this.#counts.errors += 1;
+    if (session === undefined) this.statistics.errors += 1;
   }
 
   /** Carries out CLOSE_CRYPTO_SESSION of vhost-user. @throws {RangeError} if no session has that id */
   closeSession(id: bigint): void {
+    this.#batch.run();
     const session = this.#sessions.remove(Number(id & 0xffff_ffffn), Number(id >> 32n));
     if (session === undefined) throw new RangeError(`there is no session ${id}`);
     session.close();
   }
 
   #handleControl(request: VirtioRequest): void | Promise<void> {
+    // It may end a session of an operation in the batch.
+    this.#batch.run();
     const control = this.#control;
     const { readable, writable } = request;
     if (!control.begin(readable, this.#isRevision1)) return this.#refuse(request, status.ERR);
@@ -280,7 +284,7 @@ export class VirtioCryptoDevice implements SavableDevice {
       void made.close();
       outcome = this.#statusOfFull;
     }
-    if (outcome !== status.OK) this.#counts.errors += 1;
+    if (outcome !== status.OK) this.statistics.errors += 1;
     this.#createdView.setUint32(createdSession.sessionId, id, true);
     this.#createdView.setUint32(createdSession.status, outcome, true);
     request.writable.copyFrom(0, createdSession.length, this.#created);
@@ -295,8 +299,8 @@ export class VirtioCryptoDevice implements SavableDevice {
   /** virtio_crypto_destroy_session_input is one byte, the first. */
   #answerDestroyed(request: VirtioRequest, outcome: number): void {
     const { writable } = request;
-    if (outcome !== status.OK) this.#counts.errors += 1;
-    writable.memory[0]![writable.offset[0]!] = outcome;
+    if (outcome !== status.OK) this.statistics.errors += 1;
+    writable.memory[0]!.bytes[writable.offset[0]!] = outcome;
     request.complete(1);
   }
 
@@ -307,9 +311,9 @@ export class VirtioCryptoDevice implements SavableDevice {
       this.#answerCreated(request, outcome);
       return;
     }
-    this.#counts.errors += 1;
+    this.statistics.errors += 1;
     const last = writable.count - 1;
-    writable.memory[last]![writable.offset[last]! + writable.length[last]! - 1] = outcome;
+    writable.memory[last]!.bytes[writable.offset[last]! + writable.length[last]! - 1] = outcome;
     request.complete(writable.byteLength);
   }
 
@@ -322,8 +326,8 @@ export class VirtioCryptoDevice implements SavableDevice {
   }
 
   #finish(job: DataRequest, outcome: number): void {
-    if (outcome === status.OK) this.#counts.bytes += job.bytes;
-    else this.#counts.errors += 1;
+    if (outcome === status.OK) this.statistics.bytes += job.bytes;
+    else this.statistics.errors += 1;
     job.complete(outcome);
     this.#idle.push(job);
   }
@@ -342,6 +346,8 @@ export class VirtioCryptoDevice implements SavableDevice {
   #dispatch(job: DataRequest): Completion<number> {
     const number = job.opcode >>> 8;
     if (number > service.AKCIPHER) return status.NOTSUPP;
+    // All but ciphers, who see to it themselves, may need what the operations in the batch leave.
+    if (number !== service.CIPHER) this.#batch.run();
     if (this.#isRevision1 && (job.flag & flagSessionMode) === 0) {
       return this.#runStateless(job, number as ServiceNumber);
     }
@@ -356,6 +362,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     if (!hasBit(this.#negotiated, statelessBit(serviceNames[number]!))) return status.NOTSUPP;
     const keys = roomForKeys(keyLimits, number).bytes;
     let made: Completion<Session | number> = status.ERR;
+    this.#batch.run();
     try {
       const plan = takePlan(job, number, this.#offer, keyLimits, keys);
       made = typeof plan === 'number' ? plan : makeSession(this.#engine, plan);

@@ -1,14 +1,16 @@
 /** A driver that lies: the device answers everything, and goes on. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Segments } from '@skytale/virtio';
+import { LoopbackTransport, Segments } from '@skytale/virtio';
 import fc from 'fast-check';
 import { liveContexts } from '../engines/libcrypto.ts';
 import { OpensslEngine } from '../engines/openssl.ts';
 import * as oracle from '../oracle.ts';
 import { batchingEngine } from '../testing/batching-engine.ts';
 import { lateEngine, segmentsOf } from '../virtio-cryptodev/testing/raw-driver.ts';
+import { VirtioCryptoDevice } from './device.ts';
 import {
+  encodeAeadData,
   encodeAeadSession,
   encodeChainSession,
   encodeCipherData,
@@ -16,7 +18,16 @@ import {
   encodeDigestSession,
 } from './encode.ts';
 import { AES_CBC, mark, RawDriver } from './testing/raw-driver.ts';
-import { data as dataOffsets, opcode, operation, status, statusName } from './wire.ts';
+import {
+  data as dataOffsets,
+  direction,
+  opcode,
+  operation,
+  service,
+  sessionOperation,
+  status,
+  statusName,
+} from './wire.ts';
 
 const key = new Uint8Array(16).fill(1);
 const iv = new Uint8Array(16).fill(2);
@@ -146,6 +157,68 @@ describe('virtio-crypto device: malformed requests', () => {
     }
     assert.equal(driver.device.statistics.sessions, 0);
     assert.equal(driver.device.statistics.errors, 2);
+  });
+
+  it('a head alone on the control queue is answered, whatever it is for', async () => {
+    const device = new VirtioCryptoDevice(new OpensslEngine());
+    await using transport = new LoopbackTransport(device);
+    await transport.start();
+    const control = transport.queues[1]!;
+    for (const number of Object.values(service)) {
+      for (const low of [sessionOperation.CREATE, sessionOperation.DESTROY, 4, 5]) {
+        const header = new Uint8Array(16);
+        new DataView(header.buffer).setUint32(0, opcode(number, low), true);
+        for (const length of [1, 4, 16]) {
+          assert.equal((await control.request(header.subarray(0, length), 0)).length, 0);
+          const answer = await control.request(header.subarray(0, length), 16);
+          assert.ok(answer.length === 16 || answer.length === 1, `${answer.length} bytes`);
+        }
+      }
+    }
+    assert.equal((await control.request([], 16)).length, 16, 'nor does it need a head');
+    assert.equal(transport.brokenReason, undefined);
+    assert.equal(device.statistics.sessions, 0);
+  });
+
+  it('tells of as many bytes as there are up to the status, whatever that is', async () => {
+    const driver = new RawDriver({ features: 1n, maxSessions: 3 });
+    const id = await driver.cbc(key);
+    const { id: gcm } = await driver.create(
+      encodeAeadSession({ algo: 1, op: direction.DECRYPT, keyLength: 16, tagLength: 16 }, true),
+      key,
+    );
+    const lengths = { ivLength: 16, sourceLength: 32, destinationLength: 32 };
+    const cipher = (of: bigint, more = {}) =>
+      encodeCipherData({ id: of, operation: operation.ENCRYPT }, { ...lengths, ...more });
+    const sealed = encodeAeadData(
+      { id: gcm, operation: operation.DECRYPT },
+      { ivLength: 12, sourceLength: 32, destinationLength: 32, aadLength: 0, tagLength: 16 },
+      true,
+    );
+    const unknown = cipher(id);
+    new DataView(unknown.buffer).setUint32(0, opcode(77, 0), true);
+    const seen = new Map<number, number>();
+    for (const parts of [
+      [cipher(id), iv, new Uint8Array(32)],
+      [cipher(id, { destinationLength: 16 }), iv, new Uint8Array(32)],
+      [cipher(99n), iv, new Uint8Array(32)],
+      [sealed, new Uint8Array(12), new Uint8Array(32)],
+      [unknown, iv, new Uint8Array(32)],
+      [new Uint8Array(5)],
+    ]) {
+      for (const room of [32, 100]) {
+        const { status: outcome, written } = await driver.operate(parts, room);
+        assert.equal(written, room + 1, statusName(outcome));
+        seen.set(outcome, written);
+      }
+    }
+    assert.deepEqual(
+      [...seen.keys()].sort(),
+      [status.OK, status.ERR, status.BADMSG, status.NOTSUPP, status.INVSESS].sort(),
+    );
+    await driver.cbc(key);
+    const create = encodeCipherSession({ algo: AES_CBC, op: 1, keyLength: 16 }, true);
+    assert.equal((await driver.create(create, key)).status, status.NOSPC, 'which checks that all is written');
   });
 
   it('a session that could not be told of is not made', async () => {

@@ -8,6 +8,7 @@ import { aeads, ciphers, hashes, hashOfMac } from '../algorithms.ts';
 import type { AsymmetricKeyOptions, AsymmetricName } from '../asymmetric.ts';
 import type { Direction } from '../crypto-device.ts';
 import type { Engine } from '../engine.ts';
+import { copyOfKey } from '../engines/keys.ts';
 import {
   aeadNumbers,
   akcipherNumbers,
@@ -78,7 +79,7 @@ export function wipePlan(plan: SessionPlan): void {
 
 const withOwnKey = <T extends { readonly key: Uint8Array }>(part: T): T => ({
   ...part,
-  key: part.key.slice(),
+  key: copyOfKey(part.key),
 });
 
 /** The algorithms of an engine, by their numbers. */

@@ -14,14 +14,19 @@ export class SessionTable<T> {
   readonly #generations: Uint16Array;
   /** Free places in a ring; the one that has been free longest is taken first. */
   readonly #free: Uint16Array;
+  readonly #onSize: (size: number) => void;
   #firstFree = 0;
   #size = 0;
 
-  /** @param limit most sessions at a time, 1 to 65,536 */
-  constructor(limit: number) {
+  /**
+   * @param limit most sessions at a time, 1 to 65,536
+   * @param onSize called with the number of sessions when that has changed
+   */
+  constructor(limit: number, onSize: (size: number) => void = () => {}) {
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= indexMask + 1)) {
       throw new RangeError(`a device has 1 to ${indexMask + 1} sessions, not ${limit}`);
     }
+    this.#onSize = onSize;
     this.#generations = new Uint16Array(limit);
     this.#free = Uint16Array.from({ length: limit }, (_, i) => i);
   }
@@ -43,7 +48,7 @@ export class SessionTable<T> {
     const generation = (this.#generations[index]! + 1) & generationMask || 1;
     this.#generations[index] = generation;
     this.#values[index] = value;
-    this.#size += 1;
+    this.#resize(1);
     return (generation << indexBits) | index;
   }
 
@@ -102,7 +107,7 @@ export class SessionTable<T> {
     this.#free[place] = this.#free[this.#firstFree]!;
     this.#firstFree = (this.#firstFree + 1) % this.#free.length;
     this.#values[index] = value;
-    this.#size += 1;
+    this.#resize(1);
   }
 
   /** Where a place stands in the ring of free ones. */
@@ -117,6 +122,11 @@ export class SessionTable<T> {
   #release(index: number): void {
     this.#values[index] = undefined;
     this.#free[(this.#firstFree + this.#free.length - this.#size) % this.#free.length] = index;
-    this.#size -= 1;
+    this.#resize(-1);
+  }
+
+  #resize(change: 1 | -1): void {
+    this.#size += change;
+    this.#onSize(this.#size);
   }
 }

@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { type HashName, hashes } from '../algorithms.ts';
+import type { Engine, EngineDigest } from '../engine.ts';
 import { OpensslEngine } from '../engines/openssl.ts';
 import { errno } from './errno.ts';
 import { lateEngine, RawDriver, type RawRequest, type RawResponse } from './testing/raw-driver.ts';
 import { COP_DECRYPT, COP_ENCRYPT, flag } from './wire.ts';
 
 const [AES_CBC, NULL, AES_CTR, AES_GCM, AES_CCM, CHACHA20_POLY1305] = [11, 16, 21, 50, 51, 112];
-const [SHA1_HMAC, SHA256] = [7, 104];
+const [SHA1_HMAC, SHA512_HMAC, SHA256] = [7, 20, 104];
 
 const key = Uint8Array.from({ length: 16 }, (_, i) => i);
 const macKey = Uint8Array.from({ length: 20 }, (_, i) => 50 + i);
@@ -40,6 +42,49 @@ const gcm = (data: Uint8Array, auth: Uint8Array, authTagLength = 16): Buffer => 
   return Buffer.concat([cipher.update(data), cipher.final(), cipher.getAuthTag()]);
 };
 
+/** An engine that counts what its MACs do: how often they are called, and how many blocks they compress. */
+function countingEngine() {
+  const engine = new OpensslEngine();
+  const count = { calls: 0, blocks: 0 };
+  const counted = (inner: EngineDigest, blockSize: number): EngineDigest => {
+    let taken = 0;
+    const restart = (blocks: number) => {
+      count.calls += 1;
+      count.blocks += blocks;
+      taken = 0;
+    };
+    return {
+      update: (data) => {
+        count.calls += 1;
+        taken += data.byteLength;
+        return inner.update(data);
+      },
+      digest: (output) => {
+        restart(Math.ceil((taken + 1 + blockSize / 8) / blockSize));
+        return inner.digest(output);
+      },
+      reset: () => {
+        restart(Math.floor(taken / blockSize));
+        return inner.reset();
+      },
+      copy: () => assert.fail('nobody asks for it'),
+      close: () => inner.close(),
+    };
+  };
+  const makeMac = engine.createMac.bind(engine);
+  const createMac: Engine['createMac'] = (mac, macKey) =>
+    counted(makeMac(mac, macKey), hashes[mac.replace('hmac-', '') as HashName].blockSize);
+  return {
+    engine: Object.assign(engine as Engine, { createMac }),
+    /** What it takes to do this. */
+    async during(action: () => Promise<RawResponse>) {
+      Object.assign(count, { calls: 0, blocks: 0 });
+      const { status } = await action();
+      return { status, ...count };
+    },
+  };
+}
+
 const engines = {
   'engine that answers at once': () => new OpensslEngine(),
   'engine that answers later': () => lateEngine(new OpensslEngine()),
@@ -63,6 +108,21 @@ for (const [title, engine] of Object.entries(engines)) {
           assert.deepEqual([opened.status, opened.macLength, opened.written], [0, 16, 32 + length]);
           same(opened.data, bytes(length));
         }
+      }
+    });
+
+    it('GCM takes associated data in several descriptors, and no other data', async () => {
+      const driver = await open();
+      const session = await driver.session({ cipher: AES_GCM, key });
+      for (const cuts of [[], [48, 12, 3], [70], [1, 7, 30]]) {
+        driver.cuts = cuts;
+        const sealed = await driver.authcrypt(session, { iv: nonce, auth: bytes(20) });
+        assert.deepEqual([sealed.status, sealed.macLength, sealed.written], [0, 16, 32 + 16]);
+        same(sealed.data, gcm(new Uint8Array(0), bytes(20)));
+        const request = { op: COP_DECRYPT, iv: nonce, auth: bytes(20), data: sealed.data.slice() };
+        assert.deepEqual((await driver.authcrypt(session, request)).status, 0);
+        const wrong = { ...request, auth: flipped(bytes(20), 19) };
+        assert.deepEqual((await driver.authcrypt(session, wrong)).status, errno.EBADMSG);
       }
     });
 
@@ -276,6 +336,40 @@ for (const [title, engine] of Object.entries(engines)) {
       assert.equal((await driver.authcrypt(session, { ...decrypt, data: cbc(good) })).status, 0);
     });
 
+    it('has the hash do as much whatever the padding is, right or wrong', async () => {
+      const counted = countingEngine();
+      const driver = await RawDriver.open({}, counted.engine);
+      for (const mac of [SHA1_HMAC, SHA512_HMAC]) {
+        const session = await driver.session({ cipher: AES_CBC, key, mac, macKey });
+        const tagLength = mac === SHA1_HMAC ? 20 : 64;
+        const work = new Set<string>();
+        for (let padding = 0; padding < 256; padding++) {
+          const plain = new Uint8Array(400).fill(padding);
+          for (const wrong of [false, true]) {
+            if (wrong) plain[398] = padding ^ 1;
+            const data = cbc(plain);
+            const { status, ...did } = await counted.during(() =>
+              driver.authcrypt(session, { ...decrypt, data, tagLength }),
+            );
+            assert.equal(status, errno.EBADMSG);
+            work.add(JSON.stringify(did));
+          }
+        }
+        assert.equal(work.size, 1, [...work].join(' '));
+      }
+    });
+
+    it('refuses tags that are next to none', async () => {
+      const driver = await open();
+      const session = await withMac(driver);
+      for (const tagLength of [1, 4, 9]) {
+        for (const op of [COP_ENCRYPT, COP_DECRYPT]) {
+          const request = { ...decrypt, op, data: bytes(32), tagLength };
+          assert.equal((await driver.authcrypt(session, request)).status, errno.EINVAL);
+        }
+      }
+    });
+
     it('works without a MAC: padding only', async () => {
       const driver = await open();
       const session = await driver.session({ cipher: AES_CBC, key });
@@ -380,6 +474,19 @@ for (const [title, engine] of Object.entries(engines)) {
         (await driver.authcrypt(session, { ...decrypt, tagLength: 10, macLength: 10, tag })).status,
         0,
       );
+    });
+
+    it('refuses tags that are next to none', async () => {
+      const driver = await open();
+      const session = await create(driver);
+      for (const tagLength of [1, 2, 3]) {
+        for (const refused of [request, { ...decrypt, tag: bytes(20) }]) {
+          const { status } = await driver.authcrypt(session, { ...refused, tagLength, macLength: 20 });
+          assert.equal(status, errno.EINVAL);
+        }
+      }
+      const short = { ...request, tagLength: 4, macLength: 4 };
+      assert.equal((await driver.authcrypt(session, short)).status, 0);
     });
 
     it('says EBADMSG of every change and touches nothing', async () => {

@@ -1,15 +1,28 @@
 /** Requests that come together and are carried out together: a driver sees nothing of that. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Segments } from '@skytale/virtio';
 import fc from 'fast-check';
 import { OpensslEngine } from '../engines/openssl.ts';
 import { batchingEngine, failsOnce } from '../testing/batching-engine.ts';
+import { Arena, type ArenaOperation, arenaOperations } from '../testing/shared-arena.ts';
 import { errno } from './errno.ts';
 import { RawDriver, type RawRequest, type RawResponse } from './testing/raw-driver.ts';
-import { COP_DECRYPT, COP_ENCRYPT, flag, ioctl, requestType } from './wire.ts';
+import {
+  COP_DECRYPT,
+  COP_ENCRYPT,
+  emptyRequestHeader,
+  encodeRequestHeader,
+  flag,
+  ioctl,
+  requestHeaderLength,
+  requestType,
+  responseHeaderLength,
+} from './wire.ts';
 
 const CRYPTO_AES_CBC = 11;
 const CRYPTO_AES_CTR = 21;
+const CRYPTO_SHA2_256 = 104;
 const keys = [16, 24, 32].map((length) => new Uint8Array(length).fill(length));
 
 /** Three sessions of CBC, and one of CTR, which no batch takes. */
@@ -75,6 +88,49 @@ describe('virtio-cryptodev device and batches', () => {
         const driver = await RawDriver.open({}, batchingEngine({ capacity }));
         assert.deepEqual(await send(driver, true), one);
         driver.device.close();
+      }),
+      { numRuns: 200 },
+    ));
+
+  it('has each operation find what those before it left, in memory that they share', () =>
+    fc.assert(
+      fc.asyncProperty(arenaOperations, fc.integer({ min: 1, max: 20 }), async (operations, capacity) => {
+        const send = async (driver: RawDriver, together: boolean) => {
+          const arena = new Arena();
+          const [cipher] = await withSessions(driver);
+          const hash = await driver.session({ mac: CRYPTO_SHA2_256 });
+          const request = ({ kind, iv, source, destination, length }: ArenaOperation) => {
+            const head = new Uint8Array(requestHeaderLength);
+            const isHash = kind === 'hash';
+            encodeRequestHeader(new Uint32Array(head.buffer), {
+              ...emptyRequestHeader(),
+              ...{
+                type: requestType.ioctl,
+                ioctl: ioctl.CIOCCRYPT,
+                handle: driver.handle,
+                dataLength: length,
+              },
+              session: isHash ? hash : cipher!,
+              op: kind === 'decrypt' ? COP_DECRYPT : COP_ENCRYPT,
+              ...(isHash ? { macLength: 32 } : { ivLength: 16 }),
+            });
+            const answer = new Uint8Array(responseHeaderLength + (isHash ? 32 : 0));
+            const readable = arena.around(isHash ? head : Buffer.concat([head, iv]), source, length);
+            const writable = isHash ? Segments.of(answer) : arena.around(answer, destination, length);
+            return driver.send(readable, writable).then(() => answer);
+          };
+          const answers = [];
+          for (const next of operations) {
+            const answer = request(next);
+            if (!together) await answer;
+            answers.push(answer);
+          }
+          return { answers: await Promise.all(answers), memory: arena.bytes };
+        };
+        const one = await send(await RawDriver.open({}, new OpensslEngine()), false);
+        const driver = await RawDriver.open({}, batchingEngine({ capacity }));
+        assert.deepEqual(await send(driver, true), one);
+        assert.equal(driver.device.statistics.errors, 0);
       }),
       { numRuns: 200 },
     ));

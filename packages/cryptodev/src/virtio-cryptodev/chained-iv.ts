@@ -74,7 +74,7 @@ function readLastBlock(data: Segments, block: Uint8Array): void {
     return;
   }
   // The usual case, without a view of the range, which costs more than the copy.
-  const memory = data.memory[0]!;
+  const memory = data.memory[0]!.bytes;
   const offset = data.offset[0]! + start;
   for (let i = 0; i < length; i++) block[i] = memory[offset + i]!;
 }

@@ -5,3 +5,13 @@ import type { Completion } from '../engine.ts';
 export function andThen<T, R>(value: Completion<T>, next: (value: T) => Completion<R>): Completion<R> {
   return value instanceof Promise ? value.then(next) : next(value);
 }
+
+/** What `action` comes to; if it fails, now or later, what `fail` makes of the error. */
+export function attempt<T>(action: () => Completion<T>, fail: (error: unknown) => T): Completion<T> {
+  try {
+    const outcome = action();
+    return outcome instanceof Promise ? outcome.catch(fail) : outcome;
+  } catch (error) {
+    return fail(error);
+  }
+}

@@ -58,6 +58,7 @@ export function defer(session: Session, job: Job, batch: RequestBatch<Job>): boo
   if (session.digest !== undefined || session.pending !== undefined) return false;
   if (op !== COP_ENCRYPT && op !== COP_DECRYPT) return false;
   if (ivLength !== maxIvLength || ivLength !== session.iv.length || !job.reserve(dataLength)) return false;
+  batch.makeWay(job.source, job.destination);
   const decrypting = op === COP_DECRYPT;
   rememberBlock(chaining, decrypting, job.source, job.lastBlock);
   const direction = decrypting ? 'decrypt' : 'encrypt';

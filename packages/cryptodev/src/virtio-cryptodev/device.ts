@@ -39,17 +39,19 @@ export type VirtioCryptodevOptions = {
   /** In bytes. */
   readonly maxDataLength?: number;
   readonly maxAuthLength?: number;
+  /** Where to count: numbers that somebody else sees too. */
+  readonly statistics?: Statistics;
 };
 
 const defaults = {
   queues: 1,
   queueSize: 256,
-  maxHandles: 256,
-  maxSessions: 1024,
-  maxTotalSessions: 16_384,
+  maxHandles: 4096,
+  maxSessions: 16_384,
+  maxTotalSessions: 65_536,
   maxDataLength: 16 * 1024 * 1024,
   maxAuthLength: 64 * 1024,
-} as const satisfies Required<VirtioCryptodevOptions>;
+} as const satisfies Required<Omit<VirtioCryptodevOptions, 'statistics'>>;
 
 /** Limits of cryptodev.h: CRYPTO_CIPHER_MAX_KEY_LEN, CRYPTO_HMAC_MAX_KEY_LEN. */
 const maxKeyLength = 64;
@@ -83,10 +85,10 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   readonly features: bigint;
   readonly queueSizes: readonly number[];
   readonly config: Uint8Array;
-  readonly statistics: Statistics = { requests: 0, errors: 0, bytes: 0, handles: 0, sessions: 0 };
+  readonly statistics: Statistics;
 
   readonly #engine: Engine;
-  readonly #limits: Required<VirtioCryptodevOptions> & Limits;
+  readonly #limits: Required<Omit<VirtioCryptodevOptions, 'statistics'>> & Limits;
   readonly #ciphers: ReadonlyMap<number, CipherEntry>;
   readonly #macs: ReadonlyMap<number, MacEntry>;
   readonly #handles: SlotTable<Handle>;
@@ -96,7 +98,8 @@ export class VirtioCryptodevDevice implements VirtioDevice {
   #creating = 0;
   #negotiated: bigint;
 
-  constructor(engine: Engine, options: VirtioCryptodevOptions = {}) {
+  constructor(engine: Engine, { statistics, ...options }: VirtioCryptodevOptions = {}) {
+    this.statistics = statistics ?? { requests: 0, errors: 0, bytes: 0, handles: 0, sessions: 0 };
     this.#engine = engine;
     this.#batch = new RequestBatch(engine, (job, error) => {
       this.#finish(job, error === undefined ? finishDeferred(job) : errnoOf(error));

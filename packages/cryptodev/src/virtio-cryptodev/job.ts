@@ -156,13 +156,13 @@ export class Job {
   #readPrefix(length: number): void {
     const own = this.#prefix.words;
     const { memory, offset, length: lengths } = this.#readable;
-    const first = lengths[0]! >= prefixLength ? wordIndex(memory[0]!, offset[0]!) : -1;
+    const first = lengths[0]! >= prefixLength ? wordIndex(memory[0]!.bytes, offset[0]!) : -1;
     if (first < 0) {
       this.#readable.copyTo(0, length, this.#prefix.bytes);
       decodeRequestHeader(own, this.header);
       return;
     }
-    const words = wordsOf(memory[0]!);
+    const words = wordsOf(memory[0]!.bytes);
     decodeRequestHeader(words, this.header, first);
     for (let i = requestHeaderLength / 4; i < own.length; i++) own[i] = words[first + i]!;
   }
@@ -170,13 +170,13 @@ export class Job {
   #writeResponse(): void {
     const own = this.#response.words;
     const { memory, offset, length: lengths } = this.#writable;
-    const first = lengths[0]! >= responseHeaderLength ? wordIndex(memory[0]!, offset[0]!) : -1;
+    const first = lengths[0]! >= responseHeaderLength ? wordIndex(memory[0]!.bytes, offset[0]!) : -1;
     if (first < 0) {
       encodeResponseHeader(own, this.#outcome);
       this.#writable.copyFrom(0, responseHeaderLength, this.#response.bytes);
       return;
     }
-    const words = wordsOf(memory[0]!);
+    const words = wordsOf(memory[0]!.bytes);
     encodeResponseHeader(words, this.#outcome, first);
     for (let i = responseIvOffset / 4; i < own.length; i++) words[first + i] = own[i]!;
   }

@@ -6,6 +6,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 import type { Bytes } from '../crypto-device.ts';
 
 const slabLength = 64 * 1024;
+/** Results up to this length share a piece of memory; longer ones have their own. */
 const longestShared = 4096;
 
 let slab = newSlab();

@@ -6,7 +6,7 @@ export function copySegments(source: Segments, destination: Segments): void {
   let position = 0;
   for (let i = 0; i < source.count; i++) {
     const length = source.length[i]!;
-    destination.copyFrom(position, length, source.memory[i]!, source.offset[i]!);
+    destination.copyFrom(position, length, source.memory[i]!.bytes, source.offset[i]!);
     position += length;
   }
 }
@@ -16,7 +16,8 @@ function sameRanges(source: Segments, destination: Segments): boolean {
   const last = source.count - 1;
   if (destination.count <= last) return false;
   for (let i = 0; i <= last; i++) {
-    const same = source.memory[i] === destination.memory[i] && source.offset[i] === destination.offset[i];
+    const same =
+      source.memory[i]?.bytes === destination.memory[i]?.bytes && source.offset[i] === destination.offset[i];
     const long =
       i < last ? source.length[i] === destination.length[i] : source.length[i]! <= destination.length[i]!;
     if (!same || !long) return false;

@@ -4,7 +4,7 @@ import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest } from 
 import { copyOfKey } from '../engines/keys.ts';
 import type { Limits } from './authcrypt.ts';
 import { type Chaining, chainingOf } from './chained-iv.ts';
-import { andThen } from './completion.ts';
+import { andThen, attempt } from './completion.ts';
 import { errno } from './errno.ts';
 import type { Job } from './job.ts';
 import { nullCipher } from './null-cipher.ts';
@@ -54,13 +54,13 @@ export class Session {
   /** @throws {CryptoError} what the engine has against the key or the algorithm */
   static create(engine: Engine, plan: SessionPlan): Completion<Session> {
     return andThen(createCipher(engine, plan), (cipher) => {
-      try {
-        return andThen(createDigest(engine, plan), (digest) => new Session(plan, { ...cipher, digest }));
-      } catch (error) {
+      const fail = (error: unknown): never => {
         cipher.cipher?.close();
         cipher.aead?.close();
         throw error;
-      }
+      };
+      const make = (digest: EngineDigest | undefined) => new Session(plan, { ...cipher, digest });
+      return attempt(() => andThen(createDigest(engine, plan), make), fail);
     });
   }
 

@@ -10,6 +10,9 @@ import type { Session } from './session.ts';
 import { tagLengthOf } from './tls.ts';
 import { COP_ENCRYPT, maxSrtpOffset } from './wire.ts';
 
+/** The shortest tag of SRTP, of 32 bits: RFC 3711, 5.2; RFC 4568, 6.2. */
+const shortestTag = 4;
+
 /** Carries out one packet. @returns the status */
 export function srtpCrypt(session: Session, job: Job): Completion<number> {
   const { op, dataLength, authLength, argument: offset, macLength } = job.header;
@@ -17,7 +20,7 @@ export function srtpCrypt(session: Session, job: Job): Completion<number> {
   if (session.cipher === undefined || blockSize !== 1) return errno.EINVAL;
   if (authLength === 0 || offset > maxSrtpOffset || offset + dataLength > authLength) return errno.EINVAL;
   if (op !== COP_ENCRYPT && dataLength === 0) return errno.EINVAL;
-  const tagLength = tagLengthOf(session, job);
+  const tagLength = tagLengthOf(session, job, shortestTag);
   if (tagLength === undefined) return errno.EINVAL;
   if (macLength < tagLength) return errno.EFAULT;
   if (!job.reserve(dataLength)) return errno.EPROTO;

@@ -1,27 +1,37 @@
 /** `skytale chat`: enters the room of an invite, on a terminal or in a pipe. */
-import { ChatClient, formatServerAddress, MAX_TEXT_BYTES, openInvite, parseInvite } from '@skytale/chat';
+import {
+  ChatClient,
+  formatServerAddress,
+  MAX_TEXT_BYTES,
+  nodeCrypto,
+  openInvite,
+  parseInvite,
+} from '@skytale/chat';
 import { caOf } from '../certificates.ts';
 import { openDevice } from '../crypto.ts';
-import { readPassphrase } from '../passphrase.ts';
-import { pipeChat } from '../pipe-chat.ts';
+import { pipeChat } from '../pipe/pipe-chat.ts';
+import { readInvite, readPassphrase } from '../secrets.ts';
 import type { Values } from '../settings.ts';
 import { styleFor } from '../style.ts';
 import { TerminalChat } from '../terminal/terminal-chat.ts';
 
 type Settings = Values<
-  'name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout' | 'passphrase-file' | 'ca-file'
+  | ('name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout')
+  | ('invite-file' | 'passphrase-file' | 'ca-file')
 >;
 
 /** Of the messages of earlier runs, how many a terminal shows above what is new. */
 const recentMessages = 50;
 
-export async function chat(settings: Settings, link: string): Promise<number> {
-  const invite = parseInvite(link);
+export async function chat(settings: Settings, argument?: string): Promise<number> {
+  const link = await readInvite(argument, settings['invite-file']);
+  const crypto = nodeCrypto();
+  const invite = await parseInvite(crypto, link);
   const passphrase =
     invite.secret.kind === 'passphrase'
       ? await readPassphrase('Passphrase of the room: ', settings['passphrase-file'])
       : undefined;
-  const keys = await openInvite(invite, passphrase);
+  const keys = await openInvite(crypto, invite, passphrase);
   const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
   await using device = await openDevice(settings.crypto);
   await using client = await ChatClient.open({
@@ -35,8 +45,8 @@ export async function chat(settings: Settings, link: string): Promise<number> {
     ...caOf(settings),
     ...(settings.since !== undefined && { since: settings.since }),
   });
+  const room = Buffer.from(invite.roomId).toString('base64url');
   if (onTerminal) {
-    const room = Buffer.from(invite.roomId).toString('base64url');
     const terminal = new TerminalChat({
       client,
       style: styleFor(process.stdout),
@@ -50,6 +60,8 @@ export async function chat(settings: Settings, link: string): Promise<number> {
   }
   return await pipeChat({
     client,
+    room,
+    stateDirectory: settings.state,
     format: settings.format,
     follow: settings.follow,
     timeout: settings.timeout,

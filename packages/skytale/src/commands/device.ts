@@ -10,7 +10,9 @@ import type { Values } from '../settings.ts';
 import { onEndSignal } from '../signals.ts';
 import { whenReaderLeaves } from '../stdio.ts';
 
-type Settings = Values<'model' | 'socket' | 'engine' | 'queues' | 'metrics' | 'json' | 'log-level'>;
+type Settings = Values<
+  'model' | 'socket' | 'engine' | 'queues' | 'trust-vmm-memory' | 'metrics' | 'json' | 'log-level'
+>;
 
 /** @returns the exit code: 0 after a signal */
 export async function device(settings: Settings): Promise<number> {
@@ -33,6 +35,7 @@ export async function device(settings: Settings): Promise<number> {
 
   await using served = await serveCrypto({
     ...{ model, engine, queues, socket },
+    trustMemory: settings['trust-vmm-memory'],
     onEvent: (event) => report.event(event),
   });
   served.ended.then(

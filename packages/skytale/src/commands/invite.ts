@@ -1,9 +1,9 @@
 /** `skytale invite`: makes a room on a server and prints the link. */
-import { createRoom, formatInvite, parseServerAddress, type ServerAddress } from '@skytale/chat';
+import { createRoom, formatInvite, nodeCrypto, parseServerAddress, type ServerAddress } from '@skytale/chat';
 import { caOf } from '../certificates.ts';
 import { CommandError, UsageError } from '../command-error.ts';
-import { askHidden, readPassphrase } from '../passphrase.ts';
 import { escapeJson } from '../safe-text.ts';
+import { askHidden, firstLine, readPassphrase } from '../secrets.ts';
 import type { Values } from '../settings.ts';
 import { writeOut } from '../stdio.ts';
 
@@ -13,6 +13,7 @@ export async function invite(settings: Settings): Promise<number> {
   const server = serverAddress(settings.server);
   const passphrase = await newPassphrase(settings);
   const room = await createRoom({
+    crypto: nodeCrypto(),
     server,
     ...caOf(settings),
     ...(passphrase !== undefined && { passphrase }),
@@ -34,17 +35,17 @@ async function newPassphrase(settings: Settings): Promise<string | undefined> {
   const file = settings['passphrase-file'];
   if (!settings.passphrase && file === undefined) return undefined;
   const passphrase =
-    (await readPassphrase('New passphrase of the room: ', file)) ?? (await firstLineOfInput());
-  const isTyped = file === undefined && process.env.SKYTALE_PASSPHRASE === undefined && process.stdin.isTTY;
+    (await readPassphrase('New passphrase of the room: ', file)) ?? (await passphraseOfInput());
+  const given = file ?? process.env.SKYTALE_PASSPHRASE;
+  const isTyped = process.stdin.isTTY && (given === undefined || file === '-');
   if (isTyped && (await askHidden('The same again: ')) !== passphrase) {
     throw new CommandError('The two passphrases are not the same. Nothing was made; try again.');
   }
   return passphrase;
 }
 
-async function firstLineOfInput(): Promise<string> {
-  const chunks: Buffer[] = await Array.fromAsync(process.stdin);
-  const line = Buffer.concat(chunks).toString().split(/\r?\n/, 1)[0];
-  if (!line) throw new CommandError('No passphrase came on standard input.');
+async function passphraseOfInput(): Promise<string> {
+  const line = await firstLine(process.stdin);
+  if (line === '') throw new CommandError('No passphrase came on standard input.');
   return line;
 }

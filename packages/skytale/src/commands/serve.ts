@@ -1,6 +1,7 @@
 /** `skytale serve`: runs a server until a signal. */
-import type { ServerValues } from '../program.ts';
+
 import { runServer } from '../server-run.ts';
+import type { ServerValues } from '../server-values.ts';
 import type { Values } from '../settings.ts';
 import { whenReaderLeaves, writeOut } from '../stdio.ts';
 

@@ -1,12 +1,21 @@
 /** `skytale start`: a server with a room of its own, and all that one needs to know to talk in it. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
-import { createRoom, formatInvite, type Invite, parseInvite, parseServerAddress } from '@skytale/chat';
+import { join, resolve } from 'node:path';
+import {
+  createRoom,
+  formatInvite,
+  type Invite,
+  nodeCrypto,
+  parseInvite,
+  parseServerAddress,
+  type ServerAddress,
+} from '@skytale/chat';
+import { hostInCertificate, outerAddress } from '../certificates.ts';
 import { CommandError } from '../command-error.ts';
 import { openDevice, tryDevice } from '../crypto.ts';
-import type { ServerValues } from '../program.ts';
 import { type Listening, runServer } from '../server-run.ts';
+import type { ServerValues } from '../server-values.ts';
+import { shellWord } from '../shell-word.ts';
 import { whenReaderLeaves, writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
 import { table } from '../table.ts';
@@ -19,42 +28,61 @@ export async function start(values: ServerValues): Promise<number> {
   const milliseconds = await tryDevice(device);
   whenReaderLeaves(() => {});
   return await runServer(values, async (listening) => {
-    const invite = await ownRoom(values.data, listening, values['tls-cert'] !== undefined);
+    const certificate = values['tls-cert'];
+    const server = await serverAddress(listening, certificate);
+    const file = resolve(values.data, inviteFile);
+    const invite = await ownRoom(file, server, certificate);
     const crypto = `${device.name}, tested: ${milliseconds.toFixed(1)} ms there and back`;
-    await writeOut(describe(formatInvite(invite), listening, values.data, crypto, styleFor(process.stdout)));
+    const words = [
+      '--invite-file',
+      file,
+      ...(certificate === undefined ? [] : ['--ca-file', resolve(certificate)]),
+    ];
+    const shown = { listening, data: values.data, crypto, link: formatInvite(invite), words };
+    await writeOut(describe(shown, styleFor(process.stdout)));
   });
 }
 
-/** The room of the data directory, which is made on the first start. */
-async function ownRoom(data: string, listening: Listening, tls: boolean): Promise<Invite> {
+/** Where the server of this process is reached; with TLS by a name that is in its certificate. */
+async function serverAddress(listening: Listening, certificate: string | undefined): Promise<ServerAddress> {
   const [address] = listening.tcp;
   if (address === undefined)
     throw new CommandError('"skytale start" needs --listen; "skytale serve" does without.');
-  const transport = tls ? 'tls' : 'tcp';
-  const server = parseServerAddress(reachable(address), transport);
-  const file = join(data, inviteFile);
-  if (existsSync(file)) return { ...readInvite(file), server };
-  const invite = await createRoom({ server });
+  const bound = parseServerAddress(address, certificate === undefined ? 'tcp' : 'tls');
+  const isEverywhere = bound.host === '0.0.0.0' || bound.host === '::';
+  // The first address that is not only for this machine, since the invite is for others too.
+  const host = isEverywhere ? (outerAddress() ?? '127.0.0.1') : bound.host;
+  if (certificate === undefined) return { ...bound, host };
+  const hosts = isEverywhere || isLoopback(host) ? [host, 'localhost', '127.0.0.1'] : [host];
+  return { ...bound, host: await hostInCertificate(certificate, [...new Set(hosts)]) };
+}
+
+const isLoopback = (host: string): boolean => host === '::1' || host.startsWith('127.');
+
+/** The room of the data directory, which is made on the first start. The file always has the present address. */
+async function ownRoom(
+  file: string,
+  server: ServerAddress,
+  certificate: string | undefined,
+): Promise<Invite> {
+  const invite = existsSync(file)
+    ? { ...(await readInvite(file)), server }
+    : await createRoom({
+        crypto: nodeCrypto(),
+        server,
+        ...(certificate !== undefined && { ca: readFileSync(certificate, 'utf8') }),
+      });
   writeFileSync(`${file}.new`, `${formatInvite(invite)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return invite;
 }
 
-function readInvite(file: string): Invite {
+async function readInvite(file: string): Promise<Invite> {
   try {
-    return parseInvite(readFileSync(file, 'utf8'));
+    return await parseInvite(nodeCrypto(), readFileSync(file, 'utf8'));
   } catch (cause) {
     throw new CommandError(`${file} is damaged. Delete it; the next start makes a new room.`, 1, { cause });
   }
-}
-
-/** Where others reach a server that listens at all addresses: the first one that is not only for this machine. */
-function reachable(address: string): string {
-  const [, wildcard, port] = /^(0\.0\.0\.0|\[::\]):(\d+)$/.exec(address) ?? [];
-  if (wildcard === undefined) return address;
-  const others = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
-  const outer = others.find(({ internal, family }) => !internal && family === 'IPv4');
-  return `${outer?.address ?? '127.0.0.1'}:${port}`;
 }
 
 /**
@@ -64,27 +92,32 @@ function reachable(address: string): string {
 const commandName = (): string =>
   existsSync(join(process.cwd(), 'node_modules/.bin/skytale')) ? 'npx --no-install skytale' : 'skytale';
 
-function describe(
-  link: string,
-  { tcp, http }: Listening,
-  data: string,
-  crypto: string,
-  style: Style,
-): string {
+type Shown = {
+  readonly listening: Listening;
+  readonly data: string;
+  readonly crypto: string;
+  readonly link: string;
+  /** Of the command that enters the room. */
+  readonly words: readonly string[];
+};
+
+function describe({ listening: { tcp, http }, data, crypto, link, words }: Shown, style: Style): string {
   const rows = [
     ['Server', [...tcp, ...http.map((address) => `http://${address}`)].join(', ')],
     ['Data', data],
     ['Crypto', crypto],
     ['Invite', style('cyan', link)],
   ];
+  const command = `${commandName()} chat ${words.map(shellWord).join(' ')} --name alice`;
   return `
 ${table(rows.map(([name = '', value = '']) => [style('bold', name), value]))}
 
   To talk, type this in a second terminal (and in a third, with another name):
 
-  ${style('bold', `${commandName()} chat '${link}' --name alice`)}
+  ${style('bold', command)}
 
-  Whoever has the invite can read and write in the room. Ctrl-C ends the server; the room stays.
+  Whoever has the invite can read and write in the room. Send it over a channel that you trust; on another machine
+  "skytale chat --invite-file -" asks for it. Ctrl-C ends the server; the room stays.
 
 `;
 }

@@ -1,10 +1,6 @@
 /** `skytale vm`: boots a guest with a crypto device, and runs a command or a shell in it. */
-import type { Values } from '../settings.ts';
 import { exitCodeOf, onEndSignal } from '../signals.ts';
-
-export type VmSettings = Values<
-  'vmm' | 'model' | 'engine' | 'queues' | 'qemu' | 'memory' | 'cpus' | 'network'
->;
+import type { VmSettings } from '../vm/vm-settings.ts';
 
 /** @returns the status of the command */
 export async function vm(settings: VmSettings, ...command: string[]): Promise<number> {

@@ -1,6 +1,6 @@
 /** Makes the device, in the thread that serves it. */
 import { createEngine, type EngineName, VirtioCryptoDevice, VirtioCryptodevDevice } from '@skytale/cryptodev';
-import { CountedDevice } from './counted-device.ts';
+import type { ServableDevice } from '@skytale/vhost-user';
 import { DeviceCounters } from './device-counters.ts';
 import { type ModelName, queueSize } from './models.ts';
 
@@ -12,12 +12,11 @@ export type DeviceWorkerOptions = {
   readonly counters: SharedArrayBuffer;
 };
 
-export default async function makeDevice(options: DeviceWorkerOptions): Promise<CountedDevice> {
+export default async function makeDevice(options: DeviceWorkerOptions): Promise<ServableDevice> {
   const { model, queues } = options;
   const engine = await createEngine(options.engine);
-  const device =
-    model === 'virtio-crypto'
-      ? new VirtioCryptoDevice(engine, { dataQueues: queues, queueSize })
-      : new VirtioCryptodevDevice(engine, { queues, queueSize });
-  return new CountedDevice(device, new DeviceCounters(options.counters));
+  const statistics = new DeviceCounters(options.counters);
+  return model === 'virtio-crypto'
+    ? new VirtioCryptoDevice(engine, { dataQueues: queues, queueSize, statistics })
+    : new VirtioCryptodevDevice(engine, { queues, queueSize, statistics });
 }

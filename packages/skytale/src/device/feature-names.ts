@@ -27,6 +27,7 @@ const device: Readonly<Record<ModelName, Readonly<Record<number, string>>>> = {
 const protocol: Readonly<Record<number, string>> = {
   0: 'MQ',
   3: 'REPLY_ACK',
+  5: 'BACKEND_REQ',
   7: 'CRYPTO_SESSION',
   9: 'CONFIG',
   12: 'INFLIGHT_SHMFD',

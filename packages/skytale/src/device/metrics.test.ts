@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { describe, it } from 'node:test';
-import { expositionText, metricsOf } from './metrics.ts';
+import { expositionText, metricsOf, serveMetrics } from './metrics.ts';
 
 const transport = {
   ...{ connections: 1, messages: 2, refused: 3, protocolErrors: 4, broken: 5 },
@@ -18,6 +20,21 @@ describe('metrics', () => {
         '# TYPE skytale_device_requests_total counter\n' +
         'skytale_device_requests_total{model="virtio-crypto",socket="/a \\"b\\"\\\\c\\nd"} 10\n',
     );
+  });
+
+  it('are served to few at a time, so that idle connections take nothing from the device', async () => {
+    await using server = await serveMetrics({ host: '127.0.0.1', port: 0 }, () => 'metric 1\n');
+    const port = Number(new URL(server.url).port);
+    const idle = Array.from({ length: 16 }, () => connect(port, '127.0.0.1'));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    const refused = connect(port, '127.0.0.1').resume();
+    await once(refused, 'close');
+    idle[0]!.destroy();
+    const ask = () => fetch(server.url, { headers: { connection: 'close' } }).then((answer) => answer.text());
+    let answer: string | undefined;
+    while (answer === undefined) answer = await ask().catch(() => undefined);
+    assert.equal(answer, 'metric 1\n');
+    for (const socket of idle) socket.destroy();
   });
 
   it('have names of their own, and are all documented', () => {

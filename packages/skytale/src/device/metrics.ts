@@ -59,14 +59,31 @@ export type MetricsServer = AsyncDisposable & {
   readonly url: string;
 };
 
+/** Connections at one time: one Prometheus has one. Others are closed at once. */
+const mostConnections = 16;
+/** How long a request may take to come. */
+const requestWithinMs = 10_000;
+/** All header lines of a request, in bytes. */
+const mostHeaderBytes = 8 * 1024;
+/** How long a connection is kept for the next request. */
+const idleWithinMs = 5_000;
+
 /**
  * Answers `GET /metrics` with what `text` returns.
  * @throws {Error} of the system, such as EADDRINUSE, if it cannot listen there
  */
 export async function serveMetrics(address: Address, text: () => string): Promise<MetricsServer> {
-  const server = createServer((request, response) => answer(request, response, text));
+  const limits = {
+    maxHeaderSize: mostHeaderBytes,
+    headersTimeout: requestWithinMs,
+    requestTimeout: requestWithinMs,
+    keepAliveTimeout: idleWithinMs,
+  };
+  const server = createServer(limits, (request, response) => answer(request, response, text));
+  server.maxConnections = mostConnections;
   const listening = Promise.withResolvers<void>();
-  server.once('error', listening.reject);
+  // Later ones too, as where the system has no descriptor for a connection: without a listener they end the process.
+  server.on('error', listening.reject);
   server.listen(address.port, address.host, listening.resolve);
   await listening.promise;
   const { port } = server.address() as { port: number };

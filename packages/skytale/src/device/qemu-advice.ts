@@ -1,5 +1,6 @@
 /** What to tell QEMU so that it attaches the device. */
-import { deviceArguments, hostQemu, quote, sharedMemoryArguments } from '@skytale/vm';
+import { deviceArguments, hostQemu, sharedMemoryArguments } from '@skytale/vm';
+import { shellWord } from '../shell-word.ts';
 import { canAttach, type ModelName, qemuDevice } from './models.ts';
 
 export type QemuAdvice = {
@@ -49,8 +50,4 @@ export function commandLines(args: readonly string[]): string[] {
     else lines[lines.length - 1] += ` ${shellWord(word)}`;
   }
   return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : quote(word);
 }

@@ -21,6 +21,8 @@ export type ServedCryptoOptions = {
   /** Data queues. */
   readonly queues: number;
   readonly socket: string;
+  /** Take memory that its holder could shrink, which would kill this process. */
+  readonly trustMemory?: boolean;
   readonly onEvent?: (event: BackendEvent) => void;
 };
 
@@ -38,7 +40,7 @@ export type ServedCrypto = Omit<ServedBackend, 'counters'> & {
 
 /** @throws {CommandError} if it cannot be made, or cannot listen there */
 export async function serveCrypto(options: ServedCryptoOptions): Promise<ServedCrypto> {
-  const { model, queues, socket, onEvent } = options;
+  const { model, queues, socket, trustMemory = false, onEvent } = options;
   const engine = await chooseEngine(options.engine);
   const counters = new DeviceCounters();
   const deviceOptions: DeviceWorkerOptions = { model, engine, queues, counters: counters.buffer };
@@ -50,6 +52,8 @@ export async function serveCrypto(options: ServedCryptoOptions): Promise<ServedC
     assumedFeatures: RING_FEATURES,
     // With it, QEMU resets the device, sessions and all, when the virtual machine is paused.
     protocolFeatures: PROTOCOL_FEATURES & ~PROTOCOL_F_STATUS,
+    allowUnsealed: trustMemory,
+    unsealedOption: '--trust-vmm-memory',
     ...(onEvent && { onEvent }),
   }).catch((error: unknown) => {
     throw explained(error, socket);

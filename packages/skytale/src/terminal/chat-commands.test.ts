@@ -12,32 +12,32 @@ const client = {
     [bob, 'bob'],
     [eve, 'bob'],
   ]),
-  safetyNumber: () => groups,
+  safetyNumber: async () => groups,
 };
 const names = new Names();
 names.learn(me, 'alice');
 names.learn(bob, 'bob');
 names.learn(eve, 'bob');
-const ask = (line: string) => answer(line, client, names).text.join('\n');
+const ask = async (line: string) => (await answer(line, client, names)).text.join('\n');
 
 describe('commands in the chat', () => {
-  it('say who is here', () => {
-    assert.equal(ask('/who'), 'Here, by what the server says: alice (you), bob~222222.');
+  it('say who is here', async () => {
+    assert.equal(await ask('/who'), 'Here, by what the server says: alice (you), bob~222222.');
   });
 
-  it('show safety numbers of all, of a name, of one of two with the same name, or of nobody', () => {
+  it('show safety numbers of all, of a name, of one of two with the same name, or of nobody', async () => {
     assert.match(
-      ask('/verify'),
+      await ask('/verify'),
       /you and bob~222222:\n {4}10000( \d{5}){5}\n {4}10006.*you and bob~333333:/s,
     );
-    assert.match(ask('/verify bob'), /222222.*333333/s);
-    assert.doesNotMatch(ask('/verify bob~333333'), /222222/);
-    assert.match(ask('/verify \x1b[2J'), /^Nobody called \\x1b\[2J/);
+    assert.match(await ask('/verify bob'), /222222.*333333/s);
+    assert.doesNotMatch(await ask('/verify bob~333333'), /222222/);
+    assert.match(await ask('/verify \x1b[2J'), /^Nobody called \\x1b\[2J/);
   });
 
-  it('leave, help, and say what they do not know', () => {
-    assert.equal(answer('/quit', client, names).quit, true);
-    assert.match(ask('/help'), /\/verify/);
-    assert.match(ask('/nick'), /no command \/nick/);
+  it('leave, help, and say what they do not know', async () => {
+    assert.equal((await answer('/quit', client, names)).quit, true);
+    assert.match(await ask('/help'), /\/verify/);
+    assert.match(await ask('/nick'), /no command \/nick/);
   });
 });

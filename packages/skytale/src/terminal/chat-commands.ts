@@ -18,7 +18,7 @@ const help = [
 ];
 
 /** @param line begins with a slash */
-export function answer(line: string, client: Source, names: Names): Answer {
+export async function answer(line: string, client: Source, names: Names): Promise<Answer> {
   const [command = '', ...rest] = line.trim().split(/\s+/);
   const argument = rest.join(' ');
   switch (command) {
@@ -27,7 +27,7 @@ export function answer(line: string, client: Source, names: Names): Answer {
     case '/who':
       return { text: who(client, names) };
     case '/verify':
-      return { text: verify(argument, client, names) };
+      return { text: await verify(argument, client, names) };
     case '/quit':
     case '/exit':
       return { text: [], quit: true };
@@ -45,7 +45,7 @@ function who(client: Source, names: Names): string[] {
   return [`Here, by what the server says: ${[`${names.label(client.member)} (you)`, ...others].join(', ')}.`];
 }
 
-function verify(query: string, client: Source, names: Names): string[] {
+async function verify(query: string, client: Source, names: Names): Promise<string[]> {
   const here = client.present.map(({ member }) => member);
   const others = new Set([...here, ...client.knownMembers.keys()]);
   others.delete(client.member);
@@ -55,14 +55,15 @@ function verify(query: string, client: Source, names: Names): string[] {
       query === '' ? 'Nobody else is known here yet.' : `Nobody called ${displayText(query)} is known here.`,
     ];
   }
+  const numbers = await Promise.all(chosen.map((member) => safetyNumber(member, client, names)));
   return [
     'Call each other, or meet, and compare. Equal numbers: it is really the two of you, and nobody in between.',
-    ...chosen.flatMap((member) => safetyNumber(member, client, names)),
+    ...numbers.flat(),
   ];
 }
 
-function safetyNumber(member: MemberId, client: Source, names: Names): string[] {
-  const groups = client.safetyNumber(member)?.split(' ') ?? ['(none)'];
+async function safetyNumber(member: MemberId, client: Source, names: Names): Promise<string[]> {
+  const groups = (await client.safetyNumber(member))?.split(' ') ?? ['(none)'];
   const half = Math.ceil(groups.length / 2);
   return [
     `you and ${names.label(member)}:`,

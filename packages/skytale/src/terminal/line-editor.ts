@@ -16,6 +16,7 @@ export type Key = {
 /** What a key asks of the program, beyond a change of the text. */
 export type Request = 'submit' | 'interrupt' | 'end' | 'suspend' | 'clear-screen';
 
+/** Lines that were sent, to go back to. */
 const historyLength = 500;
 const wordBefore = /\S+\s*$/u;
 const wordAfter = /^\s*\S+/u;

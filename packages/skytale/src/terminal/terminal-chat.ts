@@ -5,13 +5,14 @@ import { displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
 import type { Style } from '../style.ts';
 import { answer } from './chat-commands.ts';
+import { Company } from './company.ts';
+import { HistoryView } from './history-view.ts';
 import { layoutInput } from './input-layout.ts';
 import { type Key, LineEditor } from './line-editor.ts';
 import { LiveRegion, type Picture } from './live-region.ts';
 import { Newcomers } from './newcomers.ts';
 import { terminalSize } from './terminal-size.ts';
 import { fit, widthOf } from './text-width.ts';
-import { Transcript } from './transcript.ts';
 import { Tty } from './tty.ts';
 
 export type TerminalChatOptions = {
@@ -32,8 +33,9 @@ export class TerminalChat {
   readonly #client: ChatClient;
   readonly #style: Style;
   readonly #longest: number;
-  readonly #transcript: Transcript;
+  readonly #view: HistoryView;
   readonly #names = new Names();
+  readonly #company = new Company((member) => this.#names.label(member));
   readonly #newcomers = new Newcomers((member) => this.#printPresence(member, true));
   readonly #editor = new LineEditor();
   readonly #tty: Tty;
@@ -60,7 +62,7 @@ export class TerminalChat {
     this.#client = options.client;
     this.#style = options.style;
     this.#longest = options.longest;
-    this.#transcript = new Transcript(options.style, () => terminalSize(process.stdout).columns);
+    this.#view = new HistoryView(options.style, () => terminalSize(process.stdout).columns);
     this.#names.learn(this.#client.member, this.#client.name);
     for (const [member, name] of this.#client.knownMembers) this.#names.learn(member, name);
     this.#region = new LiveRegion(process.stdout);
@@ -71,7 +73,7 @@ export class TerminalChat {
     });
     // The seconds until the next attempt to connect.
     this.#clock = setInterval(() => this.#state.phase === 'offline' && this.#drawSoon(), 1000);
-    for (const line of options.greeting) this.#print(this.#transcript.notice(line));
+    for (const line of options.greeting) this.#print(this.#view.notice(line));
     this.#listen();
   }
 
@@ -83,8 +85,7 @@ export class TerminalChat {
     process.once('uncaughtExceptionMonitor', giveBack);
     try {
       const unsent = this.#client.unacknowledged;
-      if (unsent > 0)
-        this.#print(this.#transcript.notice(`From last time, ${count(unsent)} still to be sent.`));
+      if (unsent > 0) this.#print(this.#view.notice(`From last time, ${count(unsent)} still to be sent.`));
       this.#client.start();
       const code = await this.#done.promise;
       await this.#sendTheRest();
@@ -105,7 +106,7 @@ export class TerminalChat {
     this.#newcomers[Symbol.dispose]();
     const unsent = this.#client.unacknowledged;
     const lastWords = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
-    this.#region.clear(unsent === 0 ? '' : this.#transcript.notice(lastWords));
+    this.#region.clear(unsent === 0 ? '' : this.#view.notice(lastWords));
     this.#tty[Symbol.dispose]();
   }
 
@@ -113,13 +114,16 @@ export class TerminalChat {
     this.#client
       .on('message', (message) => this.#message(message))
       .on('ack', ({ n }) => this.#acknowledged(n))
-      .on('company', () => this.#drawSoon())
+      .on('company', () => {
+        this.#company.list(this.#client.present.map(({ member }) => member));
+        this.#drawSoon();
+      })
       .on('presence', (presence) => this.#presence(presence))
       .on('introduction', ({ member, name }) => this.#learn(member, name))
-      .on('warning', ({ text }) => this.#print(this.#transcript.warning(text)))
+      .on('warning', ({ text }) => this.#print(this.#view.warning(text)))
       .on('caughtUp', () => {
         this.#caughtUp = true;
-        if (this.#shown === 'old') this.#print(this.#transcript.divider('nothing new'));
+        if (this.#shown === 'old') this.#print(this.#view.divider('nothing new'));
         this.#shown = 'new';
         // It fails only where the client does, which says so itself.
         this.#client.introduce().catch(() => {});
@@ -127,16 +131,26 @@ export class TerminalChat {
       })
       .on('state', (state) => this.#stateChanged(state))
       .on('fatal', (error) => this.#done.reject(error));
+    this.#client
+      .on('setAside', ({ text, reason }) => {
+        this.#forgetUnsent(text);
+        this.#print(this.#view.warning(`Not sent: ${reason.message} It was:\n${text}`));
+      })
+      .on('unsupported', ({ member, name, kind }) => {
+        if (name !== undefined) this.#learn(member, name);
+        const what = `${this.#names.label(member)} sent something (${displayText(kind)})`;
+        this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
+      });
   }
 
   #message(message: ChatMessage): void {
-    if (this.#shown === 'old' && !message.old) this.#print(this.#transcript.divider('new'));
+    if (this.#shown === 'old' && !message.old) this.#print(this.#view.divider('new'));
     this.#shown = message.old ? 'old' : 'new';
     this.#learn(message.member, message.from);
     // The own message whose acknowledgement was lost with the connection comes as history.
     if (message.own && !message.old) this.#forgetUnsent(message.text);
     const label = this.#names.label(message.member);
-    this.#print(this.#transcript.message(message.at, message.member, label, message.text));
+    this.#print(this.#view.message(message.at, message.member, label, message.text));
     if (!message.old) this.#shownSeq = message.seq;
   }
 
@@ -150,16 +164,17 @@ export class TerminalChat {
     if (at === -1) return;
     const text = this.#unsent[at]!.text;
     this.#unsent.splice(at, 1);
-    this.#print(this.#transcript.message(new Date(), this.#client.member, this.#ownLabel, text));
+    this.#print(this.#view.message(new Date(), this.#client.member, this.#ownLabel, text));
   }
 
   #learn(member: MemberId, name: string): void {
-    this.#names.learn(member, name);
+    if (this.#names.learn(member, name)) this.#company.relabel();
     this.#newcomers.settle(member);
     this.#drawSoon();
   }
 
   #presence({ member, present }: Presence): void {
+    this.#company.set(member, present);
     if (present && !this.#names.knows(member)) {
       this.#newcomers.came(member);
       this.#drawSoon();
@@ -171,7 +186,7 @@ export class TerminalChat {
 
   #printPresence(member: MemberId, present: boolean): void {
     const what = present ? '→ came:' : '← left:';
-    this.#print(this.#transcript.notice(`${what} ${this.#names.label(member)}`));
+    this.#print(this.#view.notice(`${what} ${this.#names.label(member)}`));
   }
 
   #stateChanged(state: ConnectionState): void {
@@ -209,19 +224,23 @@ export class TerminalChat {
   #submit(line: string): void {
     if (line.trim() === '') return;
     if (line.startsWith('/') && !line.startsWith('//')) {
-      const { text, quit } = answer(line, this.#client, this.#names);
-      for (const row of text) this.#print(this.#transcript.notice(row));
-      if (quit) this.#done.resolve(0);
+      this.#answer(line).catch(this.#done.reject);
       return;
     }
     this.#send(line.startsWith('//') ? line.slice(1) : line);
+  }
+
+  async #answer(line: string): Promise<void> {
+    const { text, quit } = await answer(line, this.#client, this.#names);
+    for (const row of text) this.#print(this.#view.notice(row));
+    if (quit) this.#done.resolve(0);
   }
 
   #send(text: string): void {
     const length = Buffer.byteLength(text);
     if (length > this.#longest) {
       const message = `Not sent: ${length} bytes, and a message has at most ${this.#longest}. Arrow up brings it back.`;
-      this.#print(this.#transcript.warning(message));
+      this.#print(this.#view.warning(message));
       return;
     }
     const entry: { n: number | undefined; text: string } = { n: undefined, text };
@@ -232,7 +251,7 @@ export class TerminalChat {
       },
       (error: ChatError) => {
         this.#unsent.splice(this.#unsent.indexOf(entry), 1);
-        this.#print(this.#transcript.warning(`Not sent: ${error.message} Arrow up brings it back.`));
+        this.#print(this.#view.warning(`Not sent: ${error.message} Arrow up brings it back.`));
       },
     );
   }
@@ -269,9 +288,7 @@ export class TerminalChat {
     const prompt = `${fit(this.#client.name, 16)}> `;
     const layout = layoutInput(prompt, this.#editor.text, this.#editor.cursor, width, height);
     const paint = (row: string) =>
-      row.startsWith(prompt)
-        ? this.#transcript.name(this.#client.member, prompt) + row.slice(prompt.length)
-        : row;
+      row.startsWith(prompt) ? this.#view.name(this.#client.member, prompt) + row.slice(prompt.length) : row;
     return {
       rows: [...head, ...layout.rows.map(paint)],
       cursorRow: head.length + layout.cursorRow,
@@ -291,18 +308,20 @@ export class TerminalChat {
   }
 
   #stateRow(width: number): string {
-    const text = fit(`── ${this.#stateText()} `, width);
+    const text = fit(`── ${this.#stateText(width)} `, width);
     const row = text + '─'.repeat(Math.max(0, width - widthOf(text)));
     return this.#style(this.#state.phase === 'online' ? 'dim' : 'yellow', row);
   }
 
-  #stateText(): string {
+  #stateText(width: number): string {
     const state = this.#state;
     switch (state.phase) {
       case 'connecting':
         return 'connecting …';
       case 'online':
-        return this.#caughtUp ? `connected, ${this.#companyText()}` : 'connected, reading what was said …';
+        return this.#caughtUp
+          ? `connected, ${this.#company.text(width)}`
+          : 'connected, reading what was said …';
       case 'offline': {
         const seconds = Math.max(0, Math.ceil((this.#retryAt - Date.now()) / 1000));
         return `offline, trying again in ${seconds} s: ${displayText(state.reason.message)}`;
@@ -310,12 +329,6 @@ export class TerminalChat {
       case 'closed':
         return 'closed';
     }
-  }
-
-  #companyText(): string {
-    const others = this.#client.present;
-    if (others.length === 0) return 'nobody else is here';
-    return `with ${others.map(({ member }) => this.#names.label(member)).join(', ')}`;
   }
 
   async #sendTheRest(): Promise<void> {

@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs';
 import { attach, debianKernel, findQemu, Guest, hostQemu, type Qemu } from '@skytale/vm';
 import { CommandError, UsageError } from '../command-error.ts';
-import type { VmSettings } from '../commands/vm.ts';
 import { canAttach, type ModelName, qemuDevice } from '../device/models.ts';
 import { type ServedCrypto, serveCrypto } from '../device/served-crypto.ts';
 import { note } from '../stdio.ts';
 import { loadCryptodevDriver } from './cryptodev-driver.ts';
 import { TemporaryDirectory } from './temporary-directory.ts';
+import type { VmSettings } from './vm-settings.ts';
 
 /** What people's start-up files do takes an emulated processor many seconds. */
 const shell = ['/bin/bash', '--norc'];

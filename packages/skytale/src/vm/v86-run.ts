@@ -7,11 +7,11 @@ import { guestInit, v86Wasm } from '@skytale/v86-host/node';
 import type { VirtioDevice } from '@skytale/virtio';
 import { buildInitramfs, debianKernel, type Kernel, seabios } from '@skytale/vm';
 import { UsageError } from '../command-error.ts';
-import type { VmSettings } from '../commands/vm.ts';
 import { models } from '../device/models.ts';
 import { note } from '../stdio.ts';
 import { terminalSize } from '../terminal/terminal-size.ts';
 import { buildCryptodev, type CryptodevFiles, loadScript } from './cryptodev-driver.ts';
+import type { VmSettings } from './vm-settings.ts';
 
 /** The longest that a timer of Node's can wait: 24 days. */
 const longest = 2 ** 31 - 1;

@@ -6,7 +6,7 @@ import {
   VIRTIO_F_RING_RESET,
   type VirtioDevice,
 } from '@skytale/virtio';
-import { VirtioPciFunction } from '../virtio-pci.ts';
+import { VirtioPciFunction, type VirtioPciState } from '../virtio-pci.ts';
 
 /** Guest-physical address of the memory that driver and device share. */
 export const BASE = 0x10_0000;
@@ -65,6 +65,14 @@ export class TestFunction extends VirtioPciFunction {
       },
     });
     this.region = region;
+  }
+
+  /** Saved, and going on. */
+  async save(): Promise<VirtioPciState> {
+    await this.suspend();
+    const state = structuredClone(this.saveState());
+    this.resume();
+    return state;
   }
 
   readCommon(offset: number, width: number): number {
@@ -167,7 +175,8 @@ export class PciTransport extends TransportBase {
   #handleInterrupt(): void {
     const isr = this.fn.readBar(this.#isr.offset, 1);
     if ((isr & 1) !== 0) for (const { index } of this.queues) this.usedBuffers(index);
-    if ((isr & 2) !== 0)
-      this.needsReset(this.fn.readCommon(COMMON.status, 1), this.fn.state.brokenReason?.message ?? '');
+    if ((isr & 2) === 0) return;
+    this.needsReset(this.fn.readCommon(COMMON.status, 1), this.fn.state.brokenReason?.message ?? '');
+    this.configChanged();
   }
 }

@@ -16,6 +16,7 @@ const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
+const EPOLLHUP = 0x10;
 const EPOLLET = 0x80000000;
 const EVENTS_AT_ONCE = 64;
 
@@ -32,18 +33,19 @@ export interface Watch extends Disposable {}
 export class EventPoll implements Disposable {
   /** The epoll set itself, readable when `wait(0)` would find something. */
   readonly descriptor = new FileDescriptor(check(epollCreate1(EPOLL_CLOEXEC), 'epoll_create1'));
-  readonly #handlers = new Map<number, () => void>();
+  readonly #handlers = new Map<number, (hungUp: boolean) => void>();
   readonly #event = pinnedBuffer(layout.epollEvent.size);
   readonly #ready = pinnedBuffer(layout.epollEvent.size * EVENTS_AT_ONCE);
   #lastToken = 0;
 
   /**
-   * Calls `onReady` from `wait` whenever `fd` becomes readable (`edge`), or as long as it is (`level`).
+   * Calls `onReady` from `wait` whenever `fd` becomes readable (`edge`), or as long as it is (`level`). `hungUp` says
+   * that nobody holds the other end of it any more, whatever is left to be read.
    *
    * SAFETY: the set refers to the open file, which lives on after our `close` if somebody else holds it. So
    * events carry a token that is never used twice, not the descriptor's number, which is.
    */
-  watch(fd: FileDescriptor, trigger: 'edge' | 'level', onReady: () => void): Watch {
+  watch(fd: FileDescriptor, trigger: 'edge' | 'level', onReady: (hungUp: boolean) => void): Watch {
     const token = ++this.#lastToken;
     const { events, data } = layout.epollEvent;
     this.#event.view.setUint32(events, trigger === 'edge' ? EPOLLIN | EPOLLET : EPOLLIN, true);
@@ -70,9 +72,11 @@ export class EventPoll implements Disposable {
       throw new SystemError(code, 'epoll_wait');
     }
     for (let i = 0; i < count; i++) {
-      const token = this.#ready.view.getUint32(i * layout.epollEvent.size + layout.epollEvent.data, true);
+      const at = i * layout.epollEvent.size;
+      const token = this.#ready.view.getUint32(at + layout.epollEvent.data, true);
+      const hungUp = (this.#ready.view.getUint32(at + layout.epollEvent.events, true) & EPOLLHUP) !== 0;
       // A handler earlier in this round may have ended this watch.
-      this.#handlers.get(token)?.();
+      this.#handlers.get(token)?.(hungUp);
     }
     return count;
   }

@@ -108,6 +108,18 @@ export const socket = libc.func('int socket(int, int, int)') as (
   type: number,
   protocol: number,
 ) => number;
+export const getpeername = libc.func('int getpeername(int, void *, void *)') as (
+  fd: number,
+  address: Uint8Array,
+  length: Uint8Array,
+) => number;
+export const shutdown = libc.func('int shutdown(int, int)') as (fd: number, how: number) => number;
+export const socketpair = libc.func('int socketpair(int, int, int, void *)') as (
+  family: number,
+  type: number,
+  protocol: number,
+  numbers: Uint8Array,
+) => number;
 export const write = libc.func('intptr_t write(int, const void *, size_t)') as (
   fd: number,
   buffer: Uint8Array,

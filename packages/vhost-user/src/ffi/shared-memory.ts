@@ -78,6 +78,8 @@ export interface MapOptions {
    * no way to check at the time of access, and JavaScript cannot catch the signal.
    */
   allowUnsealed?: boolean;
+  /** What `allowUnsealed` is called where it is set: a refusal names it. */
+  unsealedOption?: string;
 }
 
 /**
@@ -106,7 +108,8 @@ export class SharedMapping implements Disposable {
     if (!options.allowUnsealed && !cannotShrink(file)) {
       throw new MappingRefused(
         `${file.describe()} is not sealed against shrinking: whoever holds it could kill this process. ` +
-          `Use a sealed memfd (QEMU: -object memory-backend-memfd,share=on,seal=on) or set allowUnsealed`,
+          'Use a sealed memfd (QEMU: -object memory-backend-memfd,share=on,seal=on), or, for a VMM that is trusted ' +
+          `not to shrink its memory, ${options.unsealedOption ?? 'allowUnsealed'}`,
       );
     }
     // Only now: size is only worth something when it cannot shrink any more.

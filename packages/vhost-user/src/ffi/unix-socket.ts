@@ -10,6 +10,7 @@ import {
   EINTR,
   EPIPE,
   errno,
+  getpeername,
   layout,
   listen,
   type PinnedBuffer,
@@ -17,7 +18,9 @@ import {
   recvmsg,
   SystemError,
   sendmsg,
+  shutdown,
   socket,
+  socketpair,
 } from './libc.ts';
 
 const AF_UNIX = 1;
@@ -32,6 +35,9 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 /** sizeof(sun_path), its terminating zero included. */
 const SUN_PATH = 108;
+const SHUT_RD = 0;
+/** sizeof(sa_family_t): the length of an address without a name. */
+const UNNAMED = 2;
 const ECONNREFUSED = 111;
 
 /** Descriptors that one `send` or `receive` can carry: what a vhost-user message may have at most. */
@@ -52,6 +58,36 @@ export type Received =
   | 'empty'
   /** The peer closed, or died. */
   | 'closed';
+
+export function isSocket(descriptor: FileDescriptor): boolean {
+  return descriptor.describe().startsWith('socket:');
+}
+
+/**
+ * Makes a socket that somebody has sent us one over which nothing comes any more, and lets go of what came already.
+ * @returns false if it is none of a pair without names: perhaps the sender's end of a connection to ourselves
+ */
+export function makeSendOnly(descriptor: FileDescriptor): boolean {
+  const length = pinnedBuffer(4);
+  const address = pinnedBuffer(2 + SUN_PATH);
+  length.view.setUint32(0, address.bytes.length, true);
+  if (getpeername(descriptor.number, address.bytes, length.bytes) === -1) return false;
+  const isUnnamed = length.view.getUint32(0, true) === UNNAMED;
+  if (!isUnnamed || address.view.getUint16(0, true) !== AF_UNIX) return false;
+  if (shutdown(descriptor.number, SHUT_RD) === -1) return false;
+  const peer = new UnixSocket(descriptor);
+  const room = pinnedBuffer(4096);
+  const descriptors: FileDescriptor[] = [];
+  try {
+    while (typeof peer.receive(room, 0, room.bytes.length, descriptors) === 'number') closeAll(descriptors);
+    return true;
+  } catch {
+    // More descriptors than anybody needs.
+    return false;
+  } finally {
+    closeAll(descriptors);
+  }
+}
 
 /** One end of a connected Unix stream socket that passes file descriptors. It never blocks. */
 export class UnixSocket implements Disposable {
@@ -75,6 +111,15 @@ export class UnixSocket implements Disposable {
       descriptor[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Two that are connected to each other, and have no names. */
+  static pair(): [UnixSocket, UnixSocket] {
+    const numbers = pinnedBuffer(8);
+    const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    check(socketpair(AF_UNIX, type, 0, numbers.bytes), 'socketpair');
+    const end = (offset: number) => new UnixSocket(new FileDescriptor(numbers.view.getInt32(offset, true)));
+    return [end(0), end(4)];
   }
 
   /**

@@ -2,8 +2,8 @@
  * A device for tests: answers each request with its own bytes, at once or later, and keeps crypto sessions
  * that are nothing but ids. Its configuration space is 8 bytes, all writable.
  */
-import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
-import type { CryptoSessionHandler } from '../served-device.ts';
+import type { DriverLink, VirtioDevice, VirtioRequest } from '@skytale/virtio';
+import type { CryptoSessionHandler } from '../servable-device.ts';
 
 export class EchoDevice implements VirtioDevice, CryptoSessionHandler {
   readonly deviceId = 42;
@@ -15,11 +15,13 @@ export class EchoDevice implements VirtioDevice, CryptoSessionHandler {
   readonly held: VirtioRequest[] = [];
   hold = false;
   activated: bigint | undefined;
+  driver: DriverLink | undefined;
   resets = 0;
   closed = false;
 
-  activate(features: bigint): void {
+  activate(features: bigint, driver: DriverLink): void {
     this.activated = features;
+    this.driver = driver;
   }
 
   writeConfig(offset: number, bytes: Uint8Array): void {

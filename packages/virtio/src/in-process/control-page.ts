@@ -32,6 +32,7 @@ const COMMAND_NUMBER = 17;
 const ANSWER_NUMBER = 18;
 const ANSWER_FAILED = 19;
 const REASON_LENGTH = 20;
+const CONFIG_CHANGES = 21;
 const QUEUES = 64;
 /** Words of a queue's registers: largest size, size, three addresses of two words, kicked. */
 const QUEUE_WORDS = 9;
@@ -42,6 +43,7 @@ const QUEUE_KICKED = 8;
 /** Byte offsets. */
 const CONFIG = 4096;
 const REASON = 6144;
+/** Bytes of the text that says why a device is broken; a longer one is cut. */
 const REASON_MAX = 2048;
 
 export const COMMAND_WRITE_STATUS = 1;
@@ -156,6 +158,15 @@ export class ControlPage {
 
   set status(status: number) {
     Atomics.store(this.#words, STATUS, status);
+  }
+
+  /** How often the device has said that its configuration space has changed; 32 bits, that wrap. */
+  get configChanges(): number {
+    return Atomics.load(this.#words, CONFIG_CHANGES);
+  }
+
+  countConfigChange(): void {
+    Atomics.add(this.#words, CONFIG_CHANGES, 1);
   }
 
   get driverFeatures(): bigint {

@@ -56,6 +56,7 @@ class DeviceServer {
       usedBuffers: () => page.ringDriver(),
       configChanged: () => {
         this.#publishStatus();
+        page.countConfigChange();
         page.ringDriver();
       },
       resetDone: () => this.#answer(),
@@ -74,9 +75,10 @@ class DeviceServer {
         this.#executeCommand();
         const hasMore = this.#runKicked();
         this.#publishStatus();
-        if (this.#state.isBusy) await nextTurn();
+        const needsLoop = this.#state.isBusy || this.#device.usesEventLoop === true;
+        if (needsLoop) await nextTurn();
         if (this.#closed || hasMore) continue;
-        if (this.#state.isBusy) await page.waitDevice(seen);
+        if (needsLoop) await page.waitDevice(seen);
         else page.blockDevice(seen);
       }
       await this.#state.close();

@@ -74,6 +74,15 @@ describe('InProcessTransport', { timeout: 60_000 }, () => {
     await assert.rejects(transport.writeConfig(2 ** 31, bytes(1)), { code: 'VIRTIO_CONFIG_BOUNDS' });
   });
 
+  it('tells the driver of changes of the configuration space', async () => {
+    await using transport = await launch();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _listening = transport.onConfigChange(resolve);
+    await transport.queues[0]!.request(bytes(COMMANDS.change), 1);
+    await promise;
+    assert.deepEqual(await transport.readConfig(0, 2), bytes(2, 2));
+  });
+
   for (const [command, message] of [
     [COMMANDS.throw, /told to throw/],
     [COMMANDS.reject, /told to reject/],

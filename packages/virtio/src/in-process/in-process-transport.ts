@@ -37,6 +37,7 @@ export class InProcessTransport extends TransportBase {
   /** Commands are sent one after another. */
   #commands: Promise<unknown> = Promise.resolve();
   #pending = 0;
+  #configChanges = 0;
   #death: VirtioError | undefined;
 
   private constructor(worker: Worker, page: ControlPage) {
@@ -156,6 +157,11 @@ export class InProcessTransport extends TransportBase {
     const { status } = this.#page;
     // The reason is text to decode: only where there is one.
     if ((status & STATUS_DEVICE_NEEDS_RESET) !== 0) this.needsReset(status, this.#page.reason);
+    const { configChanges } = this.#page;
+    if (configChanges !== this.#configChanges) {
+      this.#configChanges = configChanges;
+      this.configChanged();
+    }
     const command = this.#command;
     if (command === undefined || this.#page.answerNumber !== this.#lastCommand) return;
     this.#command = undefined;

@@ -29,6 +29,7 @@ export class RawDriver {
     this.#view = new DataView(this.region.bytes.buffer);
     this.#availableIndex = availableIndex;
     this.availableIndex = availableIndex;
+    this.#view.setUint16(this.layout.usedRing - BASE + 2, availableIndex, true);
   }
 
   /** Writes a descriptor of the queue, or of a table elsewhere. */

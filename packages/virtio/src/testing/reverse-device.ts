@@ -2,7 +2,7 @@
  * A device for tests: it answers with the bytes of the request in reverse, as many as there is room for.
  * Its configuration space is 8 bytes, the last 4 of them writable.
  */
-import type { VirtioDevice, VirtioRequest } from '../virtio-device.ts';
+import type { DriverLink, VirtioDevice, VirtioRequest } from '../virtio-device.ts';
 
 export class ReverseDevice implements VirtioDevice {
   readonly deviceId = 42;
@@ -10,6 +10,7 @@ export class ReverseDevice implements VirtioDevice {
   readonly queueSizes: readonly number[];
   readonly config = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   activated: bigint | undefined;
+  driver: DriverLink | undefined;
   resets = 0;
   closed = false;
 
@@ -17,8 +18,9 @@ export class ReverseDevice implements VirtioDevice {
     this.queueSizes = queueSizes;
   }
 
-  activate(features: bigint): void {
+  activate(features: bigint, driver: DriverLink): void {
     this.activated = features;
+    this.driver = driver;
   }
 
   writeConfig(offset: number, bytes: Uint8Array): void {

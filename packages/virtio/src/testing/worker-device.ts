@@ -20,6 +20,10 @@ class CommandedDevice extends ReverseDevice {
         return this.#later(queueIndex, request);
       case COMMANDS.never:
         return new Promise(() => {});
+      case COMMANDS.change:
+        this.config[0]! += 1;
+        this.driver!.configChanged();
+        return super.handle(queueIndex, request);
       default:
         return super.handle(queueIndex, request);
     }

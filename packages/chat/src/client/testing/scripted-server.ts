@@ -10,6 +10,8 @@ type FrameOf<Type extends Frame['type']> = Extract<Frame, { type: Type }>;
 export class ScriptedServer implements AsyncDisposable {
   readonly address: ServerAddress;
   readonly #server: Server;
+  readonly #all: ScriptedConnection[] = [];
+  /** Those that no test has accepted yet. */
   readonly #connections: ScriptedConnection[] = [];
   readonly #waiting: ((connection: ScriptedConnection) => void)[] = [];
 
@@ -25,6 +27,7 @@ export class ScriptedServer implements AsyncDisposable {
     this.address = parseServerAddress(`127.0.0.1:${(server.address() as AddressInfo).port}`);
     server.on('connection', (socket) => {
       const connection = new ScriptedConnection(socket);
+      this.#all.push(connection);
       const waiting = this.#waiting.shift();
       if (waiting === undefined) this.#connections.push(connection);
       else waiting(connection);
@@ -37,14 +40,16 @@ export class ScriptedServer implements AsyncDisposable {
   }
 
   /** The next connection, after WELCOME and JOIN. */
-  async acceptJoin(): Promise<ScriptedConnection & { join: FrameOf<'join'> }> {
+  async acceptJoin(
+    welcome: Partial<FrameOf<'welcome'>> = {},
+  ): Promise<ScriptedConnection & { join: FrameOf<'join'> }> {
     const connection = await this.accept();
-    connection.welcome();
+    connection.welcome(welcome);
     return Object.assign(connection, { join: await connection.next('join') });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const connection of this.#connections) connection.hangUp();
+    for (const connection of this.#all) connection.hangUp();
     this.#server.close();
     await once(this.#server, 'close');
   }

@@ -44,6 +44,7 @@ export class RawDriver {
           isComplete = true;
           resolve(written);
         },
+        giveBack: () => reject(new Error('given back')),
       };
       Promise.resolve(this.device.handle(queue, request)).catch(reject);
       // As at the end of a run of the queue, in which all came that is sent in one turn.

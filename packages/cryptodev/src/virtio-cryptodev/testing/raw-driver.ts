@@ -92,6 +92,7 @@ export class RawDriver {
           completed = true;
           resolve(written);
         },
+        giveBack: () => reject(new Error('given back')),
       };
       Promise.resolve(this.device.handle(0, request)).catch(reject);
       // As at the end of a run of the queue, in which all came that is sent in one turn.

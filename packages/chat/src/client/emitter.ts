@@ -1,0 +1,44 @@
+type Listener<Arguments extends readonly unknown[]> = (...args: Arguments) => void;
+
+/**
+ * Events with listeners, as Node's `EventEmitter` has them, where there is no Node: the listeners of an event are called in the order
+ * in which they were added, and what one throws is thrown to whoever emits.
+ */
+export class Emitter<Events extends Record<keyof Events, readonly unknown[]>> {
+  readonly #listeners = new Map<
+    keyof Events,
+    { readonly listener: Listener<never>; readonly once: boolean }[]
+  >();
+
+  on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
+    return this.#add(name, listener, false);
+  }
+
+  once<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
+    return this.#add(name, listener, true);
+  }
+
+  /** Takes back the listener that was added last, if it was added several times. */
+  off<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
+    const listeners = this.#listeners.get(name) ?? [];
+    const at = listeners.findLastIndex((entry) => entry.listener === listener);
+    if (at !== -1) this.#listeners.set(name, listeners.toSpliced(at, 1));
+    return this;
+  }
+
+  /** Who is added or taken away meanwhile counts from the next time on. */
+  protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
+    const listeners = this.#listeners.get(name) ?? [];
+    if (listeners.some(({ once }) => once))
+      this.#listeners.set(
+        name,
+        listeners.filter(({ once }) => !once),
+      );
+    for (const { listener } of listeners) (listener as unknown as Listener<Events[Name]>)(...args);
+  }
+
+  #add<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>, once: boolean): this {
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), { listener, once }]);
+    return this;
+  }
+}

@@ -1,0 +1,250 @@
+import { toHex } from '../bytes.ts';
+import { ChatError } from './chat-error.ts';
+import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from './state-store.ts';
+
+/** What a simulated disk does. */
+export type MemoryDiskOptions = {
+  /** Called for each commit in its turn; what it throws, the commit is refused with. It takes effect when this resolves. */
+  readonly write?: () => Promise<void>;
+};
+
+/**
+ * States in memory, which outlive the clients that use them: for simulations, and where nothing is to stay. It can be asked to do
+ * what disks do at the worst.
+ */
+export class MemoryDisk {
+  readonly #options: MemoryDiskOptions;
+  readonly #files: StateFile[] = [];
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#options = options;
+  }
+
+  /** As `ClientEnvironment.openStore`. */
+  async openStore(room: Uint8Array, name: string, newSeed: () => Uint8Array): Promise<MemoryStore> {
+    const of = `${toHex(room)}/${name}`;
+    const free = this.#files.filter((file) => file.of === of && file.user === undefined);
+    const file = free.find(({ content }) => hasUnsent(content)) ?? free[0] ?? this.#make(of, newSeed());
+    return new MemoryStore(file, this.#options.write ?? (async () => {}));
+  }
+
+  /** The processes that have states open are gone: what they had not finished writing is lost. */
+  kill(): void {
+    for (const file of this.#files) file.user?.kill();
+  }
+
+  /** The same, and what was not written for good is lost too. */
+  cutPower(): void {
+    for (const file of this.#files) {
+      file.user?.kill();
+      file.content = copyOf(file.durable);
+    }
+  }
+
+  /** A copy of all states as they are, which is used as if it were this disk. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk(this.#options);
+    for (const { of, path, content } of this.#files) {
+      copy.#files.push({ of, path, content: copyOf(content), durable: copyOf(content), user: undefined });
+    }
+    return copy;
+  }
+
+  #make(of: string, seed: Uint8Array): StateFile {
+    const path = `${of}.${this.#files.length + 1}`;
+    const content = emptyContent(seed);
+    const file: StateFile = { of, path, content, durable: copyOf(content), user: undefined };
+    this.#files.push(file);
+    return file;
+  }
+}
+
+type StateFile = {
+  readonly of: string;
+  readonly path: string;
+  /** As a process that was killed leaves it, and as a loss of power does. */
+  content: Content;
+  durable: Content;
+  user: MemoryStore | undefined;
+};
+
+/** See `MemoryDisk`. A commit costs as much as there are senders and messages on their way. */
+export class MemoryStore implements StateStore {
+  readonly path: string;
+  readonly #file: StateFile;
+  readonly #write: () => Promise<void>;
+  #last: Promise<void> = Promise.resolve();
+  #gone: ChatError | undefined;
+
+  constructor(file: StateFile, write: () => Promise<void>) {
+    this.path = file.path;
+    this.#file = file;
+    this.#write = write;
+    file.user = this;
+  }
+
+  async load(): Promise<SavedState> {
+    const { outbox, senders, messages, setAside, settled, ...rest } = this.#file.content;
+    const drafts = [...outbox.values()].sort((one, other) => one.draft - other.draft);
+    const isKept = (draft: SavedDraft) => hasPlace(draft, settled);
+    return {
+      ...rest,
+      seed: rest.seed.slice(),
+      settled,
+      senders: [...senders.values()],
+      messages: Array.from(messages, ([seq, record]) => ({ seq, record })),
+      setAside: [...setAside.values()],
+      outbox: drafts.filter((draft) => !isKept(draft)),
+      kept: drafts.filter(isKept).map(({ draft, id, sealed }) => ({ draft, id, n: sealed!.n })),
+    };
+  }
+
+  async sealedAfter(after: number): Promise<SavedDraft[]> {
+    return [...this.#file.content.outbox.values()]
+      .filter(({ sealed }) => sealed !== undefined && sealed.n > after)
+      .sort((one, other) => one.sealed!.n - other.sealed!.n);
+  }
+
+  commit(changes: readonly StateChange[], durability: Durability): Promise<void> {
+    const done = this.#last.then(async () => {
+      if (this.#gone === undefined) {
+        await this.#write().catch((error: unknown) => {
+          this.#gone ??= unusable(this.path, error);
+        });
+      }
+      if (this.#gone !== undefined) throw this.#gone;
+      this.#apply(changes, durability);
+    });
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.kill();
+  }
+
+  /** Writes nothing more. */
+  kill(): void {
+    this.#gone ??= unusable(this.path, new Error('it is closed'));
+    if (this.#file.user === this) this.#file.user = undefined;
+  }
+
+  #apply(changes: readonly StateChange[], durability: Durability): void {
+    const content = copyOf(this.#file.content);
+    try {
+      for (const change of changes) apply(content, change);
+    } catch (error) {
+      this.#gone = unusable(this.path, error);
+      throw this.#gone;
+    }
+    this.#file.content = content;
+    if (durability === 'strict') this.#file.durable = content;
+  }
+}
+
+type Content = Omit<SavedState, 'senders' | 'messages' | 'outbox' | 'kept' | 'setAside'> & {
+  readonly senders: Map<string, SavedState['senders'][number]>;
+  readonly messages: Map<number, Uint8Array>;
+  readonly outbox: Map<number, SavedDraft>;
+  readonly setAside: Map<number, SavedDraft>;
+};
+
+function hasPlace({ sealed }: SavedDraft, settled: number): boolean {
+  return sealed !== undefined && sealed.n <= settled;
+}
+
+function hasUnsent({ outbox, settled }: Content): boolean {
+  return outbox.values().some((draft) => !hasPlace(draft, settled));
+}
+
+type Changeable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+function emptyContent(seed: Uint8Array): Content {
+  return {
+    seed,
+    place: { seq: 0, hash: undefined, complete: true },
+    handedOver: 0,
+    lastDraft: 0,
+    settled: 0,
+    cipher: undefined,
+    senders: new Map(),
+    messages: new Map(),
+    outbox: new Map(),
+    setAside: new Map(),
+  };
+}
+
+/** What is in the maps is never changed, only replaced. */
+function copyOf(content: Content): Content {
+  const { senders, messages, outbox, setAside } = content;
+  return {
+    ...content,
+    senders: new Map(senders),
+    messages: new Map(messages),
+    outbox: new Map(outbox),
+    setAside: new Map(setAside),
+  };
+}
+
+function apply(content: Changeable<Content>, change: StateChange): void {
+  const { senders, messages, outbox, setAside } = content;
+  switch (change.kind) {
+    case 'place':
+      content.place = { seq: change.seq, hash: change.hash, complete: change.complete };
+      return;
+    case 'sender':
+      senders.set(toHex(change.sender.member), change.sender);
+      return;
+    case 'message':
+      messages.set(change.seq, change.record);
+      return;
+    case 'confirmed':
+      for (const seq of messages.keys()) if (seq <= change.seq) messages.delete(seq);
+      return;
+    case 'draft': {
+      const { draft, id, record } = change;
+      if (outbox.has(draft)) throw new RangeError('a draft is there already');
+      outbox.set(draft, { draft, id, record, sealed: undefined });
+      content.lastDraft = Math.max(content.lastDraft, draft);
+      return;
+    }
+    case 'redrafted':
+      outbox.set(change.draft, { ...existing(outbox, change.draft), record: change.record });
+      return;
+    case 'sealed': {
+      const { draft, sealed } = change;
+      const others = [...outbox.values()].filter((other) => other.draft !== draft);
+      if (sealed !== undefined && others.some((other) => other.sealed?.n === sealed.n))
+        throw new RangeError('a number is there already');
+      outbox.set(draft, { ...existing(outbox, draft), sealed });
+      return;
+    }
+    case 'settled':
+      content.settled = change.n;
+      for (const { draft, sealed } of outbox.values())
+        if (sealed !== undefined && sealed.n <= change.forget) outbox.delete(draft);
+      return;
+    case 'setAside':
+      setAside.set(change.draft, { ...existing(outbox, change.draft), sealed: undefined });
+      outbox.delete(change.draft);
+      return;
+    case 'discarded':
+      setAside.delete(change.draft);
+      return;
+    case 'cipher':
+      content.cipher = change.state;
+  }
+}
+
+function existing(outbox: ReadonlyMap<number, SavedDraft>, draft: number): SavedDraft {
+  const saved = outbox.get(draft);
+  if (saved === undefined) throw new RangeError('a draft is missing in the outbox');
+  return saved;
+}
+
+function unusable(path: string, error: unknown): ChatError {
+  if (error instanceof ChatError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ChatError('CHAT_STATE_UNUSABLE', `${path} cannot be used: ${reason}.`, { cause: error });
+}

@@ -1,0 +1,162 @@
+import { equalBytes, toHex } from '../bytes.ts';
+import type { ChatCrypto } from '../crypto.ts';
+import { MessageError } from '../encryption/message-error.ts';
+import type { OpenedMessage } from '../encryption/room-cipher.ts';
+import type { Delivery } from '../encryption/transcript.ts';
+import type { Frame } from '../protocol/frames.ts';
+import { ChatError } from './chat-error.ts';
+import type { Warning } from './client-events.ts';
+import type { Outbox } from './outbox.ts';
+import type { ReadingPlace } from './reading-place.ts';
+import type { Turn } from './turn.ts';
+
+type Ack = Extract<Frame, { type: 'ack' }>;
+
+export type OwnMessagesOptions = {
+  /** One's own public key, and name. */
+  readonly member: Uint8Array;
+  readonly name: string;
+  readonly crypto: ChatCrypto;
+  readonly outbox: Outbox;
+  readonly place: ReadingPlace;
+  readonly turn: Turn;
+  /** Where the state is, for messages to people. */
+  readonly statePath: string;
+  /** The last message of one's own that was ever sent to the server. */
+  readonly published: () => number;
+};
+
+/** What stands under one's own number: what one sent, something else, or what an earlier version of one's state sent. */
+export type Finding = 'mine' | 'injected' | 'settled';
+
+/**
+ * One's own messages as the server tells of them.
+ *
+ * 1. Nothing MUST be taken for sent but what the server has bit for bit, or what one's own key has signed.
+ * 2. Something under one's own number that one's own key did not sign proves nothing: anybody on the way can put it there. It MUST
+ *    be passed over, and uses up the number only if that is the next one.
+ * 3. Something that one's own key has signed and that one does not know proves that there is another with the same state; one
+ *    MUST stop.
+ */
+export class OwnMessages {
+  readonly #options: OwnMessagesOptions;
+  /** Drafts up to it are of earlier processes. */
+  readonly #earlier: number;
+  /** Numbers up to it had their places before this process. */
+  readonly #settledEarlier: number;
+
+  constructor(options: OwnMessagesOptions) {
+    this.#options = options;
+    this.#earlier = options.outbox.lastDraft;
+    this.#settledEarlier = options.outbox.settled;
+  }
+
+  is(member: Uint8Array): boolean {
+    return equalBytes(member, this.#options.member);
+  }
+
+  /**
+   * What is wrong with an ACK that gives a place to a message; `undefined` if that can be its place.
+   * @param ack whose n is not settled
+   */
+  async objection({ n, hash }: Ack): Promise<string | undefined> {
+    const { outbox, published, crypto } = this.#options;
+    const envelope = outbox.envelope(n);
+    if (envelope === undefined || n !== outbox.settled + 1 || n > published()) {
+      return `it acknowledged message ${n}, which you did not send`;
+    }
+    if (hash === undefined || equalBytes(hash, await crypto.sha256(envelope))) return undefined;
+    return `it stored something else as your message ${n}`;
+  }
+
+  /** Takes one's own message at the next place, by its ACK. */
+  async acknowledged({ n, seq }: Ack): Promise<void> {
+    const { outbox, place, member, name } = this.#options;
+    const envelope = outbox.envelope(n);
+    if (envelope === undefined) throw new RangeError(`message ${n} is not sealed`);
+    await place.transcript.takeOwn({ seq, member, n, envelope }, name);
+    this.settle(n, seq);
+  }
+
+  /**
+   * What a message is that is delivered as one's own.
+   * @throws {ChatError} CHAT_STATE_OUTDATED if another has sent it with one's own key
+   */
+  judge({ n, envelope }: Delivery, outcome: OpenedMessage | MessageError): Finding {
+    const { outbox } = this.#options;
+    if (outbox.draftSealedAs(n, envelope) !== undefined) return 'mine';
+    if (outcome instanceof MessageError && !isSigned(outcome)) return 'injected';
+    const content = outcome instanceof MessageError ? undefined : outcome.content;
+    // A server stores one message under a number: what comes under one that has its place is an old one, or a lie.
+    if (n <= outbox.settled) return 'settled';
+    if (outbox.draftWithId(content?.id) !== undefined) return 'mine';
+    throw this.#outdated();
+  }
+
+  /** What to say of something that is injected. */
+  injection({ seq, member, n }: Delivery): Warning {
+    const sent = this.#options.outbox.envelope(n) !== undefined;
+    const what = `Somebody has put something under the number ${n} of your messages, which nobody accepts`;
+    const text = sent ? `${what}. Your message is sent again under another number.` : `${what}.`;
+    return { code: 'INJECTED', text, seq, member: toHex(member) };
+  }
+
+  /** After the transcript passed over something that is injected. */
+  async passOver({ n }: Delivery): Promise<void> {
+    const { outbox, place, turn, member, name } = this.#options;
+    if (n !== outbox.settled + 1) return;
+    turn.change(...(await outbox.displace(n)));
+    place.transcript.learn({ member, n, name, mayJump: false });
+  }
+
+  /** After the transcript took a message that is mine. @returns whether it was written by an earlier process */
+  take({ n, seq }: Delivery, outcome: OpenedMessage | MessageError): boolean {
+    const { outbox, turn } = this.#options;
+    const id = outcome instanceof MessageError ? undefined : outcome.content.id;
+    const draft = outbox.draftWithId(id);
+    const drafts = n > outbox.settled ? this.settle(n, seq) : [];
+    if (draft !== undefined && !drafts.includes(draft)) {
+      const changes = outbox.sentAfterAll(draft);
+      turn.change(...changes);
+      if (changes.length > 0) turn.add(['ack', { n: draft, seq }]);
+    }
+    const last = drafts.at(-1) ?? draft;
+    return last === undefined ? n <= this.#settledEarlier : last <= this.#earlier;
+  }
+
+  /** Own messages up to `n` have their places, of which one is known. @returns the drafts that are sent by that */
+  settle(n: number, seq: number): number[] {
+    const { outbox, turn } = this.#options;
+    const drafts = outbox.settle(n);
+    for (const draft of drafts) turn.add(['ack', { n: draft, seq }]);
+    return drafts;
+  }
+
+  /** The server has messages up to `n`, at places that cannot be read any more. */
+  settleUnseen(n: number, seq: number): void {
+    const { outbox, place, member, name } = this.#options;
+    if (n <= outbox.settled) return;
+    this.settle(n, seq);
+    place.transcript.learn({ member, n, name, mayJump: false });
+    place.advanced(member);
+  }
+
+  #outdated(): ChatError {
+    const { statePath, outbox } = this.#options;
+    return new ChatError(
+      'CHAT_STATE_OUTDATED',
+      `The room has a message of yours that ${statePath} does not know: the file is an old copy, or is used elsewhere too. ${unsentText(outbox)}Move it away to enter the room as a new member.`,
+    );
+  }
+}
+
+/** What the user has to know of an outbox that is given up. */
+export function unsentText({ size }: Outbox): string {
+  if (size === 0) return '';
+  return `${size === 1 ? 'One message in it was' : `${size} messages in it were`} not sent. `;
+}
+
+/** Whether one's own key must have signed what could not be opened. */
+function isSigned({ code }: MessageError): boolean {
+  return code !== 'FORGED' && code !== 'MALFORMED';
+}

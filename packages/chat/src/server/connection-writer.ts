@@ -1,0 +1,177 @@
+import type { Duplex } from 'node:stream';
+import type { Counters } from './counters.ts';
+
+/** What may wait to be taken by one client before nothing more is given to it, in bytes; and what is written to one that is slow. */
+export const HIGH_WATER = 64 * 1024;
+/** What is written at once to a client whose connection has taken the last write without waiting. */
+const FAST_PIECE = 256 * 1024;
+/** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
+const JOIN_BYTES = 16 * 1024;
+
+/** Who has a writer. */
+export interface WriterOwner {
+  /** The connection is no longer congested. */
+  drained(): void;
+}
+
+/** Writers that were given something in this turn. They are flushed together, at its end. */
+export class WriteTurn {
+  #writers: ConnectionWriter[] = [];
+
+  add(writer: ConnectionWriter): void {
+    if (this.#writers.push(writer) === 1) queueMicrotask(() => this.#end());
+  }
+
+  #end(): void {
+    const writers = this.#writers;
+    this.#writers = [];
+    for (const writer of writers) writer.flush();
+  }
+}
+
+/**
+ * The one writer of a client's connection.
+ *
+ * 1. Everything that is sent to a client MUST go through its writer, in the order in which it is to arrive.
+ * 2. What is sent in one turn of the event loop MUST reach the stream in one write, up to 256 KiB: frames are small
+ *    and system calls are dear.
+ * 3. Buffers given to `send` MUST NOT be changed afterwards: they are shared between clients, not copied.
+ * 4. Whoever sends something of which there may be much MUST ask `congested` before each, and go on when the owner's
+ *    `drained` is called: a client that does not read then costs at most the high-water mark and one more buffer.
+ * 5. The stream is given more only when it has taken what it had, and to a slow client no more than the high-water mark at
+ *    once. So one that takes what it is given slowly, 64 KiB in each write time-out, can be told from one that takes nothing.
+ * 6. After `end` nothing is sent.
+ */
+export class ConnectionWriter {
+  readonly #stream: Duplex;
+  readonly #counters: Counters;
+  readonly #turn: WriteTurn;
+  readonly #owner: WriterOwner;
+  /** What was sent and is not yet written; the first buffer from `#at` on. */
+  #queue: Uint8Array[] = [];
+  #at = 0;
+  #queuedBytes = 0;
+  /** Whether somebody was told that it is congested, and is to be told when it no longer is. */
+  #wasCongested = false;
+  /** Whether the last write had to wait. Nothing is known of a new connection. */
+  #slow = true;
+  #ended = false;
+  /** Bytes that were written so far, how many of them were taken at the last look, and since when no more. */
+  #written = 0;
+  #taken = 0;
+  #stuckSince: number | undefined;
+
+  constructor(stream: Duplex, counters: Counters, turn: WriteTurn, owner: WriterOwner) {
+    this.#stream = stream;
+    this.#counters = counters;
+    this.#turn = turn;
+    this.#owner = owner;
+    stream.on('drain', () => this.flush());
+  }
+
+  /** Whether the connection has not yet taken what it was given. */
+  get congested(): boolean {
+    if (this.#queuedBytes + this.#stream.writableLength < HIGH_WATER) return false;
+    this.#wasCongested = true;
+    return true;
+  }
+
+  /**
+   * Looks, every second or so, how the connection takes what is written.
+   * @param timeoutMs time for each high-water mark of it
+   * @returns `stuck`: it has taken nothing for too long; `waiting`: it has not yet taken what was there at the last look; `taken`:
+   *   it has taken something, where it had not before; `undefined`: there is nothing to take
+   */
+  look(now: number, timeoutMs: number): 'stuck' | 'waiting' | 'taken' | undefined {
+    const waiting = this.#stream.writableLength;
+    const taken = this.#written - waiting;
+    const since = this.#stuckSince;
+    const progress = waiting === 0 || taken > this.#taken;
+    this.#taken = taken;
+    if (progress) this.#stuckSince = undefined;
+    if (progress && since !== undefined) return 'taken';
+    if (waiting === 0) return undefined;
+    this.#stuckSince ??= now;
+    const allowed = timeoutMs * Math.ceil(waiting / HIGH_WATER);
+    return now - this.#stuckSince >= allowed ? 'stuck' : 'waiting';
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#queue.push(bytes) === 1) this.#turn.add(this);
+    this.#queuedBytes += bytes.length;
+  }
+
+  /** Closes the sending direction behind what was sent. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.flush();
+  }
+
+  /** Writes what was sent, as far as the stream has taken what was written before. */
+  flush(): void {
+    const stream = this.#stream;
+    if (stream.destroyed) {
+      this.#forget();
+      return;
+    }
+    while (this.#queuedBytes > 0 && !waits(stream)) this.#write(this.#take());
+    if (this.#ended && this.#queuedBytes === 0 && !stream.writableEnded) stream.end();
+    if (!this.#wasCongested || this.congested) return;
+    this.#wasCongested = false;
+    this.#owner.drained();
+  }
+
+  #write(buffers: readonly Uint8Array[]): void {
+    const stream = this.#stream;
+    if (buffers.length > 1) stream.cork();
+    for (const buffer of buffers) stream.write(buffer);
+    if (buffers.length > 1) stream.uncork();
+    this.#slow = stream.writableLength > 0;
+  }
+
+  /** Takes from the queue what is to be written at once, in as few buffers as is cheap. */
+  #take(): Uint8Array[] {
+    const most = this.#slow ? HIGH_WATER : FAST_PIECE;
+    const piece: Uint8Array[] = [];
+    let bytes = 0;
+    let used = 0;
+    while (bytes < most && used < this.#queue.length) {
+      const buffer = this.#queue[used]!;
+      const end = Math.min(buffer.length, this.#at + most - bytes);
+      piece.push(this.#at === 0 && end === buffer.length ? buffer : buffer.subarray(this.#at, end));
+      bytes += end - this.#at;
+      this.#at = end === buffer.length ? 0 : end;
+      if (this.#at === 0) used += 1;
+    }
+    if (used === this.#queue.length) this.#queue = [];
+    else this.#queue.splice(0, used);
+    this.#queuedBytes -= bytes;
+    this.#written += bytes;
+    this.#counters.bytesOut += bytes;
+    return piece.length > 1 && bytes <= JOIN_BYTES ? [joined(piece, bytes)] : piece;
+  }
+
+  /** Nobody will take what is left. */
+  #forget(): void {
+    this.#ended = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+  }
+}
+
+/** Whether a stream will say `drain`: it has not yet taken what it was given, and does not want more. */
+function waits(stream: Duplex): boolean {
+  return stream.writableNeedDrain && stream.writableLength > 0;
+}
+
+function joined(buffers: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const buffer of buffers) {
+    whole.set(buffer, at);
+    at += buffer.length;
+  }
+  return whole;
+}

@@ -1,0 +1,268 @@
+import type { Duplex } from 'node:stream';
+import { copyOf, equalBytes, utf8 } from '../bytes.ts';
+import type { SigningKey } from '../crypto.ts';
+import { RoomKeys } from '../encryption/key-schedule.ts';
+import { FrameDecoder } from '../protocol/frame-decoder.ts';
+import { encodeFrame, type Frame } from '../protocol/frames.ts';
+import { protocolErrorCode } from '../protocol/protocol-error.ts';
+import { joinStatement } from '../protocol/signed.ts';
+import { Witness } from './history.ts';
+import { Life } from './life.ts';
+import type { Place, Someone } from './place.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { Link } from './simulated-network.ts';
+
+const WINDOW = 64;
+const RETRY_MS = 500;
+const SILENCE_MS = 120_000;
+
+/**
+ * A member who speaks the protocol as it is written and nothing more: the text is the envelope. What the server may do to it
+ * is so seen at once, where a `ChatClient` might repair it.
+ */
+export class RawPerson implements Someone {
+  readonly witness: Witness;
+  readonly warnings: { readonly code: string; readonly text: string }[] = [];
+  readonly fatal: { readonly code: string; readonly message: string }[] = [];
+  readonly sealed = false;
+  readonly #place: Place;
+  readonly #secret: Uint8Array;
+  readonly #random: SeededRandom;
+  readonly #version: 1 | 2;
+  /** What it has said, by number, from 1 on; all of it is on its disk. */
+  readonly #texts: string[] = [];
+  #identity: SigningKey | undefined;
+  #life: Life | undefined;
+  #acknowledged = 0;
+  /** The last place that it has read. */
+  #seq = 0;
+  #caughtUp = false;
+  #said = 0;
+  #stream: Duplex | undefined;
+  /** Of the connection: the last number that was sent, whether the server takes no more, and when it was heard. */
+  #sent = 0;
+  /** The last that was ever sent, and how often one was sent once more. */
+  #published = 0;
+  resent = 0;
+  #refused = false;
+  #heardAt = 0;
+  link: Link | undefined;
+
+  constructor(name: string, secret: Uint8Array, place: Place) {
+    this.witness = new Witness(name);
+    this.#place = place;
+    this.#secret = secret;
+    this.#random = place.random.fork();
+    this.#version = this.#random.pick([1, 2]);
+  }
+
+  get name(): string {
+    return this.witness.name;
+  }
+
+  get running(): boolean {
+    return this.#life !== undefined;
+  }
+
+  get unacknowledged(): number {
+    return this.#texts.length - this.#acknowledged;
+  }
+
+  get waiting(): readonly string[] {
+    return this.#caughtUp ? [] : ['LIVE'];
+  }
+
+  async start(): Promise<void> {
+    if (this.#life !== undefined) return;
+    const life = new Life(this.#place.clock);
+    this.#life = life;
+    this.#identity ??= await this.#place.crypto.signingKey(this.#random.bytes(32));
+    await this.#connect(life);
+  }
+
+  say(length: number): void {
+    this.#said += 1;
+    const text = `${this.name} ${this.#said}`.padEnd(length, '.');
+    this.#texts.push(text);
+    this.witness.accepted.add(text);
+    this.#publish();
+  }
+
+  async close(): Promise<void> {
+    this.kill();
+  }
+
+  kill(): void {
+    this.#life?.end();
+    this.#life = undefined;
+    this.#stream?.destroy();
+    this.#stream = undefined;
+    this.#caughtUp = false;
+  }
+
+  async #connect(life: Life): Promise<void> {
+    if (life.over) return;
+    try {
+      const link = await this.#place.network.connect(this.#place.server.host, this.name);
+      if (life.over) return link.client.destroy() as unknown as undefined;
+      this.link = link;
+      this.#stream = link.client;
+      this.#converse(life, link.client);
+    } catch {
+      this.#again(life);
+    }
+  }
+
+  #again(life: Life): void {
+    this.#stream = undefined;
+    this.#caughtUp = false;
+    life.after(RETRY_MS * (0.5 + this.#random.fraction()), () => void this.#connect(life));
+  }
+
+  #converse(life: Life, stream: Duplex): void {
+    const decoder = new FrameDecoder();
+    this.#refused = false;
+    this.#sent = Number.POSITIVE_INFINITY;
+    this.#heardAt = life.monotonic();
+    this.#watch(life, stream);
+    stream.on('data', (piece: Uint8Array) => {
+      if (life.over) return;
+      this.#heardAt = life.monotonic();
+      try {
+        decoder.push(copyOf(piece));
+        for (let frame = decoder.next(); frame !== undefined; frame = decoder.next())
+          this.#received(frame, stream, life);
+      } catch (error) {
+        this.warnings.push({ code: 'PROTOCOL', text: String(error) });
+        stream.destroy();
+      }
+    });
+    stream.on('error', () => undefined);
+    stream.on('end', () => stream.destroy());
+    stream.on('close', () => {
+      if (!life.over) this.#again(life);
+    });
+  }
+
+  /** A connection on which nothing comes is given up. */
+  #watch(life: Life, stream: Duplex): void {
+    life.after(SILENCE_MS / 2, () => {
+      if (stream.destroyed) return;
+      if (life.monotonic() - this.#heardAt >= SILENCE_MS) stream.destroy();
+      else this.#watch(life, stream);
+    });
+  }
+
+  #received(frame: Frame, stream: Duplex, life: Life): void {
+    switch (frame.type) {
+      case 'welcome':
+        void this.#join(frame.challenge, stream);
+        break;
+      case 'joined':
+        this.#joined(frame, stream);
+        break;
+      case 'ack':
+        this.#acked(frame);
+        break;
+      case 'deliver':
+        this.#delivered(frame);
+        break;
+      case 'live':
+        if (frame.seq !== this.#seq) this.#complain(`LIVE at ${frame.seq} after ${this.#seq}`);
+        this.#caughtUp = true;
+        break;
+      case 'ping':
+        stream.write(encodeFrame({ type: 'pong', token: frame.token }));
+        break;
+      case 'error':
+        this.#error(protocolErrorCode(frame.code) ?? String(frame.code), frame.text, stream, life);
+        break;
+    }
+  }
+
+  async #join(challenge: Uint8Array, stream: Duplex): Promise<void> {
+    using keys = await RoomKeys.derive(this.#place.crypto, this.#secret);
+    const member = this.#identity!.publicKey;
+    const statement = joinStatement(copyOf(challenge), keys.roomId, member);
+    const signatures = {
+      accessKey: keys.accessKey.publicKey,
+      accessSignature: await keys.accessKey.sign(statement),
+      member,
+      memberSignature: await this.#identity!.sign(statement),
+    };
+    if (stream.destroyed) return;
+    const version = this.#version;
+    const join: Frame = { type: 'join', version, ...signatures, since: this.#seq };
+    stream.write(encodeFrame(version === 2 ? { ...join, capabilities: [] } : join));
+  }
+
+  #joined({ head, lastN }: Extract<Frame, { type: 'joined' }>, stream: Duplex): void {
+    if (head < this.#seq) this.#complain(`the room ends at ${head}, and ${this.#seq} was read`);
+    if (lastN < this.#acknowledged)
+      this.#complain(`${lastN} are stored, and ${this.#acknowledged} were acknowledged`);
+    if (lastN > this.#texts.length)
+      this.#complain(`${lastN} are stored, and ${this.#texts.length} were said`);
+    this.#sent = lastN;
+    this.#stream = stream;
+    this.#publish();
+  }
+
+  #acked({ n, seq, hash }: Extract<Frame, { type: 'ack' }>): void {
+    if ((hash !== undefined) !== (this.#version === 2)) this.#complain('an ACK is of another version');
+    if (seq === 0) return;
+    if (seq !== this.#seq + 1) this.#complain(`ACK of place ${seq} after ${this.#seq}`);
+    this.#seq = seq;
+    this.#settle(n, seq);
+  }
+
+  #delivered({ seq, member, n, envelope }: Extract<Frame, { type: 'deliver' }>): void {
+    if (seq !== this.#seq + 1) this.#complain(`DELIVER of place ${seq} after ${this.#seq}`);
+    this.#seq = seq;
+    const text = new TextDecoder().decode(envelope);
+    const own = equalBytes(member, this.#identity!.publicKey);
+    this.witness.show({ seq, text }, { own, again: false });
+    if (!own) return;
+    if (this.#texts[n - 1] !== text) this.#complain(`number ${n} is "${text.slice(0, 20)}"`);
+    this.#settle(n, seq);
+  }
+
+  #settle(n: number, seq: number): void {
+    if (n !== this.#acknowledged + 1)
+      this.#complain(`number ${n} is acknowledged after ${this.#acknowledged}`);
+    this.#acknowledged = Math.max(this.#acknowledged, n);
+    this.witness.acknowledged.push({ seq, text: this.#texts[n - 1] ?? '' });
+    this.#publish();
+  }
+
+  #error(code: string, text: string, stream: Duplex, life: Life): void {
+    if (code !== 'STORAGE_FULL') {
+      if (code !== 'SERVER_FAILURE' && code !== 'IDLE' && code !== 'REPLACED')
+        this.#complain(`${code}: ${text}`);
+      return;
+    }
+    this.warnings.push({ code: 'REFUSED', text });
+    this.#refused = true;
+    life.after(RETRY_MS, () => {
+      if (stream !== this.#stream) return;
+      this.#refused = false;
+      this.#sent = this.#acknowledged;
+      this.#publish();
+    });
+  }
+
+  #publish(): void {
+    if (this.#stream === undefined || this.#refused) return;
+    while (this.#sent < this.#texts.length && this.#sent - this.#acknowledged < WINDOW) {
+      this.#sent += 1;
+      if (this.#sent <= this.#published) this.resent += 1;
+      this.#published = Math.max(this.#published, this.#sent);
+      this.#stream.write(
+        encodeFrame({ type: 'publish', n: this.#sent, envelope: utf8(this.#texts[this.#sent - 1]!) }),
+      );
+    }
+  }
+
+  #complain(what: string): void {
+    this.fatal.push({ code: 'PROTOCOL', message: what });
+  }
+}

@@ -1,0 +1,464 @@
+import type { CryptoDevice } from '@skytale/cryptodev';
+import type { ChatCrypto } from '../crypto.ts';
+import { MemoryLog } from '../log/memory-log.ts';
+import { encodeFrame, FrameType, LENGTH_BYTES } from '../protocol/frames.ts';
+import { ChatServer } from '../server/chat-server.ts';
+import { Life } from './life.ts';
+import type { Place, Someone } from './place.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { fastDisk, SimulatedDisk } from './simulated-disk.ts';
+import { SimulatedNetwork, type Tamper } from './simulated-network.ts';
+import { SimulatedRoom } from './simulated-room.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+const ADDRESS = 'server';
+/** Of the rooms of a run: one of people with the client of this package, one of people who speak the bare protocol. */
+const kinds = ['clients', 'raw'] as const;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+/** What a run has for its operations, and what it may take at most to come to rest when all is well again. */
+const OPERATIONS = 60;
+const REST_MS = 30 * MINUTE;
+/** Longest pause between two operations. */
+const PAUSE_MS = 400;
+
+/** What happened in a run, to see that runs are not empty. */
+export interface Happened {
+  said: number;
+  clientsKilled: number;
+  powerCuts: number;
+  serversKilled: number;
+  serversStopped: number;
+  connectionsCut: number;
+  silences: number;
+  refusals: number;
+  diskFailures: number;
+  catchUps: number;
+  resent: number;
+  injected: number;
+  flipped: number;
+  clockShifts: number;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  /** What is wrong; nothing if all is well. */
+  readonly wrong: readonly string[];
+  /** What was done, in order, with the virtual time in milliseconds. */
+  readonly operations: readonly string[];
+  readonly happened: Happened;
+  /** Tasks that were done, and virtual time that passed. */
+  readonly steps: number;
+  readonly virtualMs: number;
+}
+
+/** What a run is made with and does not change. */
+export interface Tools {
+  /** Everything in the calling thread, or seeds do not replay. */
+  readonly crypto: ChatCrypto;
+  readonly device: CryptoDevice;
+}
+
+/**
+ * One run: the real server and clients, over simulated time, network and disks, while a seed decides what they go through.
+ * Then all is made well again, and what everybody was told is compared.
+ */
+export async function simulate(seed: number, tools: Tools): Promise<Outcome> {
+  const world = new World(seed, tools);
+  try {
+    await world.live();
+    await world.rest();
+  } catch (error) {
+    world.wrong.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  return world.outcome;
+}
+
+type Operation = keyof typeof weights;
+
+/** How often each thing is done, of all things. */
+const weights = {
+  say: 40,
+  sayMuch: 4,
+  sayLong: 2,
+  sayMuchAndLong: 4,
+  startPerson: 12,
+  closePerson: 3,
+  killPerson: 4,
+  cutPersonsPower: 1,
+  cut: 6,
+  silence: 2,
+  killServer: 3,
+  stopServer: 1,
+  startServer: 6,
+  slowDisk: 2,
+  failingDisk: 2,
+  fullDisk: 2,
+  wellDisk: 4,
+  inject: 2,
+  flip: 2,
+  shiftClock: 1,
+};
+
+class World {
+  readonly wrong: string[] = [];
+  readonly #seed: number;
+  readonly #random: SeededRandom;
+  readonly #clock = new VirtualClock();
+  readonly #network: SimulatedNetwork;
+  readonly #crypto: ChatCrypto;
+  readonly #device: CryptoDevice;
+  readonly #durable = new MemoryLog();
+  readonly #rooms: SimulatedRoom[] = [];
+  readonly #operations: string[] = [];
+  readonly #happened: Happened = {
+    said: 0,
+    clientsKilled: 0,
+    powerCuts: 0,
+    serversKilled: 0,
+    serversStopped: 0,
+    connectionsCut: 0,
+    silences: 0,
+    refusals: 0,
+    diskFailures: 0,
+    catchUps: 0,
+    resent: 0,
+    injected: 0,
+    flipped: 0,
+    clockShifts: 0,
+  };
+  #disk: SimulatedDisk | undefined;
+  #server: ChatServer | undefined;
+  #serverLife: Life | undefined;
+  #listening: Disposable | undefined;
+  /** Whether somebody on the way has changed something: what is dropped and reported then is no fault. */
+  #tampered = false;
+  /** Whether servers may have a limit for each room. */
+  #limited = true;
+
+  constructor(seed: number, { crypto, device }: Tools) {
+    this.#seed = seed;
+    this.#random = new SeededRandom(seed);
+    const random = this.#random.fork();
+    this.#crypto = { ...bound(crypto), randomBytes: (length) => random.bytes(length) };
+    this.#device = device;
+    this.#network = new SimulatedNetwork(this.#clock, this.#random.fork(), {
+      latency: this.#random.pick([1, 5, 40]),
+      cutting: this.#random.pick([0, 0.3]),
+    });
+  }
+
+  get outcome(): Outcome {
+    return {
+      seed: this.#seed,
+      wrong: this.wrong,
+      operations: this.#operations,
+      happened: this.#happened,
+      steps: this.#clock.steps,
+      virtualMs: this.#clock.monotonic(),
+    };
+  }
+
+  async live(): Promise<void> {
+    const place: Place = {
+      clock: this.#clock,
+      network: this.#network,
+      random: this.#random.fork(),
+      crypto: this.#crypto,
+      device: this.#device,
+      server: { transport: 'tcp', host: ADDRESS, port: 1, path: '' },
+    };
+    for (const kind of kinds) {
+      const room = await SimulatedRoom.open(kind, this.#random.bytes(32), this.#random.between(2, 3), place);
+      await this.#durable.createRoom(room.id, 'simulation', this.#clock.now());
+      this.#rooms.push(room);
+    }
+    await this.#startServer();
+    for (let count = 0; count < OPERATIONS; count += 1) {
+      await this.#operate(this.#random.weighted(weights));
+      await this.#clock.run(this.#random.fraction() * PAUSE_MS);
+    }
+  }
+
+  /** Makes all well again, waits until nobody has anything left to do, and compares. */
+  async rest(): Promise<void> {
+    this.#note('all is well again');
+    if (this.#disk !== undefined) this.#disk.conditions = fastDisk;
+    // A server that may go on does: what it has got wrong must show, and not be healed by another.
+    if (this.#server !== undefined && this.#server.settings.maxRoomBytes > 0) await this.#stopServer();
+    this.#limited = false;
+    if (this.#random.chance(0.5)) for (const link of this.#network.links) link.cut();
+    await this.#startServer();
+    for (const person of this.#people) await this.#startPerson(person);
+    if (!(await this.#clock.run(REST_MS, () => this.#people.every(isDone)))) this.#complainOfWaiting();
+    // Who is on a connection that fell silent finds it out by now, and reads the rest on another.
+    await this.#clock.run(10 * MINUTE);
+    for (const room of this.#rooms) this.wrong.push(...(await room.judge(this.#durable, this.#clock)));
+    this.#judgeWarnings();
+    await this.#leave();
+  }
+
+  get #people(): readonly Someone[] {
+    return this.#rooms.flatMap(({ people }) => people);
+  }
+
+  // What is done
+
+  async #operate(operation: Operation): Promise<void> {
+    const person = this.#random.pick(this.#people);
+    switch (operation) {
+      case 'say':
+        return this.#say(person, 1, 0);
+      case 'sayMuch':
+        return this.#say(person, this.#random.between(10, 60), 0);
+      case 'sayLong':
+        return this.#say(person, 1, this.#random.between(1000, 60_000));
+      case 'sayMuchAndLong':
+        this.#say(person, this.#random.between(2, 5), 0);
+        return this.#say(person, 1, this.#random.between(15_000, 60_000));
+      case 'startPerson':
+        return this.#startPerson(person);
+      case 'closePerson':
+        return this.#closePerson(person);
+      case 'killPerson':
+      case 'cutPersonsPower':
+        return this.#killPerson(person, operation === 'cutPersonsPower');
+      case 'cut':
+        return this.#cut(person);
+      case 'silence':
+        return this.#silence(person);
+      case 'killServer':
+        return this.#killServer();
+      case 'stopServer':
+        return this.#stopServer();
+      case 'startServer':
+        return this.#startServer();
+      case 'slowDisk':
+        return this.#setDisk('the disk is slow', { ...fastDisk, latency: 3 * SECOND });
+      case 'failingDisk':
+        return this.#setDisk('the disk fails now and then', { ...fastDisk, failing: 0.3 });
+      case 'fullDisk':
+        return this.#setDisk('the disk is full', { ...fastDisk, failing: 1, code: 'LOG_FULL' });
+      case 'wellDisk':
+        return this.#setDisk('the disk is well', fastDisk);
+      case 'inject':
+        return this.#inject(person);
+      case 'flip':
+        return this.#flip(person);
+      case 'shiftClock':
+        this.#happened.clockShifts += 1;
+        return this.#clock.shift(this.#random.pick([-1, 1]) * this.#random.between(SECOND, 60 * MINUTE));
+    }
+  }
+
+  #say(person: Someone, count: number, length: number): void {
+    if (!person.running) return;
+    this.#note(`${person.name} says ${count}, of ${length} characters`);
+    this.#happened.said += count;
+    for (let index = 0; index < count; index += 1) person.say(length);
+  }
+
+  async #startPerson(person: Someone): Promise<void> {
+    if (person.running) return;
+    this.#note(`${person.name} starts`);
+    void person
+      .start()
+      .catch((error: unknown) => this.wrong.push(`${person.name} could not start: ${error}`));
+    await this.#clock.run(1);
+  }
+
+  #closePerson(person: Someone): void {
+    if (!person.running) return;
+    this.#note(`${person.name} closes`);
+    void person.close();
+  }
+
+  #killPerson(person: Someone, power: boolean): void {
+    if (!person.running) return;
+    this.#note(`${person.name} ${power ? 'loses its power' : 'is killed'}`);
+    this.#happened[power ? 'powerCuts' : 'clientsKilled'] += 1;
+    person.kill(power);
+  }
+
+  #cut({ name, link }: Someone): void {
+    if (link === undefined) return;
+    this.#note(`the connection of ${name} is cut`);
+    this.#happened.connectionsCut += 1;
+    link.cut();
+  }
+
+  #silence({ name, link }: Someone): void {
+    const direction = this.#random.pick(['up', 'down'] as const);
+    if (link === undefined) return;
+    this.#note(`the connection of ${name} falls silent (${direction})`);
+    this.#happened.silences += 1;
+    link.silence(direction);
+  }
+
+  #killServer(): void {
+    if (this.#server === undefined) return;
+    this.#note('the server is killed');
+    this.#happened.serversKilled += 1;
+    this.#countServer();
+    this.#serverLife?.end();
+    this.#disk?.powerOff();
+    this.#listening?.[Symbol.dispose]();
+    this.#server = undefined;
+    for (const link of this.#network.links) link.cut();
+  }
+
+  async #stopServer(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#note('the server stops');
+    this.#happened.serversStopped += 1;
+    this.#server = undefined;
+    this.#listening?.[Symbol.dispose]();
+    let stopped = false;
+    const closing = server.close().then(
+      () => {
+        stopped = true;
+      },
+      (error: unknown) => this.wrong.push(`the server did not stop: ${error}`),
+    );
+    if (!(await this.#clock.run(5 * MINUTE, () => stopped))) this.wrong.push('the server does not stop');
+    else await closing;
+    this.#count(server);
+    if (server.counters.connections !== 0)
+      this.wrong.push(`${server.counters.connections} connections outlive their server`);
+  }
+
+  async #startServer(): Promise<void> {
+    if (this.#server !== undefined) return;
+    this.#note('a server starts');
+    const life = new Life(this.#clock);
+    const disk = new SimulatedDisk(this.#durable, this.#clock, this.#random.fork());
+    const random = this.#random.fork();
+    const server = await ChatServer.start(
+      {
+        tcp: [],
+        http: [],
+        maxRoomBytes: this.#limited ? this.#random.pick([0, 0, 20_000, 100_000]) : 0,
+        presenceDelayMs: 50,
+      },
+      {
+        log: disk,
+        clock: life,
+        random: (count) => random.bytes(count),
+        verify: (statement, key, signature) => this.#crypto.verify(key, statement, signature),
+        onFailure: (error) => this.wrong.push(`the server's log is gone: ${error}`),
+      },
+    );
+    this.#serverLife = life;
+    this.#disk = disk;
+    this.#server = server;
+    this.#listening = this.#network.listen(ADDRESS, (stream, peer) => server.accept(stream, peer));
+  }
+
+  #setDisk(what: string, conditions: SimulatedDisk['conditions']): void {
+    if (this.#disk === undefined) return;
+    this.#note(what);
+    if (conditions.failing > 0) this.#happened.diskFailures += 1;
+    this.#disk.conditions = conditions;
+  }
+
+  /** Somebody on the way puts a message of no sense under the next number of a member. */
+  #inject({ name, link, sealed }: Someone): void {
+    if (link === undefined || !sealed) return;
+    this.#note(`somebody will inject a message on the connection of ${name}`);
+    this.#tampered = true;
+    link.tamper('up', (frame) => {
+      if (frame[LENGTH_BYTES] !== FrameType.publish) return [frame];
+      link.tamper('up', (next) => [next]);
+      this.#happened.injected += 1;
+      const n = Number(new DataView(frame.buffer, frame.byteOffset).getBigUint64(LENGTH_BYTES + 1));
+      return [encodeFrame({ type: 'publish', n, envelope: Uint8Array.of(1, 2, 3) }), frame];
+    });
+  }
+
+  /** Somebody on the way, or the line, changes a bit of what follows. */
+  #flip({ name, link, sealed }: Someone): void {
+    if (link === undefined || !sealed) return;
+    const direction = this.#random.pick(['up', 'down'] as const);
+    const where = this.#random.fraction();
+    this.#note(`a bit will flip on the connection of ${name} (${direction})`);
+    this.#tampered = true;
+    const flip: Tamper = (frame) => {
+      link.tamper(direction, (next) => [next]);
+      this.#happened.flipped += 1;
+      const bit = Math.floor(where * frame.length * 8);
+      return [frame.with(bit >> 3, frame[bit >> 3]! ^ (1 << (bit & 7)))];
+    };
+    link.tamper(direction, flip);
+  }
+
+  // What must hold
+
+  #complainOfWaiting(): void {
+    for (const person of this.#people) {
+      if (isDone(person)) continue;
+      const waits = person.waiting.join(', ') || 'nothing';
+      this.wrong.push(
+        `${person.name} does not come to rest: ${person.unacknowledged} unacknowledged, waits for ${waits}`,
+      );
+    }
+  }
+
+  #judgeWarnings(): void {
+    for (const { name, warnings, fatal, resent } of this.#people) {
+      this.#happened.resent += resent;
+      for (const { code, message } of fatal) this.wrong.push(`${name} ended: ${code}: ${message}`);
+      if (this.#tampered) continue;
+      for (const { code, text } of warnings) {
+        if (code === 'REFUSED') this.#happened.refusals += 1;
+        else this.wrong.push(`${name} was warned without a cause: ${code}: ${text}`);
+      }
+    }
+  }
+
+  /** Everybody hangs up: nothing may be left of them. */
+  async #leave(): Promise<void> {
+    const closing = Promise.all(this.#people.map((person) => person.close()));
+    let closed = false;
+    void closing.then(() => {
+      closed = true;
+    });
+    if (!(await this.#clock.run(5 * MINUTE, () => closed))) this.wrong.push('a client does not close');
+    await this.#clock.run(5 * MINUTE);
+    const { connections, openRooms } = this.#server!.counters;
+    if (connections !== 0) this.wrong.push(`${connections} connections are left when everybody has gone`);
+    if (openRooms !== 0) this.wrong.push(`${openRooms} rooms are left when everybody has gone`);
+    const { watching } = this.#disk!;
+    if (watching !== 0) this.wrong.push(`${watching} rooms are still watched when everybody has gone`);
+    await this.#stopServer();
+    if (this.#network.links.length !== 0) this.wrong.push(`${this.#network.links.length} links are left`);
+  }
+
+  #countServer(): void {
+    if (this.#server !== undefined) this.#count(this.#server);
+  }
+
+  #count({ counters }: ChatServer): void {
+    this.#happened.catchUps += counters.catchUps;
+  }
+
+  #note(what: string): void {
+    this.#operations.push(`${(this.#clock.monotonic() / SECOND).toFixed(3)} s: ${what}`);
+  }
+}
+
+function isDone(person: Someone): boolean {
+  return person.running && person.unacknowledged === 0 && person.waiting.length === 0;
+}
+
+/** Its methods without the object: it can be spread. */
+function bound(crypto: ChatCrypto): ChatCrypto {
+  return {
+    randomBytes: (length) => crypto.randomBytes(length),
+    sha256: (data) => crypto.sha256(data),
+    hkdf: (key, salt, info, length) => crypto.hkdf(key, salt, info, length),
+    signingKey: (seed) => crypto.signingKey(seed),
+    verify: (key, message, signature) => crypto.verify(key, message, signature),
+    argon2id: (secret, salt, cost) => crypto.argon2id(secret, salt, cost),
+  };
+}

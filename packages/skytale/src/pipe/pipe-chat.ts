@@ -1,0 +1,227 @@
+/** The chat client in a pipe: a line in is a message out, a message in is a line out. */
+import {
+  type ChatClient,
+  type ChatMessage,
+  type ConnectionState,
+  shownName,
+  type Unsupported,
+  type Warning,
+} from '@skytale/chat';
+import { CommandError, ExitCode } from '../command-error.ts';
+import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
+import { note, whenReaderLeaves } from '../stdio.ts';
+import { jsonFormat, type LineFormat, textFormat } from './line-format.ts';
+import { firstWords, LineSender, type Reason } from './line-sender.ts';
+import { type Awaited, Patience } from './patience.ts';
+import { Printer } from './printer.ts';
+import { UnsentFile } from './unsent-file.ts';
+
+export type PipeChatOptions = {
+  readonly client: ChatClient;
+  /** The room's id as invites have it. */
+  readonly room: string;
+  readonly format: 'text' | 'json';
+  /** Stay when standard input has ended. */
+  readonly follow: boolean;
+  /** How long the server may do nothing of what is waited for, in seconds. */
+  readonly timeout: number;
+  /** Longest text of a message, in bytes of UTF-8. */
+  readonly longest: number;
+  /** Where lines that cannot be sent are set aside. */
+  readonly stateDirectory: string;
+};
+
+/** Lines set aside that are named one by one. */
+const MOST_NAMED = 20;
+
+/** @returns the exit code */
+export async function pipeChat(options: PipeChatOptions): Promise<number> {
+  using unsent = new UnsentFile(options.stateDirectory);
+  using pipe = new PipeChat(options, unsent);
+  return await pipe.run();
+}
+
+class PipeChat implements Disposable {
+  readonly #options: PipeChatOptions;
+  readonly #client: ChatClient;
+  readonly #format: LineFormat;
+  readonly #unsent: UnsentFile;
+  readonly #printer: Printer;
+  readonly #sender: LineSender;
+  readonly #patience: Patience;
+  readonly #end = Promise.withResolvers<number>();
+  readonly #caughtUp = Promise.withResolvers<void>();
+  #online = false;
+  /** What to say if there is no connection in time. */
+  #offlineWords = 'The server does not answer.';
+  #wasOnline = false;
+  #saidOffline = false;
+  #saidAgain = false;
+  #refuses = false;
+  #setAside = 0;
+
+  constructor(options: PipeChatOptions, unsent: UnsentFile) {
+    const { client, format, timeout, longest } = options;
+    this.#options = options;
+    this.#client = client;
+    this.#format = format === 'json' ? jsonFormat : textFormat;
+    this.#unsent = unsent;
+    this.#printer = new Printer((seq) => client.confirm(seq));
+    this.#sender = new LineSender({
+      send: (text) => this.#send(text),
+      input: process.stdin,
+      longest,
+      unsent,
+      onSetAside: (reason) => this.#wasSetAside(reason),
+      whenReady: () => (this.#printer.isBehind ? this.#printer.idle() : Promise.resolve()),
+    });
+    this.#patience = new Patience(
+      timeout * 1000,
+      (what) => this.#end.reject(new CommandError(this.#lastWords(what))),
+      // While nobody reads our output the client reads nothing of the server's.
+      () => this.#online && this.#printer.isWriting,
+    );
+    this.#end.promise.catch(() => {});
+  }
+
+  async run(): Promise<number> {
+    this.#listen();
+    whenReaderLeaves(() => this.#end.resolve(0));
+    const stopListening = onEndSignal((signal: EndSignal) => this.#end.resolve(exitCodeOf(signal)));
+    let code: number;
+    try {
+      this.#patience.begin('connection');
+      this.#patience.begin('history');
+      if (this.#client.unacknowledged > 0) this.#patience.begin('storage');
+      this.#print(this.#format.hello(this.#options.room, this.#client.member, this.#client.name));
+      this.#client.start();
+      this.#work().catch(this.#end.reject);
+      code = await this.#end.promise;
+    } finally {
+      stopListening();
+      this.#patience[Symbol.dispose]();
+      await this.#client.close();
+      await this.#keepWhatIsLeft();
+      process.stdin.destroy();
+    }
+    return code === 0 && this.#unsent.exists ? ExitCode.notAllSent : code;
+  }
+
+  [Symbol.dispose](): void {
+    this.#patience[Symbol.dispose]();
+  }
+
+  async #work(): Promise<void> {
+    await this.#sender.sendAll();
+    await this.#client.flush();
+    // What was said before one came, even where there was nothing to send.
+    await this.#caughtUp.promise;
+    await this.#printer.idle();
+    if (!this.#options.follow) this.#end.resolve(0);
+  }
+
+  #listen(): void {
+    this.#client
+      .on('message', (message) => this.#message(message))
+      .on('ack', ({ n, seq }) => this.#acknowledged(n, seq))
+      .on('caughtUp', ({ seq }) => {
+        this.#patience.end('history');
+        this.#print(this.#format.live(seq));
+        this.#caughtUp.resolve();
+      })
+      .on('state', (state) => this.#stateChanged(state))
+      .on('warning', (warning) => this.#warn(warning))
+      .on('fatal', (error) => this.#end.reject(error));
+    this.#client
+      .on('setAside', ({ text, reason }) => {
+        this.#unsent.writeLine(text);
+        const sentence = `A message (${firstWords(text)}) was not sent. ${reason.message}`;
+        this.#wasSetAside({ line: undefined, code: reason.code, text: sentence });
+        if (this.#client.unacknowledged === 0) this.#patience.end('storage');
+      })
+      .on('unsupported', (content) => this.#unsupported(content));
+  }
+
+  #print(line: string): void {
+    this.#printer.line(line).catch(this.#end.reject);
+  }
+
+  #message(message: ChatMessage): void {
+    this.#patience.progress('history');
+    if (message.again && !this.#saidAgain) {
+      this.#saidAgain = true;
+      note(`The last run ended while it printed: message ${message.seq} and the next may be there already.`);
+    }
+    this.#printer.message(this.#format.message(message), message.seq).catch(this.#end.reject);
+  }
+
+  #unsupported(content: Unsupported): void {
+    this.#patience.progress('history');
+    this.#print(this.#format.unsupported(content));
+    const who = content.name === undefined ? 'somebody' : shownName(content.name);
+    note(`Message ${content.seq} of ${who} needs a newer version of skytale.`);
+  }
+
+  #warn(warning: Warning): void {
+    note(`Warning: ${warning.text}`);
+    this.#print(this.#format.warning(warning));
+    if (warning.code === 'REFUSED') this.#refuses = true;
+  }
+
+  #send(text: string): ReturnType<ChatClient['send']> {
+    const sending = this.#client.send(text);
+    this.#patience.begin('storage');
+    return sending;
+  }
+
+  #acknowledged(n: number, seq: number): void {
+    this.#refuses = false;
+    if (this.#client.unacknowledged === 0) this.#patience.end('storage');
+    else this.#patience.progress('storage');
+    this.#print(this.#format.stored({ seq, n, line: this.#sender.takeLine(n) }));
+  }
+
+  #stateChanged(state: ConnectionState): void {
+    this.#online = state.phase === 'online';
+    if (state.phase === 'online') {
+      this.#patience.end('connection');
+      this.#wasOnline = true;
+      this.#offlineWords = 'Server hung up.';
+      if (this.#saidOffline) note('Connected again.');
+      this.#saidOffline = false;
+    } else if (state.phase === 'offline') {
+      this.#patience.begin('connection');
+      this.#patience.begin('history');
+      const { code, message } = state.reason;
+      if (!this.#wasOnline) this.#offlineWords = message;
+      if (this.#saidOffline) return;
+      note(`${message} Trying again …`);
+      this.#print(this.#format.offline(code, message));
+      this.#saidOffline = true;
+    }
+  }
+
+  #lastWords(what: Awaited): string {
+    const kept = 'The rest is kept here, and sent the next time.';
+    if (this.#refuses) return `The server stores no more. ${kept}`;
+    if (!this.#online) return this.#offlineWords;
+    return what === 'storage'
+      ? `The server does not store what was sent. ${kept}`
+      : 'The server does not hand out what was said.';
+  }
+
+  #wasSetAside(reason: Reason): void {
+    this.#setAside += 1;
+    if (this.#setAside <= MOST_NAMED) note(reason.text);
+    this.#print(this.#format.unsent(reason, this.#unsent.path));
+  }
+
+  async #keepWhatIsLeft(): Promise<void> {
+    const left = await this.#sender.putLeftAside();
+    if (left > 0) note(`${count(left)} read and not taken over.`);
+    if (this.#setAside > 0) note(`${count(this.#setAside)} not sent.`);
+    if (this.#unsent.exists) note(`What is not sent is in ${this.#unsent.path}`);
+  }
+}
+
+const count = (lines: number): string => (lines === 1 ? 'One line was' : `${lines} lines were`);

@@ -1,0 +1,60 @@
+/** Where a pipe's lines go that cannot be sent: a file that its user is told of, and can mend and send again. */
+import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The end of a line. */
+const LF = 10;
+
+export class UnsentFile implements Disposable {
+  readonly #directory: string;
+  readonly path: string;
+  #descriptor: number | undefined;
+  /** A line was begun and is not whole yet. */
+  #withinLine = false;
+  /** Texts that came meanwhile. */
+  readonly #waiting: string[] = [];
+
+  /** Makes nothing yet. @param directory is made if need be, for its owner alone */
+  constructor(directory: string, now = new Date()) {
+    this.#directory = directory;
+    const time = now.toISOString().replaceAll(':', '-').replace(/\..*/, '');
+    this.path = join(directory, `unsent-${time}-${process.pid}.txt`);
+  }
+
+  /** Whether there is anything in it. */
+  get exists(): boolean {
+    return this.#descriptor !== undefined;
+  }
+
+  /** Adds bytes as they are: a line, or a part of one. @throws {Error} of the file system */
+  write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#descriptor ??= this.#open();
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done);
+    this.#withinLine = bytes.at(-1) !== LF;
+    while (!this.#withinLine && this.#waiting.length > 0) this.writeLine(this.#waiting.shift()!);
+  }
+
+  /** Adds a line, with an ending, behind the one that is being written. @throws {Error} of the file system */
+  writeLine(text: string): void {
+    if (this.#withinLine) this.#waiting.push(text);
+    else this.write(Buffer.from(`${text}\n`));
+  }
+
+  /** The line that was begun is all that there is of it. @throws {Error} of the file system */
+  endLine(): void {
+    if (this.#withinLine) this.write(Buffer.from('\n'));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor === undefined) return;
+    fsyncSync(this.#descriptor);
+    closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #open(): number {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    return openSync(this.path, 'wx', 0o600);
+  }
+}
