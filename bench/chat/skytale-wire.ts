@@ -62,20 +62,22 @@ function entry(challenge: Uint8Array, access: ReturnType<typeof roomKeys>, membe
   return Buffer.concat([create, join]);
 }
 
-/** Where the LIVE frame ends; -1 if it has not come. */
-function endOfLive(received: Buffer): number {
+/** Where the first frame of this type ends; -1 if it has not come. */
+function endOf(wanted: number, received: Buffer): number {
   let at = 0;
   while (at + 5 <= received.length) {
     const type = received[at + 4];
     at += 4 + received.readUInt32BE(at);
     if (type === FrameType.error) throw new Error(`the server refuses: ${received.subarray(7).toString()}`);
-    if (type === FrameType.live) return at;
+    if (type === wanted) return at <= received.length ? at : -1;
   }
   return -1;
 }
 
 /** Whether the frame at `at` acknowledges a message of this connection. */
 export const isAck = (bytes: Buffer, at: number): boolean => bytes[at + 4] === FrameType.ack;
+
+export const isLive = (bytes: Buffer, at: number): boolean => bytes[at + 4] === FrameType.live;
 
 /** The wire of one room; those with the same seed share it. */
 export const skytaleWire = (seed: string): Wire => ({
@@ -87,7 +89,7 @@ export const skytaleWire = (seed: string): Wire => ({
       if (received.length < WELCOME_BYTES) return -1;
       if (!entered) socket.write(entry(received.subarray(CHALLENGE_AT, WELCOME_BYTES), access, member));
       entered = true;
-      return readAll ? endOfLive(received) : received.length;
+      return endOf(readAll ? FrameType.live : FrameType.joined, received);
     });
     return { ...opened, self: member.publicKey.readUInt32BE() };
   },
@@ -101,6 +103,7 @@ export const skytaleWire = (seed: string): Wire => ({
     }
     return bytes;
   },
+  lengthBytes: 5,
   headerBytes: MEMBER_AT + 4,
   frameBytes: (bytes, at) => 4 + bytes.readUInt32BE(at),
   // A sender that fell behind gets its own messages from the log; they are not deliveries to others.

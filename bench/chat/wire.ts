@@ -15,7 +15,9 @@ export interface Wire {
   open(address: Address, options?: { readonly readAll: boolean }): Promise<Opened>;
   /** `count` messages to be published on one connection, each with `stamp` (8 bytes) at the begin of its payload. */
   encode(connection: Sender, count: number, stamp: number): Buffer;
-  /** As many bytes of a frame are needed to tell what it is. */
+  /** As many bytes of a frame are needed to tell how long it is. */
+  readonly lengthBytes: number;
+  /** As many are needed to tell what it is; a shorter frame is no message. */
   readonly headerBytes: number;
   /** Length of the frame that begins at `at`. */
   frameBytes(bytes: Buffer, at: number): number;
