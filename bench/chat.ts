@@ -2,6 +2,9 @@
  * The chat server beside NATS core: 256-byte messages, the same load generator for both, on the same machine
  * in the same run. Our server stores every message durably before it passes it on; NATS core stores none.
  */
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   LoadProcess,
   type Memory,
@@ -16,15 +19,43 @@ const SENDERS = 4;
 /** Messages under way, of all senders together: as many as keep everybody busy without filling memory. */
 const windowFor = (clients: number) => Math.max(512, Math.min(4096, Math.round(400_000 / clients)));
 const CLIENTS = [10, 100, 500, 900];
+const SYNCS = 400;
 const GROWTH_CLIENTS = 40;
 const GROWTH_STALLED = 15;
 /** A multiple of three. */
 const GROWTH_SAMPLES = 15;
 const PEER = 'nats-server core, no log';
 
-type Plan = { runs: number; warmMs: number; ms: number; paceMs: number; idle: number; growMs: number };
-const full: Plan = { runs: 4, warmMs: 1000, ms: 1500, paceMs: 3000, idle: 2000, growMs: 30_000 };
-const quick: Plan = { runs: 1, warmMs: 300, ms: 700, paceMs: 1000, idle: 500, growMs: 3000 };
+type Plan = {
+  runs: number;
+  warmMs: number;
+  ms: number;
+  paceMs: number;
+  idle: number;
+  growMs: number;
+  newcomers: number;
+  historyMs: number;
+};
+const full: Plan = {
+  runs: 4,
+  warmMs: 1000,
+  ms: 1500,
+  paceMs: 3000,
+  idle: 2000,
+  growMs: 30_000,
+  newcomers: 1000,
+  historyMs: 1000,
+};
+const quick: Plan = {
+  runs: 1,
+  warmMs: 300,
+  ms: 700,
+  paceMs: 1000,
+  idle: 500,
+  growMs: 3000,
+  newcomers: 100,
+  historyMs: 300,
+};
 
 /** `skytale-normal` does not wait for the disk before it acknowledges (durability `normal`). */
 type Kind = 'skytale' | 'skytale-normal' | 'nats';
@@ -65,6 +96,8 @@ export async function run({ quick: short, progress }: BenchOptions): Promise<Row
       [await idleKiB('nats', plan)],
     ),
   );
+  progress('chat: appends in a quiet room while newcomers read another');
+  rows.push(...(await quietRoom(plan)));
   progress('chat: growth of memory under load with clients that do not read');
   rows.push(...(await growth(plan)));
   return rows;
@@ -77,14 +110,19 @@ function row(name: string, unit: string, values: readonly number[], limits: read
 }
 
 async function paced(plan: Plan): Promise<Row[]> {
+  // The disk drifts from one minute to the next: before the runs and after them.
+  const before = fdatasync();
   const samples = await sideBySide(plan, ['skytale', 'skytale-normal', 'nats'], 100, (load) =>
     load.ask({ do: 'pace', senders: SENDERS, perSecond: 100, warmMs: plan.warmMs, ms: plan.paceMs }),
   );
   const rows: Row[] = [];
+  const after = fdatasync();
   for (const quantile of ['p50', 'p99'] as const) {
     const values = (kind: Kind) => samples[kind].map((sample) => sample[quantile]!);
     const name = `4 x 100 messages/s to 100 clients, ${quantile}`;
-    rows.push(row(name, 'ms', values('skytale'), values('nats')));
+    const sync = (before[quantile] + after[quantile]) / 2;
+    const bound = values('nats').map((ms) => ms + 1.1 * sync);
+    rows.push({ ...row(name, 'ms', values('skytale'), bound), peer: 'nats-server core + 1.1 fdatasync' });
     rows.push(row(`${name}, durability normal`, 'ms', values('skytale-normal'), values('nats')));
   }
   return rows;
@@ -120,6 +158,46 @@ async function idleKiB(kind: Kind, plan: Plan): Promise<number> {
   const before = residentBytes(server.pid);
   await connect(plan.idle);
   return (residentBytes(server.pid) - before) / plan.idle / 1024;
+}
+
+/** What a message in a quiet room waits for its acknowledgement, alone and while others read another room from its first message. */
+async function quietRoom({ newcomers, historyMs, paceMs }: Plan): Promise<Row[]> {
+  await using server = await SkytaleProcess.start();
+  await using writer = new LoadProcess();
+  await writer.ask({ do: 'connect', wire: 'skytale', address: server.address, clients: 2, room: 'busy' });
+  await writer.ask({ do: 'flood', senders: 1, window: 4096, warmMs: 0, ms: historyMs });
+  const ask = { do: 'acknowledge', perSecond: 100, ms: paceMs } as const;
+  await using sender = new LoadProcess();
+  await sender.ask({ do: 'connect', wire: 'skytale', address: server.address, clients: 1, room: 'quiet' });
+  const alone = await sender.ask(ask);
+  await using readers = new LoadProcess();
+  await readers.ask({ do: 'newcomers', address: server.address, clients: newcomers, room: 'busy' });
+  const beside = await sender.ask(ask);
+  return (['p50', 'p99'] as const).map((quantile) => ({
+    bench: 'chat',
+    case: `acknowledgement in a quiet room while ${newcomers} read another, ${quantile}`,
+    value: beside[quantile]!,
+    unit: 'ms',
+    peer: 'nobody reads',
+    limit: alone[quantile]!,
+    ratio: beside[quantile]! / alone[quantile]!,
+  }));
+}
+
+/** What one fdatasync of 4 KiB takes at the place where the server keeps its data, in milliseconds. */
+function fdatasync(): { p50: number; p99: number } {
+  const directory = mkdtempSync(join(tmpdir(), 'skytale-bench-'));
+  const file = openSync(join(directory, 'file'), 'w');
+  const block = Buffer.alloc(4096, 1);
+  const measured = Array.from({ length: SYNCS }, () => {
+    const begin = performance.now();
+    writeSync(file, block);
+    fdatasyncSync(file);
+    return performance.now() - begin;
+  }).sort((one, other) => one - other);
+  closeSync(file);
+  rmSync(directory, { recursive: true });
+  return { p50: measured[SYNCS / 2]!, p99: measured[Math.floor(SYNCS * 0.99)]! };
 }
 
 /** Memory after some load, and after three times as much; some clients do not read all the while. */

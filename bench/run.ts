@@ -14,6 +14,7 @@ import { formatTable } from './table.ts';
 const modules: Record<string, () => Promise<BenchModule>> = {
   device: () => import('./device.ts'),
   chat: () => import('./chat.ts'),
+  growth: () => import('./growth.ts'),
   'vhost-user': () => import('./vhost-user.ts'),
   guest: () => import('./guest.ts'),
   'guest-driver': async () => (await import('./guest-driver.ts')).onQemu,

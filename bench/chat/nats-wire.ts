@@ -36,6 +36,7 @@ export const natsWire: Wire = {
     sender.sent += count;
     return bytes;
   },
+  lengthBytes: 1,
   headerBytes: 1,
   frameBytes: (bytes, at) => (bytes[at] === M ? deliveryBytes : pingOrPongBytes),
   isMessage: (bytes, at) => bytes[at] === M,

@@ -1,4 +1,11 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import {
   createStatement,
   encodeFrame,
@@ -11,13 +18,20 @@ import { greet, PAYLOAD_BYTES, type Wire } from './wire.ts';
 
 type KeyPair = { privateKey: KeyObject; publicKey: Buffer };
 
-const newKeyPair = (): KeyPair => {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  return { privateKey, publicKey: Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url') };
-};
+/** The keys of a room, by its number: every process that is given the same seed enters the same rooms. */
+function roomKeys(seed: string): KeyPair & { readonly id: Buffer } {
+  const keys = keyPairOf(createHash('sha256').update(seed).digest());
+  return {
+    ...keys,
+    id: createHash('sha256').update(roomIdPreimage(keys.publicKey)).digest().subarray(0, 16),
+  };
+}
 
-const access = newKeyPair();
-const room = createHash('sha256').update(roomIdPreimage(access.publicKey)).digest().subarray(0, 16);
+function keyPairOf(seed: Buffer): KeyPair {
+  const privateKey = createPrivateKey({ key: seed, format: 'raw-private', asymmetricKeyType: 'ed25519' });
+  const publicKey = createPublicKey(privateKey).export({ format: 'jwk' }).x!;
+  return { privateKey, publicKey: Buffer.from(publicKey, 'base64url') };
+}
 const publication = Buffer.from(
   encodeFrame({ type: 'publish', n: 1, envelope: Buffer.alloc(PAYLOAD_BYTES, 'x') }),
 );
@@ -26,15 +40,15 @@ const MEMBER_AT = 21;
 const CHALLENGE_AT = 17;
 const WELCOME_BYTES = 49;
 
-/** The frames that enter the room; it is created by whoever comes first. */
-function entry(challenge: Uint8Array, member: KeyPair): Buffer {
+/** The frames that enter a room; it is created by whoever comes first. */
+function entry(challenge: Uint8Array, access: ReturnType<typeof roomKeys>, member: KeyPair): Buffer {
   const signed = (key: KeyObject, statement: Uint8Array) => sign(null, statement, key);
-  const statement = joinStatement(challenge, room, member.publicKey);
+  const statement = joinStatement(challenge, access.id, member.publicKey);
   const create = encodeFrame({
     type: 'create',
     version: PROTOCOL_VERSION,
     accessKey: access.publicKey,
-    accessSignature: signed(access.privateKey, createStatement(challenge, room)),
+    accessSignature: signed(access.privateKey, createStatement(challenge, access.id)),
   });
   const join = encodeFrame({
     type: 'join',
@@ -48,27 +62,34 @@ function entry(challenge: Uint8Array, member: KeyPair): Buffer {
   return Buffer.concat([create, join]);
 }
 
-/** Where the LIVE frame ends; -1 if it has not come. */
-function endOfLive(received: Buffer): number {
+/** Where the first frame of this type ends; -1 if it has not come. */
+function endOf(wanted: number, received: Buffer): number {
   let at = 0;
   while (at + 5 <= received.length) {
     const type = received[at + 4];
     at += 4 + received.readUInt32BE(at);
     if (type === FrameType.error) throw new Error(`the server refuses: ${received.subarray(7).toString()}`);
-    if (type === FrameType.live) return at;
+    if (type === wanted) return at <= received.length ? at : -1;
   }
   return -1;
 }
 
-export const skytaleWire: Wire = {
-  async open(address) {
-    const member = newKeyPair();
+/** Whether the frame at `at` acknowledges a message of this connection. */
+export const isAck = (bytes: Buffer, at: number): boolean => bytes[at + 4] === FrameType.ack;
+
+export const isLive = (bytes: Buffer, at: number): boolean => bytes[at + 4] === FrameType.live;
+
+/** The wire of one room; those with the same seed share it. */
+export const skytaleWire = (seed: string): Wire => ({
+  async open(address, { readAll } = { readAll: true }) {
+    const member = keyPairOf(randomBytes(32));
+    const access = roomKeys(seed);
     let entered = false;
     const opened = await greet(address, (received, socket) => {
       if (received.length < WELCOME_BYTES) return -1;
-      if (!entered) socket.write(entry(received.subarray(CHALLENGE_AT, WELCOME_BYTES), member));
+      if (!entered) socket.write(entry(received.subarray(CHALLENGE_AT, WELCOME_BYTES), access, member));
       entered = true;
-      return endOfLive(received);
+      return endOf(readAll ? FrameType.live : FrameType.joined, received);
     });
     return { ...opened, self: member.publicKey.readUInt32BE() };
   },
@@ -82,10 +103,11 @@ export const skytaleWire: Wire = {
     }
     return bytes;
   },
+  lengthBytes: 5,
   headerBytes: MEMBER_AT + 4,
   frameBytes: (bytes, at) => 4 + bytes.readUInt32BE(at),
   // A sender that fell behind gets its own messages from the log; they are not deliveries to others.
   isMessage: (bytes, at, self) =>
     bytes[at + 4] === FrameType.deliver && bytes.readUInt32BE(at + MEMBER_AT) !== self,
   payloadAt: 61,
-};
+});

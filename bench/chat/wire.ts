@@ -8,11 +8,16 @@ export interface Address {
 }
 
 export interface Wire {
-  /** Connects, subscribes or joins; resolves with a socket that nobody reads, and what came behind the answer. */
-  open(address: Address): Promise<Opened>;
+  /**
+   * Connects, subscribes or joins; resolves with a socket that nobody reads, and what came behind the answer.
+   * @param options `readAll: false`: does not wait until all that there is has been read
+   */
+  open(address: Address, options?: { readonly readAll: boolean }): Promise<Opened>;
   /** `count` messages to be published on one connection, each with `stamp` (8 bytes) at the begin of its payload. */
   encode(connection: Sender, count: number, stamp: number): Buffer;
-  /** As many bytes of a frame are needed to tell what it is. */
+  /** As many bytes of a frame are needed to tell how long it is. */
+  readonly lengthBytes: number;
+  /** As many are needed to tell what it is; a shorter frame is no message. */
   readonly headerBytes: number;
   /** Length of the frame that begins at `at`. */
   frameBytes(bytes: Buffer, at: number): number;
