@@ -253,7 +253,7 @@ export class Outbox {
    */
   async mayBe(n: number, hash: Uint8Array): Promise<boolean> {
     const { store, crypto } = this.#options;
-    if (!this.#book.isKept(n) || hash.every((byte) => byte === 0)) return true;
+    if (!this.#book.isKept(n) || isUnknown(hash)) return true;
     const [saved] = await store.sealedAfter(n - 1);
     if (saved?.sealed?.n !== n) return true;
     return equalBytes(hash, await crypto.sha256(saved.sealed.envelope));
@@ -262,7 +262,8 @@ export class Outbox {
   /** Whether an envelope with this hash can be what is sealed as `n`, if anything is. */
   async isSealedWithHash(n: number, hash: Uint8Array): Promise<boolean> {
     const envelope = this.#book.sealedAs(n)?.sealed?.envelope;
-    return envelope === undefined || equalBytes(hash, await this.#options.crypto.sha256(envelope));
+    if (envelope === undefined || isUnknown(hash)) return true;
+    return equalBytes(hash, await this.#options.crypto.sha256(envelope));
   }
 
   /** What was settled and displaced is stored: those who waited for it are told, and sealing goes on. */
@@ -413,6 +414,11 @@ export class Outbox {
     for (const event of events) event();
     onSealed();
   }
+}
+
+/** A server that does not know a hash gives zeros. */
+function isUnknown(hash: Uint8Array): boolean {
+  return hash.every((byte) => byte === 0);
 }
 
 function describe({ draft, id, content, bytes }: Entry, reason?: ChatError): SetAside {
