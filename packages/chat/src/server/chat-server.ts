@@ -8,7 +8,7 @@ import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
 import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, watchPieces } from './connection.ts';
 import { networkOf } from './connection-limits.ts';
 import { WriteTurn } from './connection-writer.ts';
 import { ControlSocket } from './control-socket.ts';
@@ -32,9 +32,16 @@ const DAY_MS = 24 * 3600 * 1000;
 const DRAIN_MS = 250;
 const DRAIN_MS_PER_CONNECTION = 2;
 
+/** What one that is refused may send until it has taken the reason; it has been told nothing yet that it could answer. In bytes. */
+const MAX_REFUSED_BYTES = 64 * 1024;
+
 /** What the way by which a connection came has to say of it, and to hear. */
-type Transport = Pick<Connection, 'refusal' | 'entered'>;
-const stays: Transport = { refusal: undefined, entered: () => undefined };
+type Transport = Omit<Connection, 'stream' | 'peer'>;
+const plain = (stream: Duplex): Transport => ({
+  refusal: undefined,
+  entered: () => undefined,
+  watch: (listener) => watchPieces(stream, listener),
+});
 
 /** What a server uses that is not a setting. */
 export interface ServerParts {
@@ -180,17 +187,17 @@ export class ChatServer implements AsyncDisposable {
    * Serves a connection, whoever brings it: a stream of the protocol's bytes.
    * @param peer the address at its other end, by which connections and rooms are counted
    */
-  accept(stream: Duplex, peer: string | undefined, transport: Transport = stays): void {
+  accept(stream: Duplex, peer: string | undefined, transport: Transport = plain(stream)): void {
     const id = this.#nextConnection;
     this.#nextConnection += 1;
     if (transport.refusal !== undefined) {
-      this.#refuse(stream, transport.refusal, id, peer);
+      this.#refuse(stream, transport, id, peer);
       return;
     }
     this.counters.accepted += 1;
     this.counters.connections += 1;
     this.#logger.info({ connection: id, peer }, 'connected');
-    const connection = new ClientConnection(stream, peer, this.#host, this.#logger, id);
+    const connection = new ClientConnection({ ...transport, stream, peer }, this.#host, this.#logger, id);
     this.#connections.set(connection, transport);
     if (this.#closing !== undefined) connection.drain(this.#spread());
   }
@@ -253,10 +260,15 @@ export class ChatServer implements AsyncDisposable {
     return DRAIN_MS + DRAIN_MS_PER_CONNECTION * this.#connections.size;
   }
 
-  #refuse(stream: Duplex, text: string, connection: number, peer: string | undefined): void {
+  #refuse(stream: Duplex, { refusal: text = '', watch }: Transport, connection: number, peer?: string): void {
     this.counters.refused += 1;
     this.#logger.warn({ connection, peer }, text);
     stream.on('error', () => undefined);
+    let left = MAX_REFUSED_BYTES;
+    watch((cost) => {
+      left -= cost;
+      if (left < 0) stream.destroy();
+    });
     stream.resume();
     stream.end(encodeFrame({ type: 'error', code: protocolErrors.TOO_MANY_CONNECTIONS.number, text }));
   }
