@@ -204,26 +204,29 @@ test('whatever brings a connection, one piece fills its buffer: then the socket 
   ] as const) {
     const settings = serverSettings({ tcp: [], http: [], [transport]: loopback, ...(tls && { tls }) });
     const accepted = Promise.withResolvers<Connection>();
-    const listeners = await Listeners.open(
-      settings,
-      new Sockets(settings, systemClock, () => undefined),
-      () => true,
-      { connection: accepted.resolve, acceptFailed: accepted.reject },
-    );
-    const { host, port } = listeners[transport][0]!;
-    const trust = { rejectUnauthorized: false };
-    const client =
-      transport === 'http'
-        ? createWebSocketStream(new WebSocket(`${tls ? 'wss' : 'ws'}://${host}:${port}/ws`, trust))
-        : tls
-          ? connectTls({ host, port, ...trust })
-          : connect({ host, port });
-    client.on('error', () => undefined);
-    const { stream } = await accepted.promise;
-    stream.on('data', () => undefined).pause();
-    assert.equal(stream.readableHighWaterMark, 1, `${transport}${tls ? ' over TLS' : ''}`);
-    stream.destroy();
-    client.destroy();
-    listeners.close();
+    const sockets = new Sockets(settings, systemClock, () => undefined);
+    const listeners = await Listeners.open(settings, sockets, () => true, {
+      connection: accepted.resolve,
+      acceptFailed: accepted.reject,
+    });
+    try {
+      const { host, port } = listeners[transport][0]!;
+      const trust = { rejectUnauthorized: false };
+      const client =
+        transport === 'http'
+          ? createWebSocketStream(new WebSocket(`${tls ? 'wss' : 'ws'}://${host}:${port}/ws`, trust))
+          : tls
+            ? connectTls({ host, port, ...trust })
+            : connect({ host, port });
+      client.on('error', () => undefined);
+      const { stream } = await accepted.promise;
+      stream.on('data', () => undefined).pause();
+      assert.equal(stream.readableHighWaterMark, 1, `${transport}${tls ? ' over TLS' : ''}`);
+      stream.destroy();
+      client.destroy();
+    } finally {
+      sockets.destroyAll();
+      listeners.close();
+    }
   }
 });

@@ -85,10 +85,17 @@ describe('a WebSocket as a stream', { timeout: 20_000 }, () => {
   test('does not read its socket while it is paused', async () => {
     await using it = await pair();
     it.connection.stream.on('data', () => undefined);
-    it.connection.stream.pause();
+    const { stream } = it.connection;
+    stream.pause();
     assert(it.below.isPaused());
-    it.connection.stream.resume();
+    stream.resume();
     await until(() => !it.below.isPaused());
+    // In the midst of what comes, and between being told to go on and doing so.
+    stream.once('data', () => stream.resume().pause());
+    it.client.write(webSocketFrame('binary', Buffer.alloc(1)));
+    await until(() => stream.isPaused());
+    await new Promise((resolve) => setImmediate(resolve));
+    assert(it.below.isPaused());
   });
 
   test('tells what its frames cost, whatever they bring', async () => {
@@ -132,6 +139,17 @@ describe('a WebSocket as a stream', { timeout: 20_000 }, () => {
       await once(it.connection.stream, 'close');
     });
   }
+
+  test('is cut off where the client goes on all the same', async () => {
+    await using it = await pair();
+    const empty = Buffer.concat(
+      Array.from({ length: 4000 }, () => webSocketFrame('binary', Buffer.alloc(0))),
+    );
+    it.client.write(empty);
+    it.client.resume();
+    await once(it.below, 'close');
+    assert(it.connection.stream.destroyed);
+  });
 
   test('ends with its socket, also where that is reset while something is being said', async () => {
     await using server = await startServer({

@@ -46,7 +46,7 @@ export class WebSocketStream extends Duplex {
     socket.on('data', (piece: Buffer) => this.#arrived(piece));
     socket.on('close', () => this.destroy());
     this.on('pause', () => webSocket.pause());
-    this.on('resume', () => webSocket.resume());
+    this.on('resume', () => this._read());
   }
 
   /** Its client is in a room, and may send messages of so many bytes. */
@@ -69,7 +69,8 @@ export class WebSocketStream extends Duplex {
     this.#completed = [];
     this.#unfinishedBytes = completed.length > 0 ? 0 : this.#unfinishedBytes + piece.length;
     if (this.#unfinishedBytes > this.#mostUnfinished) {
-      this.destroy();
+      // Also where it is being closed, and the client does not care.
+      this.#webSocket.terminate();
       return;
     }
     this.onArrival(Math.max(piece.length, LEAST_COST * Math.max(1, this.#frames.begunIn(piece))));
@@ -78,8 +79,9 @@ export class WebSocketStream extends Duplex {
     if (!this.push(bytes)) this.#webSocket.pause();
   }
 
+  /** Asked for also while it is paused, to have something in stock: that is what must not be. */
   override _read(): void {
-    this.#webSocket.resume();
+    if (!this.isPaused()) this.#webSocket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
