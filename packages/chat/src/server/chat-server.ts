@@ -10,6 +10,7 @@ import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
 import { type Connection, watchPieces } from './connection.ts';
 import { networkOf } from './connection-limits.ts';
+import { ConnectionLog, withShortIds } from './connection-log.ts';
 import { WriteTurn } from './connection-writer.ts';
 import { ControlSocket } from './control-socket.ts';
 import { type Counters, newCounters } from './counters.ts';
@@ -72,6 +73,7 @@ export class ChatServer implements AsyncDisposable {
   readonly #log: MessageLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #connectionLog: ConnectionLog;
   readonly #onFailure: (error: unknown) => void;
   readonly #sockets: Sockets;
   readonly #connections = new Map<ClientConnection, Transport>();
@@ -91,12 +93,13 @@ export class ChatServer implements AsyncDisposable {
   private constructor(settings: ServerSettings, log: MessageLog, parts: ServerParts) {
     const { counters } = this;
     const clock = parts.clock ?? systemClock;
-    const logger = parts.logger ?? pino({ level: 'silent' });
+    const logger = withShortIds(parts.logger ?? pino({ level: 'silent' }));
     const backlog = new Backlog();
     this.settings = settings;
     this.#log = log;
     this.#clock = clock;
     this.#logger = logger;
+    this.#connectionLog = new ConnectionLog(logger, Math.floor(clock.monotonic()));
     this.#onFailure = parts.onFailure ?? (() => undefined);
     this.#sockets = new Sockets(settings, clock, (open) => {
       counters.sockets = open;
@@ -154,7 +157,7 @@ export class ChatServer implements AsyncDisposable {
         () => server.#closing === undefined && !server.#failed,
         {
           connection: (connection) => server.accept(connection.stream, connection.peer, connection),
-          acceptFailed: (error) => server.#logger.error({ err: error }, 'a connection could not be accepted'),
+          acceptFailed: (error) => server.#connectionLog.failed(error),
         },
       );
     } catch (error) {
@@ -196,8 +199,8 @@ export class ChatServer implements AsyncDisposable {
     }
     this.counters.accepted += 1;
     this.counters.connections += 1;
-    this.#logger.info({ connection: id, peer }, 'connected');
-    const connection = new ClientConnection({ ...transport, stream, peer }, this.#host, this.#logger, id);
+    const log = this.#connectionLog.connected(id, peer);
+    const connection = new ClientConnection({ ...transport, stream, peer }, this.#host, log, id);
     this.#connections.set(connection, transport);
     if (this.#closing !== undefined) connection.drain(this.#spread());
   }
@@ -232,6 +235,7 @@ export class ChatServer implements AsyncDisposable {
     // Before the log, whose lock says that the directory is ours.
     this.#control?.close();
     await this.#inTime('closing the log', this.#log.close());
+    this.#connectionLog.tellRest();
     this.#logger.info('stopped');
   }
 
@@ -262,7 +266,7 @@ export class ChatServer implements AsyncDisposable {
 
   #refuse(stream: Duplex, { refusal: text = '', watch }: Transport, connection: number, peer?: string): void {
     this.counters.refused += 1;
-    this.#logger.warn({ connection, peer }, text);
+    this.#connectionLog.refused(connection, peer, text);
     stream.on('error', () => undefined);
     let left = MAX_REFUSED_BYTES;
     watch((cost) => {
@@ -299,6 +303,7 @@ export class ChatServer implements AsyncDisposable {
     const now = Math.floor(this.#clock.monotonic());
     for (const connection of this.#connections.keys()) connection.tick(now);
     this.#rooms.tick(now);
+    this.#connectionLog.tick(now);
   }
 
   /** Deletes what is older than the settings say, bit by bit. One round at a time, however long the log takes. */
