@@ -41,7 +41,7 @@ export class FrameCount {
 
   get #payloadLength(): number {
     const length = this.#header[1]! & 0x7f;
-    if (length === 127) return this.#header.readUInt32BE(2) * 2 ** 32 + this.#header.readUInt32BE(6);
+    if (length === 127) return Number(this.#header.readBigUInt64BE(2));
     return length === 126 ? this.#header.readUInt16BE(2) : length;
   }
 }

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { HIGH_WATER_MARK, LEAST_COST } from './connection.ts';
+import { HIGH_WATER_MARK, LEAST_COST, SOCKET_HIGH_WATER_MARK } from './connection.ts';
 import { FrameCount } from './web-socket-frames.ts';
 
 /** RFC 6455, section 7.4.1: a kind of data that is not accepted here. */
@@ -34,8 +34,7 @@ export class WebSocketStream extends Duplex {
 
   /** @param socket below the WebSocket: its bytes are looked at, the library reads them */
   constructor(webSocket: WebSocket, socket: Duplex) {
-    // One byte: whatever waits here is enough to wait for.
-    super({ readableHighWaterMark: 1, writableHighWaterMark: HIGH_WATER_MARK });
+    super({ readableHighWaterMark: SOCKET_HIGH_WATER_MARK, writableHighWaterMark: HIGH_WATER_MARK });
     this.#webSocket = webSocket;
     webSocket.on('message', (payload: Buffer, binary: boolean) => this.#message(payload, binary));
     webSocket.on('error', (error) => {
