@@ -91,7 +91,7 @@ function evaluated(expression: string, known: ReadonlyMap<string, number>): numb
 }
 
 const isSource = (file: string): boolean =>
-  !/(\.test|\.cases|\.testing)\.ts$|\/(testing|vectors)\//.test(file);
+  !/(\.test|\.cases|\.testing)\.ts$|\/(testing|vectors|simulation)\//.test(file);
 
 export const sourceFiles = (pattern: string): string[] =>
   globSync(pattern, { cwd: root }).filter(isSource).sort();

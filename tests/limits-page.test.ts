@@ -8,11 +8,11 @@ import { constantsIn, limitsPage, readSource, renewed, sourceFiles } from '../sc
 
 const page = readFileSync(limitsPage, 'utf8');
 
-/** Numbers of other people's: milliseconds of a second, ports, digits. */
-const known = new Set(['1000', '65535', '65_535', '100_000']);
+/** Numbers of other people's: milliseconds of a second, ports, digits, what 32 bits can count. */
+const known = new Set(['2 ** 32', '1000', '65535', '65_535', '100_000']);
 /** Where numbers are named by what they are the value of; both are on the page. */
 const tables = ['server/setting-table.ts', 'client/client-tuning.ts'];
-const bigNumber = /(?<![\w.#$])(\d[\d_]{3,}|\d+ \* \d[\d_]*( \* \d[\d_]*)*|\d+ \*\* \d+)(?![\w.])/g;
+const bigNumber = /(?<![\w.#$]|\\u\{)(\d[\d_]{3,}|\d+ \* \d[\d_]*( \* \d[\d_]*)*|\d+ \*\* \d+)(?![\w.])/g;
 const boundWithoutName =
   /\b(?:max[A-Z]\w*|most[A-Z]\w*|\w+(?:Timeout|Limit|HighWaterMark|Interval)|highWaterMark|backlog)\b(?::| =) (?!0\b)\d/;
 

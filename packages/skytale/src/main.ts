@@ -11,6 +11,8 @@ import { styleFor } from './style.ts';
 enableCompileCache(cacheDirectory(process.env));
 
 function fail(error: unknown): void {
+  // Where that cannot be said either, the exit code says it.
+  process.stderr.on('error', () => {});
   const style = styleFor(process.stderr);
   process.stderr.write(`${style('red', 'skytale:')} ${displayLine(explain(error))}\n`);
   if (process.env.SKYTALE_DEBUG === '1' && error instanceof Error) {

@@ -34,6 +34,6 @@ export async function runServer(
     return 0;
   } finally {
     stopListening();
-    flush();
+    await flush();
   }
 }

@@ -8,8 +8,9 @@ import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
 import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, watchPieces } from './connection.ts';
 import { networkOf } from './connection-limits.ts';
+import { ConnectionLog, withShortIds } from './connection-log.ts';
 import { WriteTurn } from './connection-writer.ts';
 import { ControlSocket } from './control-socket.ts';
 import { type Counters, newCounters } from './counters.ts';
@@ -32,9 +33,16 @@ const DAY_MS = 24 * 3600 * 1000;
 const DRAIN_MS = 250;
 const DRAIN_MS_PER_CONNECTION = 2;
 
+/** What one that is refused may send until it has taken the reason; it has been told nothing yet that it could answer. In bytes. */
+const MAX_REFUSED_BYTES = 64 * 1024;
+
 /** What the way by which a connection came has to say of it, and to hear. */
-type Transport = Pick<Connection, 'refusal' | 'entered'>;
-const stays: Transport = { refusal: undefined, entered: () => undefined };
+type Transport = Omit<Connection, 'stream' | 'peer'>;
+const plain = (stream: Duplex): Transport => ({
+  refusal: undefined,
+  entered: () => undefined,
+  watch: (listener) => watchPieces(stream, listener),
+});
 
 /** What a server uses that is not a setting. */
 export interface ServerParts {
@@ -65,6 +73,7 @@ export class ChatServer implements AsyncDisposable {
   readonly #log: MessageLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #connectionLog: ConnectionLog;
   readonly #onFailure: (error: unknown) => void;
   readonly #sockets: Sockets;
   readonly #connections = new Map<ClientConnection, Transport>();
@@ -84,12 +93,13 @@ export class ChatServer implements AsyncDisposable {
   private constructor(settings: ServerSettings, log: MessageLog, parts: ServerParts) {
     const { counters } = this;
     const clock = parts.clock ?? systemClock;
-    const logger = parts.logger ?? pino({ level: 'silent' });
+    const logger = withShortIds(parts.logger ?? pino({ level: 'silent' }));
     const backlog = new Backlog();
     this.settings = settings;
     this.#log = log;
     this.#clock = clock;
     this.#logger = logger;
+    this.#connectionLog = new ConnectionLog(logger, Math.floor(clock.monotonic()));
     this.#onFailure = parts.onFailure ?? (() => undefined);
     this.#sockets = new Sockets(settings, clock, (open) => {
       counters.sockets = open;
@@ -147,7 +157,7 @@ export class ChatServer implements AsyncDisposable {
         () => server.#closing === undefined && !server.#failed,
         {
           connection: (connection) => server.accept(connection.stream, connection.peer, connection),
-          acceptFailed: (error) => server.#logger.error({ err: error }, 'a connection could not be accepted'),
+          acceptFailed: (error) => server.#connectionLog.failed(error),
         },
       );
     } catch (error) {
@@ -180,17 +190,17 @@ export class ChatServer implements AsyncDisposable {
    * Serves a connection, whoever brings it: a stream of the protocol's bytes.
    * @param peer the address at its other end, by which connections and rooms are counted
    */
-  accept(stream: Duplex, peer: string | undefined, transport: Transport = stays): void {
+  accept(stream: Duplex, peer: string | undefined, transport: Transport = plain(stream)): void {
     const id = this.#nextConnection;
     this.#nextConnection += 1;
     if (transport.refusal !== undefined) {
-      this.#refuse(stream, transport.refusal, id, peer);
+      this.#refuse(stream, transport, id, peer);
       return;
     }
     this.counters.accepted += 1;
     this.counters.connections += 1;
-    this.#logger.info({ connection: id, peer }, 'connected');
-    const connection = new ClientConnection(stream, peer, this.#host, this.#logger, id);
+    const log = this.#connectionLog.connected(id, peer);
+    const connection = new ClientConnection({ ...transport, stream, peer }, this.#host, log, id);
     this.#connections.set(connection, transport);
     if (this.#closing !== undefined) connection.drain(this.#spread());
   }
@@ -225,6 +235,7 @@ export class ChatServer implements AsyncDisposable {
     // Before the log, whose lock says that the directory is ours.
     this.#control?.close();
     await this.#inTime('closing the log', this.#log.close());
+    this.#connectionLog.tellRest();
     this.#logger.info('stopped');
   }
 
@@ -253,10 +264,15 @@ export class ChatServer implements AsyncDisposable {
     return DRAIN_MS + DRAIN_MS_PER_CONNECTION * this.#connections.size;
   }
 
-  #refuse(stream: Duplex, text: string, connection: number, peer: string | undefined): void {
+  #refuse(stream: Duplex, { refusal: text = '', watch }: Transport, connection: number, peer?: string): void {
     this.counters.refused += 1;
-    this.#logger.warn({ connection, peer }, text);
+    this.#connectionLog.refused(connection, peer, text);
     stream.on('error', () => undefined);
+    let left = MAX_REFUSED_BYTES;
+    watch((cost) => {
+      left -= cost;
+      if (left < 0) stream.destroy();
+    });
     stream.resume();
     stream.end(encodeFrame({ type: 'error', code: protocolErrors.TOO_MANY_CONNECTIONS.number, text }));
   }
@@ -287,6 +303,7 @@ export class ChatServer implements AsyncDisposable {
     const now = Math.floor(this.#clock.monotonic());
     for (const connection of this.#connections.keys()) connection.tick(now);
     this.#rooms.tick(now);
+    this.#connectionLog.tick(now);
   }
 
   /** Deletes what is older than the settings say, bit by bit. One round at a time, however long the log takes. */

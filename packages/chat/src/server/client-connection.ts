@@ -13,6 +13,7 @@ import {
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin } from './access.ts';
 import type { Backlog } from './backlog.ts';
+import type { Connection } from './connection.ts';
 import { ConnectionWriter, type WriterOwner, type WriteTurn } from './connection-writer.ts';
 import type { Counters } from './counters.ts';
 import type { Random, Verify } from './machine-crypto.ts';
@@ -82,7 +83,8 @@ export class ClientConnection implements SeatClient, WriterOwner {
   #why = 'hung up';
 
   /** @param id number of the connection, for the log */
-  constructor(stream: Duplex, peer: string | undefined, host: ConnectionHost, log: Logger, id: number) {
+  constructor(connection: Connection, host: ConnectionHost, log: Logger, id: number) {
+    const { stream, peer } = connection;
     const { settings, clock, counters } = host;
     this.#stream = stream;
     this.#peer = peer;
@@ -94,6 +96,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
     this.#silence = new Silence(settings, Math.floor(clock.monotonic()));
     this.writer = new ConnectionWriter(stream, counters, host.turn, this);
+    connection.watch((cost) => this.#arrived(cost));
     stream.on('data', (piece: Uint8Array) => this.#received(piece));
     stream.on('end', () => this.#peerEnded());
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -185,10 +188,22 @@ export class ClientConnection implements SeatClient, WriterOwner {
     return this.#hold !== undefined || this.#state === 'busy';
   }
 
+  /** Something came by the wire, whether it says anything or not, also when all that it says is discarded. */
+  #arrived(cost: number): void {
+    this.#bytes.take(cost);
+    const delay = this.#bytes.delay();
+    if (delay === 0 || this.#state === 'closed') return;
+    if (this.#state === 'ending') {
+      this.#stream.pause();
+      this.#host.clock.after(delay, () => this.#stream.resume());
+    } else {
+      this.#read();
+    }
+  }
+
   #received(piece: Uint8Array): void {
     if (this.gone) return;
     this.#host.counters.bytesIn += piece.length;
-    this.#bytes.take(piece.length);
     this.#silence.heard(Math.floor(this.#host.clock.monotonic()));
     this.#decoder.push(piece);
     this.#read();

@@ -228,7 +228,7 @@ export class Delivery<S> {
   #tellDamage(first: number, last: number): void {
     if (this.#damageTold.has(first) || this.#damageTold.size >= MAX_TOLD) return;
     this.#damageTold.add(first);
-    this.#parts.logger.error({ room: this.#room, first, last }, 'stored messages are damaged');
+    this.#parts.logger.error({ room: this.#room.slice(0, 8), first, last }, 'stored messages are damaged');
   }
 
   #giveBack(cursor: Cursor<S>): void {

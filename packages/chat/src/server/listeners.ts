@@ -1,8 +1,9 @@
 import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import { createSecureContext, createServer as createTlsServer } from 'node:tls';
-import { type Connection, HIGH_WATER_MARK, type Layer } from './connection.ts';
+import { type Connection, type Layer, SOCKET_HIGH_WATER_MARK, watchPieces } from './connection.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 import { ServerError } from './server-error.ts';
 import type { Address, ServerSettings } from './settings.ts';
@@ -81,7 +82,7 @@ export class Listeners {
     allowHalfOpen: boolean,
     events: ListenerEvents,
   ): Promise<Address> {
-    const options = { noDelay: true, highWaterMark: HIGH_WATER_MARK, allowHalfOpen };
+    const options = { noDelay: true, highWaterMark: SOCKET_HIGH_WATER_MARK, allowHalfOpen };
     const server = createServer(options, (socket: Socket) => {
       const admitted = this.#sockets.admit(socket);
       if (admitted !== undefined) layer(socket, admitted);
@@ -111,6 +112,7 @@ function streamLayer(events: ListenerEvents): Layer {
       peer: admitted.peer,
       refusal: admitted.refusal,
       entered: () => undefined,
+      watch: (listener) => watchPieces(stream, listener),
     });
   };
 }
@@ -147,7 +149,6 @@ function overTls(
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       sessionTimeout: TLS_SESSION_SECONDS,
       handshakeTimeout: helloTimeoutMs,
-      highWaterMark: HIGH_WATER_MARK,
       ...(protocol !== undefined && { ALPNProtocols: [protocol] }),
     },
     (stream) => {
@@ -156,7 +157,21 @@ function overTls(
       else layer(stream, admitted);
     },
   );
-  return (stream) => server.emit('connection', stream);
+  return (stream) => withHighWaterMark(SOCKET_HIGH_WATER_MARK, () => server.emit('connection', stream));
+}
+
+/**
+ * Makes streams that have no option for their high-water mark: the server's TLS sockets, which would otherwise buffer what comes
+ * while they are paused in pieces as short as the client's records.
+ */
+function withHighWaterMark(bytes: number, make: () => void): void {
+  const usual = getDefaultHighWaterMark(false);
+  setDefaultHighWaterMark(false, bytes);
+  try {
+    make();
+  } finally {
+    setDefaultHighWaterMark(false, usual);
+  }
 }
 
 function checkCertificate(tls: ServerSettings['tls']): void {

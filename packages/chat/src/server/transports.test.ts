@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { createWebSocketStream, WebSocket } from 'ws';
+import { systemClock } from '../clock.ts';
 import { encodeFrame } from '../protocol/frames.ts';
 import { newCertificate } from './certificate.testing.ts';
+import type { Connection } from './connection.ts';
+import { Listeners } from './listeners.ts';
 import { type KeyPair, newKeyPair, RawClient, text } from './raw-client.testing.ts';
 import { addressOf, live, startServer } from './server.testing.ts';
+import { serverSettings } from './settings.ts';
+import { Sockets } from './sockets.ts';
 import { mayConnect } from './web-socket.ts';
 
 const room = newKeyPair();
@@ -188,4 +193,40 @@ describe('addresses', () => {
     other.close();
     await once(other, 'close');
   });
+});
+
+test('whatever brings a connection, one piece fills its buffer: then the socket is not read', async () => {
+  for (const [transport, tls] of [
+    ['tcp', undefined],
+    ['tcp', newCertificate()],
+    ['http', undefined],
+    ['http', newCertificate()],
+  ] as const) {
+    const settings = serverSettings({ tcp: [], http: [], [transport]: loopback, ...(tls && { tls }) });
+    const accepted = Promise.withResolvers<Connection>();
+    const sockets = new Sockets(settings, systemClock, () => undefined);
+    const listeners = await Listeners.open(settings, sockets, () => true, {
+      connection: accepted.resolve,
+      acceptFailed: accepted.reject,
+    });
+    try {
+      const { host, port } = listeners[transport][0]!;
+      const trust = { rejectUnauthorized: false };
+      const client =
+        transport === 'http'
+          ? createWebSocketStream(new WebSocket(`${tls ? 'wss' : 'ws'}://${host}:${port}/ws`, trust))
+          : tls
+            ? connectTls({ host, port, ...trust })
+            : connect({ host, port });
+      client.on('error', () => undefined);
+      const { stream } = await accepted.promise;
+      stream.on('data', () => undefined).pause();
+      assert.equal(stream.readableHighWaterMark, 1, `${transport}${tls ? ' over TLS' : ''}`);
+      stream.destroy();
+      client.destroy();
+    } finally {
+      sockets.destroyAll();
+      listeners.close();
+    }
+  }
 });

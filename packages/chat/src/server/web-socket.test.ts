@@ -1,39 +1,16 @@
 /** What a WebSocket may make the server keep before it is in a room, and after. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { encodeFrame } from '../protocol/frames.ts';
-import type { ChatServer } from './chat-server.ts';
 import { newKeyPair, RawClient } from './raw-client.testing.ts';
+import { webSocketFrame as frame, openRaw } from './raw-web-socket.testing.ts';
 import { startServer, until } from './server.testing.ts';
 
 const anyPort = [{ host: '127.0.0.1', port: 0 }];
 const start = () => startServer({ http: anyPort });
-
-const opcodes = { continuation: 0x0, binary: 0x2, ping: 0x9 } as const;
-
-/** A frame as RFC 6455, section 5.2, has it, masked with zeros; up to 125 bytes. */
-function frame(opcode: keyof typeof opcodes, payload: Uint8Array, fin: boolean): Buffer {
-  const head = [opcodes[opcode] | (fin ? 0x80 : 0), 0x80 | payload.length, 0, 0, 0, 0];
-  return Buffer.concat([Buffer.from(head), payload]);
-}
-
-/** The bytes below a WebSocket, whose handshake is done. */
-async function openRaw(server: ChatServer): Promise<Socket> {
-  const { host, port } = server.addresses.http[0]!;
-  const socket = connect({ host, port });
-  socket.on('error', () => undefined);
-  const key = randomBytes(16).toString('base64');
-  socket.write(
-    `GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
-  );
-  const [answer] = (await once(socket, 'data')) as [Buffer];
-  assert.match(answer.toString('latin1'), /^HTTP\/1.1 101 /);
-  return socket;
-}
 
 /** Writes until all is written or the server has had enough. Resolves when the connection is closed. @returns bytes that left */
 async function writeUntilClosed(socket: Socket, piece: Buffer, times: number): Promise<number> {
@@ -49,7 +26,7 @@ async function writeUntilClosed(socket: Socket, piece: Buffer, times: number): P
 describe('a WebSocket before it is in a room', () => {
   test('may not send a message in fragments without end, alone or in a crowd', async () => {
     await using server = await start();
-    const sockets = await Promise.all(Array.from({ length: 25 }, () => openRaw(server)));
+    const sockets = await Promise.all(Array.from({ length: 25 }, () => openRaw(server.addresses.http[0]!)));
     const fragment = frame('continuation', Buffer.alloc(1), false);
     await Promise.all(
       sockets.map((socket) => {
@@ -68,7 +45,7 @@ describe('a WebSocket before it is in a room', () => {
       [128, false],
       [129, true],
     ] as const) {
-      const socket = await openRaw(server);
+      const socket = await openRaw(server.addresses.http[0]!);
       const bytes = encodeFrame({ type: 'ping', token: 1 });
       const parts = Array.from({ length: fragments }, (_, index) =>
         frame(
@@ -87,7 +64,7 @@ describe('a WebSocket before it is in a room', () => {
 
   test('may not fill the memory between its fragments with control frames', async () => {
     await using server = await start();
-    const socket = await openRaw(server);
+    const socket = await openRaw(server.addresses.http[0]!);
     socket.write(frame('binary', Buffer.alloc(1), false));
     const pongs = Buffer.concat(Array.from({ length: 8 }, () => frame('ping', Buffer.alloc(125), true)));
     assert((await writeUntilClosed(socket, pongs, 100_000)) < 100_000 * pongs.length);

@@ -9,14 +9,27 @@ import type { ByteStream } from '../byte-stream.ts';
 import { unreachable } from '../chat-error.ts';
 import { DuplexByteStream } from './duplex-byte-stream.ts';
 
-/**
- * What a WebSocket may bring before the client has read it. The server writes many frames in one message, and each of the client's
- * pieces may come from the system in small chunks; a message in fragments it has no reason for.
- */
+/** Longest message of a WebSocket, in bytes: the server writes many frames in one. */
+const MAX_WEBSOCKET_MESSAGE = 2 * MAX_MAX_FRAME;
+/** Fragments of one message of a WebSocket; a server has no reason for them. */
+const MAX_MESSAGE_FRAGMENTS = 1024;
+/** Chunks in which one message may come from the system: they may be small. */
+const MAX_MESSAGE_CHUNKS = 16 * 1024;
+/** PONGs of the WebSocket's own that wait for the server to take them. */
+const MAX_WAITING_PONGS = 8;
+/** How long a server may take to answer the request for a WebSocket, in milliseconds. */
+const UPGRADE_TIMEOUT_MS = 60_000;
+/** How long a server may take to end a WebSocket that is being closed, in milliseconds. */
+const WEBSOCKET_CLOSE_TIMEOUT_MS = 3000;
+
+/** Every limit that the library has is given here, not left to it. */
 const limits = {
-  maxPayload: 2 * MAX_MAX_FRAME,
-  maxFragments: 1024,
-  maxBufferedChunks: 16 * 1024,
+  maxPayload: MAX_WEBSOCKET_MESSAGE,
+  maxFragments: MAX_MESSAGE_FRAGMENTS,
+  maxBufferedChunks: MAX_MESSAGE_CHUNKS,
+  maxPendingAutoPongs: MAX_WAITING_PONGS,
+  handshakeTimeout: UPGRADE_TIMEOUT_MS,
+  closeTimeout: WEBSOCKET_CLOSE_TIMEOUT_MS,
 } as const;
 
 /**
