@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { ChatCrypto } from '../crypto.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { createStatement, joinStatement, roomIdPreimage } from '../protocol/signed.ts';
-import type { Verify } from './machine-crypto.ts';
+
+/** What a server does itself: challenges, and the signatures over them. Never anything with a room's secret. */
+export type ServerCrypto = Pick<ChatCrypto, 'randomBytes' | 'verify'>;
 
 interface Credentials {
   readonly accessKey: Uint8Array;
@@ -23,12 +26,12 @@ export function roomIdOf(accessKey: Uint8Array): Buffer {
  * @returns the room id. Rejects with ProtocolError ACCESS_DENIED
  */
 export async function checkCreate(
-  verify: Verify,
+  crypto: ServerCrypto,
   challenge: Uint8Array,
   frame: Credentials,
 ): Promise<Buffer> {
   const room = roomIdOf(frame.accessKey);
-  await check(verify, 'room', createStatement(challenge, room), frame.accessKey, frame.accessSignature);
+  await check(crypto, 'room', createStatement(challenge, room), frame.accessKey, frame.accessSignature);
   return room;
 }
 
@@ -37,25 +40,25 @@ export async function checkCreate(
  * @returns the room id. Rejects with ProtocolError ACCESS_DENIED
  */
 export async function checkJoin(
-  verify: Verify,
+  crypto: ServerCrypto,
   challenge: Uint8Array,
   frame: MemberCredentials,
 ): Promise<Buffer> {
   const room = roomIdOf(frame.accessKey);
   const statement = joinStatement(challenge, room, frame.member);
-  await check(verify, 'room', statement, frame.accessKey, frame.accessSignature);
-  await check(verify, 'member', statement, frame.member, frame.memberSignature);
+  await check(crypto, 'room', statement, frame.accessKey, frame.accessSignature);
+  await check(crypto, 'member', statement, frame.member, frame.memberSignature);
   return room;
 }
 
 async function check(
-  verify: Verify,
+  crypto: ServerCrypto,
   whose: string,
   statement: Uint8Array,
   publicKey: Uint8Array,
   signature: Uint8Array,
 ): Promise<void> {
-  if (!(await verify(statement, publicKey, signature))) {
+  if (!(await crypto.verify(publicKey, statement, signature))) {
     throw new ProtocolError('ACCESS_DENIED', `The signature with the ${whose}'s key is not valid.`);
   }
 }

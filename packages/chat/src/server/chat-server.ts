@@ -4,8 +4,10 @@ import { type Clock, systemClock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import type { MessageLog } from '../log/message-log.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
+import { nodeCrypto } from '../node-crypto.ts';
 import { encodeFrame } from '../protocol/frames.ts';
 import { ProtocolError, protocolErrors } from '../protocol/protocol-error.ts';
+import type { ServerCrypto } from './access.ts';
 import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
 import { type Connection, watchPieces } from './connection.ts';
@@ -16,7 +18,6 @@ import { ControlSocket } from './control-socket.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { Listeners } from './listeners.ts';
 import { LogQuestions } from './log-questions.ts';
-import { machineRandom, machineVerify, type Random, type Verify } from './machine-crypto.ts';
 import { ReadBudget } from './read-budget.ts';
 import { RoomCreation } from './room-creation.ts';
 import { RoomTable } from './room-table.ts';
@@ -50,11 +51,9 @@ export interface ServerParts {
   readonly logger?: Logger;
   /** Default: SQLite in the directory of the settings. The server closes it. */
   readonly log?: MessageLog;
-  /** Default: the machine's; the same of the next two. */
+  /** Default: the machine's; the same of the next. */
   readonly clock?: Clock;
-  /** Where challenges come from. */
-  readonly random?: Random;
-  readonly verify?: Verify;
+  readonly crypto?: ServerCrypto;
   /** Told, once, when the message log is gone for good; the server goes on refusing until it is closed. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -123,8 +122,7 @@ export class ChatServer implements AsyncDisposable {
     this.#host = {
       settings,
       clock,
-      random: parts.random ?? machineRandom,
-      verify: parts.verify ?? machineVerify,
+      crypto: parts.crypto ?? nodeCrypto(),
       counters,
       backlog,
       turn: new WriteTurn(),

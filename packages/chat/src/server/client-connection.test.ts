@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { pino } from 'pino';
+import { nodeCrypto } from '../node-crypto.ts';
 import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
 import { WriteTurn } from './connection-writer.ts';
 import { newCounters } from './counters.ts';
-import { machineRandom, machineVerify } from './machine-crypto.ts';
 import type { RoomTable } from './room-table.ts';
 import { ManualClock, until } from './server.testing.ts';
 import { serverSettings } from './settings.ts';
@@ -18,8 +18,7 @@ function start() {
   const host: ConnectionHost = {
     settings,
     clock,
-    random: machineRandom,
-    verify: machineVerify,
+    crypto: nodeCrypto(),
     counters: newCounters(),
     backlog: new Backlog(),
     turn: new WriteTurn(),

@@ -11,12 +11,11 @@ import {
   MAX_ERROR_TEXT,
 } from '../protocol/frames.ts';
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
-import { checkCreate, checkJoin } from './access.ts';
+import { checkCreate, checkJoin, type ServerCrypto } from './access.ts';
 import type { Backlog } from './backlog.ts';
 import type { Connection } from './connection.ts';
 import { ConnectionWriter, type WriterOwner, type WriteTurn } from './connection-writer.ts';
 import type { Counters } from './counters.ts';
-import type { Random, Verify } from './machine-crypto.ts';
 import type { RoomTable } from './room-table.ts';
 import type { Seat, SeatClient } from './seat.ts';
 import type { ServerSettings } from './settings.ts';
@@ -30,8 +29,7 @@ const LOWEST_VERSION = 1;
 export interface ConnectionHost {
   readonly settings: ServerSettings;
   readonly clock: Clock;
-  readonly random: Random;
-  readonly verify: Verify;
+  readonly crypto: ServerCrypto;
   readonly counters: Counters;
   readonly backlog: Backlog;
   readonly turn: WriteTurn;
@@ -91,7 +89,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
     this.#host = host;
     this.#log = log;
     this.#id = id;
-    this.#challenge = host.random(32);
+    this.#challenge = host.crypto.randomBytes(32);
     this.#frames = new TokenBucket(clock, settings.framesPerSecond, settings.framesBurst);
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
     this.#silence = new Silence(settings, Math.floor(clock.monotonic()));
@@ -305,7 +303,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
   }
 
   async #create(frame: Extract<Frame, { type: 'create' }>): Promise<void> {
-    const room = await checkCreate(this.#host.verify, this.#challenge!, frame);
+    const room = await checkCreate(this.#host.crypto, this.#challenge!, frame);
     if (this.#state !== 'busy') return;
     await this.#host.createRoom(room, this.#peer);
     if (this.#state !== 'busy') return;
@@ -315,7 +313,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   async #join(frame: Extract<Frame, { type: 'join' }>): Promise<void> {
     const { since } = frame;
-    const room = await checkJoin(this.#host.verify, this.#challenge!, frame);
+    const room = await checkJoin(this.#host.crypto, this.#challenge!, frame);
     if (this.#state !== 'busy') return;
     // Copied: a view would keep all that came with it.
     const memberBytes = new Uint8Array(frame.member);

@@ -1,7 +1,7 @@
 export type { Clock } from '../clock.ts';
+export type { ServerCrypto } from './access.ts';
 export { ChatServer, type ServerParts } from './chat-server.ts';
 export type { Counters } from './counters.ts';
-export type { Random, Verify } from './machine-crypto.ts';
 export { ServerControl } from './server-control.ts';
 export * from './server-error.ts';
 export { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';

@@ -40,7 +40,7 @@ export function webLayer({ settings, sockets, proxies, healthy, onConnection }: 
       keepAliveTimeoutBuffer: 0,
       insecureHTTPParser: false,
     },
-    answerHttp(healthy, (request) => sockets.of(request.socket)?.refusal),
+    answerHttp(healthy, (request) => admittedOf(request)?.refusal),
   );
   // The size bounds their number. A limit of its own would drop the last ones unseen: those that our proxy has added.
   server.maxHeadersCount = 0;

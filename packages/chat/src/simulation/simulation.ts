@@ -344,8 +344,7 @@ class World {
       {
         log: disk,
         clock: life,
-        random: (count) => random.bytes(count),
-        verify: (statement, key, signature) => this.#crypto.verify(key, statement, signature),
+        crypto: { ...this.#crypto, randomBytes: (length) => random.bytes(length) },
         onFailure: (error) => this.wrong.push(`the server's log is gone: ${error}`),
       },
     );
