@@ -12,6 +12,7 @@ import {
   defaultTagLength,
   isAeadOperation,
 } from './checks.ts';
+import { andThen, type Completion } from './completion.ts';
 import type {
   AeadOperation,
   AeadOptions,
@@ -31,10 +32,9 @@ import type {
 } from './crypto-device.ts';
 import { CryptoError } from './crypto-error.ts';
 import { checkOutput, overlapsShifted, PlainMemory } from './device-memory.ts';
-import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest, EngineName } from './engine.ts';
+import type { Engine, EngineAead, EngineCipher, EngineDigest, EngineName } from './engine.ts';
 import { type CreateEngineOptions, createEngine } from './engines/create-engine.ts';
 import { SerialQueue } from './serial-queue.ts';
-import { andThen } from './virtio-cryptodev/completion.ts';
 
 export type EngineDeviceOptions = {
   /** Most sessions open at a time; no limit unless told. One-shot operations do not count. */

@@ -1,5 +1,5 @@
 /** Runs operations one after another, in the order of the calls. */
-import type { Completion } from './engine.ts';
+import type { Completion } from './completion.ts';
 
 export class SerialQueue {
   /** Settles, and never fails, when the last operation so far has ended; absent when none is under way. */

@@ -4,9 +4,9 @@
  * a status, unless there is no byte for one, and never throws.
  */
 import type { SavableDevice, VirtioRequest } from '@skytale/virtio';
-import type { Completion, Engine } from '../engine.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { Engine } from '../engine.ts';
 import { deferred, RequestBatch } from '../request-batch.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
 import { ControlRequest, type KeyLimits, roomForKeys, wipeAfter } from './control-request.ts';
 import { DataRequest } from './data-request.ts';
 import { makeSession, statusOf } from './make-session.ts';

@@ -2,7 +2,7 @@
 import type { DriverTransport, RequestQueue } from '@skytale/virtio';
 import type { Bytes } from '../crypto-device.ts';
 import { CryptoError, type CryptoErrorCode } from '../crypto-error.ts';
-import { asCryptoError, failed } from '../virtio-cryptodev/driver-error.ts';
+import { asCryptoError, failed } from '../driver-error.ts';
 import { encodeDestroySession } from './encode.ts';
 import { createdSession, type DeviceConfig, type ServiceNumber, status, statusName } from './wire.ts';
 

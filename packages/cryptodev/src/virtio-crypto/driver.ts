@@ -33,8 +33,8 @@ import type {
 } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
 import { PlainMemory } from '../device-memory.ts';
+import { asCryptoError } from '../driver-error.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import { asCryptoError } from '../virtio-cryptodev/driver-error.ts';
 import { type AsymmetricKey, DriverKey } from './driver-key.ts';
 import { DriverPort } from './driver-port.ts';
 import {

@@ -1,5 +1,5 @@
 /** What the sessions of all services have in common: order, and an end. */
-import type { Completion } from '../engine.ts';
+import type { Completion } from '../completion.ts';
 import type { DataRequest } from './data-request.ts';
 import { type SessionPlan, wipePlan } from './session-plan.ts';
 import { type ServiceNumber, status } from './wire.ts';

@@ -31,8 +31,8 @@ import type {
   SessionOptions,
 } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
+import { asCryptoError, failed } from '../driver-error.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import { asCryptoError, failed } from './driver-error.ts';
 import { DriverMemory } from './driver-memory.ts';
 import {
   aeadIv,

@@ -1,18 +1,17 @@
 /** A session (6.5): keyed objects of the engine, and the state that lives here between operations. */
 import { aeads, ciphers } from '../algorithms.ts';
-import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
+import { andThen, attempt, type Completion } from '../completion.ts';
+import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import type { Limits } from './authcrypt.ts';
 import { type Chaining, chainingOf } from './chained-iv.ts';
-import { andThen, attempt } from './completion.ts';
 import { errno } from './errno.ts';
-import type { Job } from './job.ts';
 import { nullCipher } from './null-cipher.ts';
 import { type AeadEntry, type CipherEntry, longestTag, type MacEntry } from './numbers.ts';
 import { RunningDigest } from './running-digest.ts';
 import type { SessionProperties } from './wire.ts';
 
-export type Operation = (session: Session, job: Job, limits: Limits) => Completion<number>;
+/** An operation on a session: `Job` and `Limits` are handed on to it, and mean nothing here. */
+export type Operation<Job, Limits> = (session: Session, job: Job, limits: Limits) => Completion<number>;
 
 /** What a session is made of; the algorithms have been looked up and the key lengths checked. */
 export type SessionPlan = {
@@ -68,7 +67,7 @@ export class Session {
    * Carries out an operation after those before it on this session (6.11): at once, unless the engine is one
    * that answers later.
    */
-  run(operation: Operation, job: Job, limits: Limits): Completion<number> {
+  run<Job, Limits>(operation: Operation<Job, Limits>, job: Job, limits: Limits): Completion<number> {
     if (this.#pending === undefined) {
       const outcome = operation(this, job, limits);
       return typeof outcome === 'number' ? outcome : this.hold(outcome);
