@@ -8,6 +8,7 @@ import type { AeadOptions, Bytes, CipherOptions, DigestOptions, Direction } from
 import { CryptoError } from './crypto-error.ts';
 import { overlapsShifted, PlainMemory } from './device-memory.ts';
 import type { Engine, EngineAead, EngineCipher, EngineDigest } from './engine.ts';
+import { SerialQueue } from './serial-queue.ts';
 import type { PortCipher, PortDigest, SessionPort } from './session-port.ts';
 
 export class EnginePort implements SessionPort {
@@ -64,8 +65,7 @@ export class EnginePort implements SessionPort {
 /** An object of the engine whose operations run one after another, in the order of the calls. */
 abstract class InOrder<E extends { close(): void }> {
   protected readonly object: E;
-  /** Settles, and never fails, when the last operation so far has ended; absent when none is under way. */
-  #last: Promise<void> | undefined;
+  readonly #queue = new SerialQueue(asCryptoError);
 
   constructor(object: E) {
     this.object = object;
@@ -75,26 +75,8 @@ abstract class InOrder<E extends { close(): void }> {
     return this.run(() => this.object.close());
   }
 
-  /** Runs `operation` when all before it have ended: at once, if nothing is under way. */
   protected run<T>(operation: () => Completion<T>): Promise<T> {
-    if (this.#last !== undefined) return this.#follow(this.#last.then(operation));
-    try {
-      const result = operation();
-      return result instanceof Promise ? this.#follow(result) : Promise.resolve(result);
-    } catch (error) {
-      return Promise.reject(asCryptoError(error));
-    }
-  }
-
-  #follow<T>(result: Promise<T>): Promise<T> {
-    const ended = (): void => {
-      if (this.#last === last) this.#last = undefined;
-    };
-    const last = result.then(ended, ended);
-    this.#last = last;
-    return result.catch((error) => {
-      throw asCryptoError(error);
-    });
+    return this.#queue.run(operation);
   }
 }
 

@@ -2,7 +2,7 @@
  * The `CryptoDevice` that all are: checks, limits and lifetimes over a `SessionPort`, which does the work. Below it
  * are ports (`engine-device.ts`, the drivers of the devices), and none of them knows another.
  */
-import type { AeadName, AlgorithmName, CipherName, HashName } from './algorithms.ts';
+import type { AeadName, AlgorithmName, CipherName } from './algorithms.ts';
 import { hashes, hashOfMac } from './algorithms.ts';
 import {
   algorithmOf,
@@ -64,28 +64,15 @@ export class SessionDevice implements CryptoDevice {
   createSession(options: CipherOptions): Promise<CipherSession>;
   createSession(options: AeadOptions): Promise<AeadSession>;
   createSession(options: DigestOptions): Promise<DigestSession>;
-  async createSession(options: SessionOptions): Promise<CipherSession | AeadSession | DigestSession> {
-    this.assertOpen();
-    this.#check(options);
-    return this.adopt<CryptSession | HashSession>(() =>
-      this.#withKey(options, async (keyed) =>
-        isDigest(keyed)
-          ? new HashSession(await this.#port.createDigest(keyed), (copy) => this.adopt(copy))
-          : new CryptSession(await this.#port.createCipher(keyed), targetOf(keyed)),
-      ),
-    );
+  createSession(options: SessionOptions): Promise<CipherSession | AeadSession | DigestSession> {
+    return this.adopt(() => this.#create(options), options);
   }
 
   oneShot(options: CipherOptions, operation: CipherOperation): Promise<Bytes>;
   oneShot(options: AeadOptions, operation: AeadOperation): Promise<Bytes>;
   oneShot(options: DigestOptions, operation: DigestOperation): Promise<Bytes>;
   oneShot(options: SessionOptions, operation: Operation): Promise<Bytes> {
-    return this.#track(async () => {
-      this.assertOpen();
-      this.#check(options);
-      const asked = checkedOperation(options, operation);
-      return this.#withKey(options, (keyed) => this.#perform(keyed, asked));
-    });
+    return this.#track(this.#oneShot(options, operation));
   }
 
   allocate(length: number): DeviceMemory {
@@ -113,25 +100,29 @@ export class SessionDevice implements CryptoDevice {
 
   /**
    * Counts a session that `create` makes, if there is room for it, until it is closed, at the latest with the device.
-   * @throws {CryptoError} CRYPTO_CLOSED, CRYPTO_LIMIT
+   * @param options of the session, if they are still to be checked
+   * @throws {CryptoError} CRYPTO_CLOSED, CRYPTO_LIMIT, and what is wrong with the options
    */
-  protected adopt<S extends DeviceSession>(create: () => Promise<S>): Promise<S> {
-    return this.#track(async () => {
-      this.assertOpen();
-      if (this.#open.size + this.#creating >= this.#maxSessions) {
-        const message = `${this.#maxSessions} sessions are open, which is the limit; close one`;
-        throw new CryptoError('CRYPTO_LIMIT', message);
-      }
-      this.#creating += 1;
-      try {
-        const session = await create();
-        this.#open.add(session);
-        session.closed = () => this.#open.delete(session);
-        return session;
-      } finally {
-        this.#creating -= 1;
-      }
-    });
+  protected adopt<S extends DeviceSession>(create: () => Promise<S>, options?: SessionOptions): Promise<S> {
+    return this.#track(this.#adopt(create, options));
+  }
+
+  async #adopt<S extends DeviceSession>(create: () => Promise<S>, options?: SessionOptions): Promise<S> {
+    this.assertOpen();
+    if (options !== undefined) this.#check(options);
+    if (this.#open.size + this.#creating >= this.#maxSessions) {
+      const message = `${this.#maxSessions} sessions are open, which is the limit; close one`;
+      throw new CryptoError('CRYPTO_LIMIT', message);
+    }
+    this.#creating += 1;
+    try {
+      const session = await create();
+      this.#open.add(session);
+      session.closed = () => this.#open.delete(session);
+      return session;
+    } finally {
+      this.#creating -= 1;
+    }
   }
 
   async #close(): Promise<void> {
@@ -147,27 +138,32 @@ export class SessionDevice implements CryptoDevice {
     if (!this.supports(algorithm)) throw this.unknown(algorithm);
   }
 
-  /** Has `work` done with a copy of the key, as short as the port wants it, so that the caller may wipe its own at once. */
-  async #withKey<T>(options: SessionOptions, work: (options: SessionOptions) => Promise<T>): Promise<T> {
-    if (!('key' in options)) return work(options);
-    const copy = new KeyCopy(options.key);
-    try {
-      const isLong = 'mac' in options && copy.key.length > this.#port.maxMacKeyLength;
-      if (!isLong) return await work({ ...options, key: copy.key });
-      const key = await this.#hash(hashOfMac(options.mac), copy.key);
-      try {
-        return await work({ ...options, key });
-      } finally {
-        key.fill(0);
-      }
-    } finally {
-      copy.wipe();
-    }
+  async #create(options: SessionOptions): Promise<CryptSession | HashSession> {
+    using own = new OwnOptions(options);
+    if (own.macKeyLength > this.#port.maxMacKeyLength) await this.#shorten(own);
+    const keyed = own.options;
+    return isDigest(keyed)
+      ? new HashSession(await this.#port.createDigest(keyed), (copy) => this.adopt(copy))
+      : new CryptSession(await this.#port.createCipher(keyed), targetOf(keyed));
   }
 
-  #hash(hash: HashName, data: Uint8Array): Promise<Bytes> {
+  async #oneShot(options: SessionOptions, operation: Operation): Promise<Bytes> {
+    this.assertOpen();
+    this.#check(options);
+    const asked = checkedOperation(options, operation);
+    using own = new OwnOptions(options);
+    if (own.macKeyLength > this.#port.maxMacKeyLength) await this.#shorten(own);
+    return await this.#perform(own.options, asked);
+  }
+
+  async #shorten(own: OwnOptions): Promise<void> {
+    const { mac, key } = own.options as MacOptions;
+    const hash = hashOfMac(mac);
     if (!this.supports(hash)) throw this.unknown(hash);
-    return this.#perform({ hash }, checkedOperation({ hash }, { operation: 'digest', data }));
+    const asked = checkedOperation({ hash }, { operation: 'digest', data: key });
+    const short = await this.#perform({ hash }, asked);
+    own.replaceKey(short);
+    short.fill(0);
   }
 
   #perform(options: SessionOptions, asked: PortOperation): Promise<Bytes> {
@@ -189,14 +185,40 @@ export class SessionDevice implements CryptoDevice {
     }
   }
 
-  async #track<T>(work: () => Promise<T>): Promise<T> {
-    const promise = work();
+  async #track<T>(promise: Promise<T>): Promise<T> {
     this.#underWay.add(promise);
     try {
       return await promise;
     } finally {
       this.#underWay.delete(promise);
     }
+  }
+}
+
+type MacOptions = Extract<DigestOptions, { mac: unknown }>;
+
+/** Options with a copy of the key, so that the caller may wipe its own at once. Disposing wipes it. */
+class OwnOptions implements Disposable {
+  options: SessionOptions;
+  /** 0 of what is no MAC. */
+  readonly macKeyLength: number;
+  #key: KeyCopy | undefined;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.macKeyLength = 'mac' in options ? options.key.length : 0;
+    if ('key' in options) this.replaceKey(options.key);
+  }
+
+  /** Has a copy of `key` in place of the one it had. */
+  replaceKey(key: Uint8Array): void {
+    this.#key?.wipe();
+    this.#key = new KeyCopy(key);
+    this.options = { ...this.options, key: this.#key.key } as SessionOptions;
+  }
+
+  [Symbol.dispose](): void {
+    this.#key?.wipe();
   }
 }
 
