@@ -26,6 +26,7 @@ import {
   featureBit,
   flagSessionMode,
   hardwareReady,
+  hasBit,
   hashData,
   legacyDataFields,
   maxDataLength,
@@ -399,8 +400,4 @@ function featuresOf(services: readonly ServiceName[]): bigint {
     (features, name) => features | (1n << BigInt(statelessBit(name))),
     1n << BigInt(featureBit.REVISION_1),
   );
-}
-
-function hasBit(features: bigint, bit: number): boolean {
-  return (features & (1n << BigInt(bit))) !== 0n;
 }
