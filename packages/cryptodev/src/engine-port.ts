@@ -2,14 +2,13 @@
 import { Segments } from '@skytale/virtio';
 import type { AlgorithmName } from './algorithms.ts';
 import { hashes, hashOfMac } from './algorithms.ts';
-import { defaultTagLength } from './checks.ts';
 import { andThen, type Completion } from './completion.ts';
-import type { AeadOptions, Bytes, CipherOptions, DigestOptions, Direction } from './crypto-device.ts';
+import type { Bytes, DigestOptions, Direction } from './crypto-device.ts';
 import { CryptoError } from './crypto-error.ts';
 import { overlapsShifted, PlainMemory } from './device-memory.ts';
 import type { Engine, EngineAead, EngineCipher, EngineDigest } from './engine.ts';
 import { SerialQueue } from './serial-queue.ts';
-import type { PortCipher, PortDigest, SessionPort } from './session-port.ts';
+import type { PortCipher, PortCipherOptions, PortDigest, SessionPort } from './session-port.ts';
 
 export class EnginePort implements SessionPort {
   readonly maxMacKeyLength = Infinity;
@@ -32,12 +31,12 @@ export class EnginePort implements SessionPort {
     return this.#engine.supports(algorithm);
   }
 
-  async createCipher(options: CipherOptions | AeadOptions): Promise<PortCipher> {
+  async createCipher(options: PortCipherOptions): Promise<PortCipher> {
     try {
       if ('cipher' in options) {
         return new CipherInOrder(await this.#engine.createCipher(options.cipher, options.key));
       }
-      const { aead, key, tagLength = defaultTagLength } = options;
+      const { aead, key, tagLength } = options;
       return new AeadInOrder(await this.#engine.createAead(aead, key, tagLength));
     } catch (error) {
       throw asCryptoError(error);

@@ -34,7 +34,7 @@ import type {
 import { CryptoError } from './crypto-error.ts';
 import { checkOutput } from './device-memory.ts';
 import { KeyCopy } from './engines/keys.ts';
-import type { PortCipher, PortDigest, PortOperation, SessionPort } from './session-port.ts';
+import type { PortCipher, PortDigest, PortOperation, PortOptions, SessionPort } from './session-port.ts';
 
 const none: Uint8Array = new Uint8Array(0);
 
@@ -166,12 +166,12 @@ export class SessionDevice implements CryptoDevice {
     short.fill(0);
   }
 
-  #perform(options: SessionOptions, asked: PortOperation): Promise<Bytes> {
+  #perform(options: PortOptions, asked: PortOperation): Promise<Bytes> {
     return this.#port.oneShot?.(options, asked) ?? this.#oneByOne(options, asked);
   }
 
   /** By a session, for ports that have no other way. */
-  async #oneByOne(options: SessionOptions, asked: PortOperation): Promise<Bytes> {
+  async #oneByOne(options: PortOptions, asked: PortOperation): Promise<Bytes> {
     const { operation, data, iv, associatedData, length } = asked;
     const session = isDigest(options)
       ? await this.#port.createDigest(options)
@@ -199,27 +199,33 @@ type MacOptions = Extract<DigestOptions, { mac: unknown }>;
 
 /** Options with a copy of the key, so that the caller may wipe its own at once. Disposing wipes it. */
 class OwnOptions implements Disposable {
-  options: SessionOptions;
+  options: PortOptions;
   /** 0 of what is no MAC. */
   readonly macKeyLength: number;
   #key: KeyCopy | undefined;
 
   constructor(options: SessionOptions) {
-    this.options = options;
+    this.#key = 'key' in options ? new KeyCopy(options.key) : undefined;
+    this.options = complete(options, this.#key?.key ?? none);
     this.macKeyLength = 'mac' in options ? options.key.length : 0;
-    if ('key' in options) this.replaceKey(options.key);
   }
 
   /** Has a copy of `key` in place of the one it had. */
   replaceKey(key: Uint8Array): void {
     this.#key?.wipe();
     this.#key = new KeyCopy(key);
-    this.options = { ...this.options, key: this.#key.key } as SessionOptions;
+    this.options = complete(this.options, this.#key.key);
   }
 
   [Symbol.dispose](): void {
     this.#key?.wipe();
   }
+}
+
+function complete(options: SessionOptions, key: Uint8Array): PortOptions {
+  if ('cipher' in options) return { cipher: options.cipher, key };
+  if ('aead' in options) return { aead: options.aead, key, tagLength: options.tagLength ?? defaultTagLength };
+  return 'mac' in options ? { mac: options.mac, key } : options;
 }
 
 /** What is open in a device until it is closed, which happens once. */
@@ -238,7 +244,7 @@ export abstract class DeviceSession implements AsyncDisposable {
   }
 
   /** Ends what stands behind it, after the operations called before. */
-  protected abstract destroy(): Promise<void>;
+  protected abstract destroy(): Promise<unknown>;
 
   /** @throws {CryptoError} CRYPTO_CLOSED */
   protected assertOpen(): void {
@@ -346,7 +352,7 @@ class CryptSession extends DeviceSession implements CipherSession, AeadSession {
     return this.#cryptInto('decrypt', data, output, iv, associatedData);
   }
 
-  protected override destroy(): Promise<void> {
+  protected override destroy(): Promise<unknown> {
     return this.#port.destroy();
   }
 
@@ -409,7 +415,7 @@ class HashSession extends DeviceSession implements DigestSession {
     return this.#adopt(async () => new HashSession(await this.#port.copy(), this.#adopt));
   }
 
-  protected override destroy(): Promise<void> {
+  protected override destroy(): Promise<unknown> {
     return this.#port.destroy();
   }
 }

@@ -14,8 +14,11 @@ import type {
   DeviceMemory,
   DigestOptions,
   Direction,
-  SessionOptions,
 } from './crypto-device.ts';
+
+/** Options with nothing left out. */
+export type PortCipherOptions = CipherOptions | Required<AeadOptions>;
+export type PortOptions = PortCipherOptions | DigestOptions;
 
 export interface SessionPort {
   /** As `CryptoDevice.name`. */
@@ -25,10 +28,10 @@ export interface SessionPort {
   readonly memory: { allocate(length: number): DeviceMemory };
   supports(algorithm: AlgorithmName): boolean;
   /** The key stays as it is until this has answered, and is wiped then: the port copies what it needs for longer. */
-  createCipher(options: CipherOptions | AeadOptions): Promise<PortCipher>;
+  createCipher(options: PortCipherOptions): Promise<PortCipher>;
   createDigest(options: DigestOptions): Promise<PortDigest>;
   /** Session and operation in one. @returns undefined if the port has no way for this one but a session */
-  oneShot?(options: SessionOptions, operation: PortOperation): Promise<Bytes> | undefined;
+  oneShot?(options: PortOptions, operation: PortOperation): Promise<Bytes> | undefined;
   /** Lets go of engine or device. There are no sessions any more, unless the device died. */
   close(): Promise<void>;
 }
@@ -46,7 +49,7 @@ export type PortOperation = {
 /** Operations on one session are carried out in the order of the calls. */
 interface PortSession {
   /** Wipes the key, after the operations called before. Called once. */
-  destroy(): Promise<void>;
+  destroy(): Promise<unknown>;
 }
 
 /** A cipher or an AEAD. */

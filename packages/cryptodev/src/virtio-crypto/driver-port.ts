@@ -1,9 +1,16 @@
 /** The device behind a `SessionDevice`: what it offers, its sessions, and its requests in stateless mode. */
 import { type AlgorithmName, aeads as aeadTable, hashes as hashTable } from '../algorithms.ts';
-import { algorithmOf, defaultTagLength } from '../checks.ts';
-import type { AeadOptions, Bytes, CipherOptions, DigestOptions, SessionOptions } from '../crypto-device.ts';
+import { algorithmOf } from '../checks.ts';
+import type { Bytes, DigestOptions } from '../crypto-device.ts';
 import { PlainMemory } from '../device-memory.ts';
-import type { PortCipher, PortDigest, PortOperation, SessionPort } from '../session-port.ts';
+import type {
+  PortCipher,
+  PortCipherOptions,
+  PortDigest,
+  PortOperation,
+  PortOptions,
+  SessionPort,
+} from '../session-port.ts';
 import { aeadRequest, CipherOnDevice, cipherRequest, DigestOnDevice, digestSpec } from './driver-sessions.ts';
 import { direct, encodeStatelessAead, encodeStatelessCipher, encodeStatelessDigest } from './encode.ts';
 import { numberOf } from './numbers.ts';
@@ -42,7 +49,7 @@ export class DriverPort implements SessionPort {
     return this.#requests.config.services.includes(service[name]) && numbers.includes(number);
   }
 
-  createCipher(options: CipherOptions | AeadOptions): Promise<PortCipher> {
+  createCipher(options: PortCipherOptions): Promise<PortCipher> {
     return CipherOnDevice.create(this.#requests, options);
   }
 
@@ -50,7 +57,7 @@ export class DriverPort implements SessionPort {
     return DigestOnDevice.create(this.#requests, options);
   }
 
-  oneShot(options: SessionOptions, asked: PortOperation): Promise<Bytes> | undefined {
+  oneShot(options: PortOptions, asked: PortOperation): Promise<Bytes> | undefined {
     const { name } = this.#serviceOf(algorithmOf(options));
     if (!hasBit(this.#features, featureBit[`${name}_STATELESS_MODE`])) return undefined;
     const requests = this.#requests;
@@ -70,7 +77,7 @@ export class DriverPort implements SessionPort {
   }
 }
 
-function statelessParts(options: SessionOptions, asked: PortOperation): Uint8Array[] {
+function statelessParts(options: PortOptions, asked: PortOperation): Uint8Array[] {
   const { operation, data, iv, associatedData, length } = asked;
   const key = 'key' in options ? options.key : none;
   if (operation === 'digest') {
@@ -80,7 +87,7 @@ function statelessParts(options: SessionOptions, asked: PortOperation): Uint8Arr
   const op = operation === 'encrypt' ? direction.ENCRYPT : direction.DECRYPT;
   const spec = { algo: numberOf(algorithmOf(options))!, op, keyLength: key.length };
   if ('aead' in options) {
-    const { tagLength = defaultTagLength } = options;
+    const { tagLength } = options;
     const request = aeadRequest(data, iv, associatedData, tagLength, length);
     const header = encodeStatelessAead({ ...spec, tagLength }, request, direct[operation]);
     return [header, key, iv, data, associatedData];

@@ -1,10 +1,9 @@
 /** The sessions of the driver. A session of the device's has one direction: those that go both ways are two. */
 import type { RequestQueue } from '@skytale/virtio';
 import { hashes, hashOfMac } from '../algorithms.ts';
-import { defaultTagLength } from '../checks.ts';
-import type { AeadOptions, Bytes, CipherOptions, DigestOptions, Direction } from '../crypto-device.ts';
+import type { Bytes, DigestOptions, Direction } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
-import type { PortCipher, PortDigest } from '../session-port.ts';
+import type { PortCipher, PortCipherOptions, PortDigest } from '../session-port.ts';
 import {
   type AeadRequest,
   type CipherRequest,
@@ -63,7 +62,7 @@ export class CipherOnDevice implements PortCipher {
     this.#tagLength = tagLength;
   }
 
-  static async create(requests: RequestPort, options: CipherOptions | AeadOptions): Promise<CipherOnDevice> {
+  static async create(requests: RequestPort, options: PortCipherOptions): Promise<CipherOnDevice> {
     const { isRevision1 } = requests;
     const { key } = options;
     const keyLength = key.length;
@@ -73,7 +72,7 @@ export class CipherOnDevice implements PortCipher {
       const pair = await createPair(requests, service.CIPHER, header, key);
       return new CipherOnDevice(requests, pair, undefined);
     }
-    const { aead, tagLength = defaultTagLength } = options;
+    const { aead, tagLength } = options;
     const algo = numberOf(aead)!;
     const header = (op: number) => encodeAeadSession({ algo, op, keyLength, tagLength }, isRevision1);
     const pair = await createPair(requests, service.AEAD, header, key);

@@ -2,10 +2,17 @@
 import type { DriverTransport } from '@skytale/virtio';
 import { type AlgorithmName, aeads, hashes, hashOfMac } from '../algorithms.ts';
 import { algorithmOf } from '../checks.ts';
-import type { AeadOptions, Bytes, CipherOptions, DigestOptions, SessionOptions } from '../crypto-device.ts';
+import type { Bytes, DigestOptions } from '../crypto-device.ts';
 import { failed } from '../driver-error.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import type { PortCipher, PortDigest, PortOperation, SessionPort } from '../session-port.ts';
+import type {
+  PortCipher,
+  PortCipherOptions,
+  PortDigest,
+  PortOperation,
+  PortOptions,
+  SessionPort,
+} from '../session-port.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { CipherOnDevice, CryptRequest, DigestOnDevice, SessionPlace } from './driver-sessions.ts';
 import { numberOf } from './numbers.ts';
@@ -65,7 +72,7 @@ export class DriverPort implements SessionPort {
     return this.#has(algorithm.startsWith('hmac-') ? 'mac' : 'hash');
   }
 
-  async createCipher(options: CipherOptions | AeadOptions): Promise<PortCipher> {
+  async createCipher(options: PortCipherOptions): Promise<PortCipher> {
     const queue = this.#takeQueue();
     const place = new SessionPlace(queue, this.#handle, await this.#create(options, queue));
     return new CipherOnDevice(place, this.#config, options);
@@ -75,7 +82,7 @@ export class DriverPort implements SessionPort {
     return this.#createDigest(options, this.#takeQueue());
   }
 
-  oneShot(options: SessionOptions, asked: PortOperation): Promise<Bytes> | undefined {
+  oneShot(options: PortOptions, asked: PortOperation): Promise<Bytes> | undefined {
     const { operation, data, length } = asked;
     const long = operation === 'digest' && data.length > this.#config.maxDataLength;
     if (!this.#has('oneShot') || long) return undefined;
@@ -92,7 +99,7 @@ export class DriverPort implements SessionPort {
       header.macLength = length;
       return queue.digest(header, keys, data);
     }
-    const request = new CryptRequest(this.#config, options as CipherOptions | AeadOptions, header, keys);
+    const request = new CryptRequest(this.#config, options as PortCipherOptions, header, keys);
     request.fill(operation, data, asked.iv, asked.associatedData);
     return queue.transform(header, request.parts, data, length, undefined, true) as Promise<Bytes>;
   }
@@ -113,7 +120,7 @@ export class DriverPort implements SessionPort {
     return queue;
   }
 
-  #create(options: SessionOptions, queue: RequestPort): Promise<number> {
+  #create(options: PortOptions, queue: RequestPort): Promise<number> {
     const header: RequestHeader = {
       ...emptyRequestHeader(),
       ...algorithmFields(options),
@@ -138,7 +145,7 @@ export class DriverPort implements SessionPort {
 }
 
 /** What says which algorithm a session has, and how long its keys are. */
-function algorithmFields(options: SessionOptions): Partial<RequestHeader> {
+function algorithmFields(options: PortOptions): Partial<RequestHeader> {
   const number = numberOf(algorithmOf(options));
   if (number === undefined) throw failed(`${algorithmOf(options)} has no number`);
   const { length } = keyOf(options);
@@ -146,6 +153,6 @@ function algorithmFields(options: SessionOptions): Partial<RequestHeader> {
   return { mac: number, macKeyLength: length };
 }
 
-function keyOf(options: SessionOptions): Uint8Array {
+function keyOf(options: PortOptions): Uint8Array {
   return 'key' in options ? options.key : none;
 }

@@ -1,10 +1,9 @@
 /** The sessions of the driver: each call is one request to the session that the device holds. */
 import { type AeadName, aeads } from '../algorithms.ts';
-import { defaultTagLength } from '../checks.ts';
-import type { AeadOptions, Bytes, CipherOptions, Direction } from '../crypto-device.ts';
+import type { Bytes, Direction } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
 import { SerialQueue } from '../serial-queue.ts';
-import type { PortCipher, PortDigest } from '../session-port.ts';
+import type { PortCipher, PortCipherOptions, PortDigest } from '../session-port.ts';
 import type { RequestPort } from './request-port.ts';
 import {
   COP_DECRYPT,
@@ -40,9 +39,9 @@ export class SessionPlace {
   }
 
   /** Made available after all operations, so carried out after them (6.11). */
-  async destroy(): Promise<void> {
+  destroy(): Promise<unknown> {
     const { port, handle, session } = this;
-    await port.control({ type: requestType.ioctl, ioctl: ioctl.CIOCFSESSION, handle, session });
+    return port.control({ type: requestType.ioctl, ioctl: ioctl.CIOCFSESSION, handle, session });
   }
 }
 
@@ -57,7 +56,7 @@ export class CryptRequest {
   /** @param keys what stands before the IV */
   constructor(
     limits: Limits,
-    options: CipherOptions | AeadOptions,
+    options: PortCipherOptions,
     header: RequestHeader,
     keys: readonly Uint8Array[],
   ) {
@@ -67,7 +66,7 @@ export class CryptRequest {
     if ('aead' in options) {
       this.#aead = options.aead;
       header.ioctl = ioctl.CIOCAUTHCRYPT;
-      header.tagLength = options.tagLength ?? defaultTagLength;
+      header.tagLength = options.tagLength;
       this.parts = [...keys, none, none];
     } else {
       header.ioctl = ioctl.CIOCCRYPT;
@@ -97,7 +96,7 @@ export class CipherOnDevice implements PortCipher {
   readonly #place: SessionPlace;
   readonly #request: CryptRequest;
 
-  constructor(place: SessionPlace, limits: Limits, options: CipherOptions | AeadOptions) {
+  constructor(place: SessionPlace, limits: Limits, options: PortCipherOptions) {
     this.#place = place;
     this.#request = new CryptRequest(limits, options, place.header(0), []);
   }
@@ -115,7 +114,7 @@ export class CipherOnDevice implements PortCipher {
     return this.#place.port.transform(request.header, request.parts, data, length, output);
   }
 
-  destroy(): Promise<void> {
+  destroy(): Promise<unknown> {
     return this.#place.destroy();
   }
 }
