@@ -64,7 +64,7 @@ export class AeadSession extends Session {
     return isEncryption ? this.#seal(request, nonce, textLength) : this.#open(request, nonce, textLength);
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#cipher.close();
   }
 

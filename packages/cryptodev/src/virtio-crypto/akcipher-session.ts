@@ -55,7 +55,7 @@ export class AkcipherSession extends Session {
     });
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#key.close();
   }
 

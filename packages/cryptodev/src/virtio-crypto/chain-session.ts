@@ -68,7 +68,7 @@ export class ChainSession extends Session {
     return andThen(done, () => (request.giveResult(this.#digest.resultLength) ? status.OK : status.ERR));
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#cipher.close();
     this.#digest.close();
   }

@@ -61,7 +61,7 @@ export class CipherSession extends Session {
     return later === undefined ? status.OK : later.then(() => status.OK);
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#cipher.close();
   }
 }

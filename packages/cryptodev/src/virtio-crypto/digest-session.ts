@@ -78,7 +78,7 @@ export class DigestSession extends Session {
     );
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#digest.close();
   }
 }

@@ -305,7 +305,7 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     if (target.macEntry !== source.macEntry) return errno.EINVAL;
 
     const copy = (): Completion<number> => {
-      if (target.ended || source.ended) return errno.EBADF;
+      if (target.isEnded || source.isEnded) return errno.EBADF;
       return andThen(digest.copyFrom(original), () => 0);
     };
     const waiting = [target.pending, source.pending].filter((pending) => pending !== undefined);

@@ -3,6 +3,7 @@ import { aeads, ciphers } from '../algorithms.ts';
 import { andThen, attempt, type Completion } from '../completion.ts';
 import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
 import { copyOfKey } from '../engines/keys.ts';
+import { OrderedSession } from '../ordered-session.ts';
 import { type Chaining, chainingOf } from './chained-iv.ts';
 import { errno } from './errno.ts';
 import { nullCipher } from './null-cipher.ts';
@@ -21,7 +22,7 @@ export type SessionPlan = {
   readonly macKey: Uint8Array;
 };
 
-export class Session {
+export class Session extends OrderedSession {
   readonly cipherEntry: CipherEntry | undefined;
   readonly macEntry: MacEntry | undefined;
   readonly properties: SessionProperties;
@@ -34,11 +35,9 @@ export class Session {
   readonly cipher: EngineCipher | undefined;
   readonly aead: SessionAead | undefined;
   readonly digest: RunningDigest | undefined;
-  /** Reset or ended: operations that were still waiting must not start. */
-  ended = false;
-  #pending: Promise<void> | undefined;
 
   private constructor(plan: SessionPlan, parts: Parts) {
+    super();
     this.cipherEntry = plan.cipher;
     this.macEntry = plan.mac;
     this.properties = propertiesOf(plan);
@@ -68,43 +67,20 @@ export class Session {
    * that answers later.
    */
   run<Job, Limits>(operation: Operation<Job, Limits>, job: Job, limits: Limits): Completion<number> {
-    if (this.#pending === undefined) {
+    const { pending } = this;
+    if (pending === undefined) {
       const outcome = operation(this, job, limits);
       return typeof outcome === 'number' ? outcome : this.hold(outcome);
     }
-    return this.hold(this.#pending.then(() => (this.ended ? errno.EBADF : operation(this, job, limits))));
+    return this.hold(pending.then(() => (this.isEnded ? errno.EBADF : operation(this, job, limits))));
   }
 
-  /** Resolves when nothing is under way; undefined if nothing is. */
-  get pending(): Promise<void> | undefined {
-    return this.#pending;
-  }
-
-  /** Makes later operations wait for `outcome`. @returns it */
-  hold(outcome: Promise<number>): Promise<number> {
-    const settle = (): void => {
-      if (this.#pending === settled) this.#pending = undefined;
-    };
-    const settled: Promise<void> = outcome.then(settle, settle);
-    this.#pending = settled;
-    return outcome;
-  }
-
-  /** Wipes keys and state; after what is under way. */
-  close(): Completion<void> {
-    if (this.#pending !== undefined) return this.#pending.then(() => this.close());
-    this.ended = true;
+  protected override release(): void {
     this.cipher?.close();
     this.aead?.close();
     this.digest?.close();
     this.iv.fill(0);
     this.lastBlock.fill(0);
-  }
-
-  /** Operations that have not started never will, and then `close`. */
-  abandon(): Completion<void> {
-    this.ended = true;
-    return this.close();
   }
 }
 
