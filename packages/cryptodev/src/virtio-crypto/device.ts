@@ -7,13 +7,13 @@ import type { SavableDevice, VirtioRequest } from '@skytale/virtio';
 import { andThen, type Completion } from '../completion.ts';
 import type { Engine } from '../engine.ts';
 import { deferred, RequestBatch } from '../request-batch.ts';
+import { SlotTable } from '../slot-table.ts';
 import { ControlRequest, type KeyLimits, roomForKeys, wipeAfter } from './control-request.ts';
 import { DataRequest } from './data-request.ts';
 import { makeSession, statusOf } from './make-session.ts';
 import { restoreSessions, type SavedSessions, saveSessions } from './saved-sessions.ts';
 import type { Session } from './session.ts';
 import { copyOfPlan, type Offer, offerOf, type SessionPlan, wipePlan } from './session-plan.ts';
-import { SessionTable } from './session-table.ts';
 import { takePlan } from './stateless.ts';
 import { answerMessage, planOfMessage } from './vhost-user-session.ts';
 import {
@@ -67,6 +67,8 @@ const defaults = {
   savesSessions: false,
 } as const satisfies Required<Omit<VirtioCryptoOptions, 'statistics'>>;
 
+/** Ids of sessions are positive in 31 bits, which is what survives every VMM's own idea of their type. */
+const idBits = 31;
 /** QEMU's own. */
 const keyLimits: KeyLimits = {
   maxCipherKeyLength: 64,
@@ -104,7 +106,7 @@ export class VirtioCryptoDevice implements SavableDevice {
   readonly #maxSize: number;
   readonly #savesSessions: boolean;
   readonly #controlQueue: number;
-  readonly #sessions: SessionTable<Session>;
+  readonly #sessions: SlotTable<Session>;
   /** Sessions that an engine is still making. */
   #making = 0;
   /** Counts resets: what is made for an earlier life is not wanted. */
@@ -135,7 +137,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     this.#maxSize = maxSize;
     this.#savesSessions = savesSessions;
     this.#controlQueue = controlQueue ? dataQueues : -1;
-    this.#sessions = new SessionTable(maxSessions, (open) => {
+    this.#sessions = new SlotTable(maxSessions, idBits, (open) => {
       this.statistics.sessions = open;
     });
     this.queueSizes = new Array<number>(dataQueues + (controlQueue ? 1 : 0)).fill(queueSize);

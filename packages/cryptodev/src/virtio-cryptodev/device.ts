@@ -7,6 +7,7 @@ import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
 import { andThen, type Completion } from '../completion.ts';
 import type { Engine } from '../engine.ts';
 import { deferred, RequestBatch } from '../request-batch.ts';
+import { SlotTable } from '../slot-table.ts';
 import { authcrypt, type Limits } from './authcrypt.ts';
 import { crypt, defer, finishDeferred } from './crypt.ts';
 import { errno, errnoOf } from './errno.ts';
@@ -14,7 +15,6 @@ import { Job } from './job.ts';
 import { type CipherEntry, cipherNumbers, type MacEntry, macNumbers } from './numbers.ts';
 import { type Operation, Session, type SessionPlan } from './session.ts';
 import { sessionInfo } from './session-info.ts';
-import { SlotTable } from './slot-table.ts';
 import {
   deviceId,
   encodeConfig,
