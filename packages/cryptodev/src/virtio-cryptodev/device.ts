@@ -5,6 +5,7 @@
  */
 import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
 import { andThen, type Completion } from '../completion.ts';
+import { type CipherEntry, cipherNumbers, type MacEntry, macNumbers } from '../cryptodev-numbers.ts';
 import type { Engine } from '../engine.ts';
 import { deferred, RequestBatch } from '../request-batch.ts';
 import { SlotTable } from '../slot-table.ts';
@@ -12,7 +13,6 @@ import { authcrypt, type Limits } from './authcrypt.ts';
 import { crypt, defer, finishDeferred } from './crypt.ts';
 import { errno, errnoOf } from './errno.ts';
 import { Job } from './job.ts';
-import { type CipherEntry, cipherNumbers, type MacEntry, macNumbers } from './numbers.ts';
 import { type Operation, Session, type SessionPlan } from './session.ts';
 import { sessionInfo } from './session-info.ts';
 import {

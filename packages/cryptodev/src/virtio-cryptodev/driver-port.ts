@@ -3,6 +3,7 @@ import type { DriverTransport } from '@skytale/virtio';
 import { type AlgorithmName, aeads, hashes, hashOfMac } from '../algorithms.ts';
 import { algorithmOf } from '../checks.ts';
 import type { Bytes, DigestOptions } from '../crypto-device.ts';
+import { numberOf } from '../cryptodev-numbers.ts';
 import { failed } from '../driver-error.ts';
 import { copyOfKey } from '../engines/keys.ts';
 import type {
@@ -15,7 +16,6 @@ import type {
 } from '../session-port.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { CipherOnDevice, CryptRequest, DigestOnDevice, SessionPlace } from './driver-sessions.ts';
-import { numberOf } from './numbers.ts';
 import type { RequestPort } from './request-port.ts';
 import {
   type DeviceConfig,

@@ -1,13 +1,13 @@
 /** A session (6.5): keyed objects of the engine, and the state that lives here between operations. */
 import { aeads, ciphers } from '../algorithms.ts';
 import { andThen, attempt, type Completion } from '../completion.ts';
+import { type AeadEntry, type CipherEntry, longestTag, type MacEntry } from '../cryptodev-numbers.ts';
 import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
 import { copyOfKey } from '../engines/keys.ts';
 import { OrderedSession } from '../ordered-session.ts';
 import { type Chaining, chainingOf } from './chained-iv.ts';
 import { errno } from './errno.ts';
 import { nullCipher } from './null-cipher.ts';
-import { type AeadEntry, type CipherEntry, longestTag, type MacEntry } from './numbers.ts';
 import { RunningDigest } from './running-digest.ts';
 import type { SessionProperties } from './wire.ts';
 
