@@ -3,7 +3,7 @@
  * standard's crypto device (AKCIPHER, VIRTIO 1.3, section 5.9.4), whose terms these are.
  */
 import type { HashName } from './algorithms.ts';
-import type { Completion } from './engine.ts';
+import type { Completion } from './completion.ts';
 
 export type AsymmetricName = 'rsa' | 'ecdsa';
 /** The hash whose digest is signed or verified; `none`: what is given is padded as it is. */

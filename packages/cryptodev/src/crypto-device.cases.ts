@@ -512,6 +512,22 @@ function concurrency(shared: Shared): void {
     }
   });
 
+  it('copies the state of the moment of the call, whatever follows', async () => {
+    const source = await shared().createSession({ hash: 'sha-256' });
+    const updated = source.update(pattern(10));
+    const copying = [source.copy(), source.copy()];
+    const later = source.update(pattern(20));
+    const digest = source.digest();
+    const closed = source.close();
+    for (const copy of await Promise.all(copying)) {
+      assert.deepEqual(await copy.digest(), oracle.digest('sha-256', undefined, pattern(10)));
+      await copy.close();
+    }
+    const message = Buffer.concat([pattern(10), pattern(20)]);
+    assert.deepEqual(await digest, oracle.digest('sha-256', undefined, message));
+    await Promise.all([updated, later, closed]);
+  });
+
   it('does not mix up many sessions in use at the same time', async () => {
     const keys = Array.from({ length: 20 }, (_, i) => pattern(32, i));
     await Promise.all(

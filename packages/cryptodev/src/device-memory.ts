@@ -1,6 +1,6 @@
 /** Outputs that a caller gives, and the memory that a device without memory of its own gives to callers. */
 import { checkBytes } from './checks.ts';
-import type { Bytes, DeviceMemory } from './crypto-device.ts';
+import type { DeviceMemory } from './crypto-device.ts';
 import { CryptoError } from './crypto-error.ts';
 
 /** @throws {TypeError} for a length that no memory can have */
@@ -26,13 +26,6 @@ export function overlapsShifted(data: Uint8Array, output: Uint8Array): boolean {
   return (
     data.byteOffset < output.byteOffset + output.length && output.byteOffset < data.byteOffset + data.length
   );
-}
-
-/** For a device that makes an array for each result: the result, copied to `output`, which has been checked. */
-export async function copiedTo(output: Uint8Array, result: Promise<Bytes>): Promise<number> {
-  const bytes = await result;
-  output.set(bytes);
-  return bytes.length;
 }
 
 /** Memory of this process, up to a limit: where the device reads and writes any memory, one is as good as another. */

@@ -9,9 +9,8 @@
 import type { Segments } from '@skytale/virtio';
 import type { AeadName, AlgorithmName, CipherName, HashName, MacName } from './algorithms.ts';
 import type { AsymmetricEngine } from './asymmetric.ts';
+import type { Completion } from './completion.ts';
 import type { Direction } from './crypto-device.ts';
-
-export type Completion<T> = T | Promise<T>;
 
 export type EngineName = 'ipsec-mb' | 'openssl' | 'node' | 'webcrypto' | 'cryptodev' | 'af-alg';
 

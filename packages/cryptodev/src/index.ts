@@ -1,5 +1,6 @@
 export * from './algorithms.ts';
 export * from './checks.ts';
+export type { Completion } from './completion.ts';
 export * from './crypto-device.ts';
 export * from './crypto-error.ts';
 export type * from './engine.ts';

@@ -36,6 +36,23 @@ export function returnRoom(room: Uint8Array<ArrayBuffer>): void {
   if (idleRooms.length < idleRoomsMax) idleRooms.push(room);
 }
 
+/** A copy of a key for as long as something is done with it: in a room, if it is short enough. */
+export class KeyCopy {
+  readonly key: Uint8Array;
+  readonly #room: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(key: Uint8Array) {
+    this.#room = key.length <= roomLength ? roomOfKey(key) : undefined;
+    this.key = this.#room?.subarray(0, key.length) ?? copyOfKey(key);
+  }
+
+  /** To be called once. */
+  wipe(): void {
+    if (this.#room === undefined) this.key.fill(0);
+    else returnRoom(this.#room);
+  }
+}
+
 /**
  * Refuses an XTS key whose halves are equal: tweak and data key are then one, and the mode breaks
  * (IEEE 1619, FIPS 140 IG C.I). Looks at every byte, so that the time tells nothing of the key.

@@ -8,9 +8,9 @@
  */
 import type { AeadName } from '../algorithms.ts';
 import { aeads } from '../algorithms.ts';
+import { andThen, type Completion } from '../completion.ts';
 import type { Direction } from '../crypto-device.ts';
-import type { Completion, Engine, EngineAead } from '../engine.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
+import type { Engine, EngineAead } from '../engine.ts';
 import type { DataRequest } from './data-request.ts';
 import { Session } from './session.ts';
 import type { AeadPlan } from './session-plan.ts';
@@ -64,7 +64,7 @@ export class AeadSession extends Session {
     return isEncryption ? this.#seal(request, nonce, textLength) : this.#open(request, nonce, textLength);
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#cipher.close();
   }
 

@@ -4,8 +4,8 @@
  * and QEMU have it so.
  */
 import type { EngineKey } from '../asymmetric.ts';
-import type { Completion, Engine } from '../engine.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { Engine } from '../engine.ts';
 import type { DataRequest } from './data-request.ts';
 import { Session } from './session.ts';
 import type { AkcipherPlan } from './session-plan.ts';
@@ -55,7 +55,7 @@ export class AkcipherSession extends Session {
     });
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#key.close();
   }
 

@@ -7,9 +7,9 @@
  */
 import type { CipherProperties } from '../algorithms.ts';
 import { ciphers } from '../algorithms.ts';
-import type { Completion, Engine, EngineCipher } from '../engine.ts';
-import { andThen, attempt } from '../virtio-cryptodev/completion.ts';
-import { copySegments } from '../virtio-cryptodev/segment-copy.ts';
+import { andThen, attempt, type Completion } from '../completion.ts';
+import type { Engine, EngineCipher } from '../engine.ts';
+import { copySegments } from '../segment-copy.ts';
 import { cipherOpcode } from './cipher-session.ts';
 import type { DataRequest } from './data-request.ts';
 import { MessageDigest } from './digest-session.ts';
@@ -68,7 +68,7 @@ export class ChainSession extends Session {
     return andThen(done, () => (request.giveResult(this.#digest.resultLength) ? status.OK : status.ERR));
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#cipher.close();
     this.#digest.close();
   }

@@ -1,10 +1,10 @@
 /** CIPHER (5.9.7.6), without a hash. */
 import type { CipherProperties } from '../algorithms.ts';
 import { ciphers } from '../algorithms.ts';
+import { andThen, type Completion } from '../completion.ts';
 import type { Direction } from '../crypto-device.ts';
-import type { Completion, Engine, EngineCipher } from '../engine.ts';
+import type { Engine, EngineCipher } from '../engine.ts';
 import { deferred } from '../request-batch.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
 import type { DataRequest } from './data-request.ts';
 import { Session } from './session.ts';
 import type { CipherPlan } from './session-plan.ts';
@@ -61,7 +61,7 @@ export class CipherSession extends Session {
     return later === undefined ? status.OK : later.then(() => status.OK);
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#cipher.close();
   }
 }

@@ -1,6 +1,7 @@
 /** A request on the control queue (5.9.7.2): its header and keys, in memory of its own, read once. */
 import type { Segments } from '@skytale/virtio';
-import { copyShort, ShortBytes } from './copy-short.ts';
+import { ShortBytes } from '../short-bytes.ts';
+import { copyShort } from './copy-short.ts';
 import {
   type Offer,
   planAead,

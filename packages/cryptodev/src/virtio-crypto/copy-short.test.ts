@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Segments } from '@skytale/virtio';
 import fc from 'fast-check';
-import { copyShort, ShortBytes } from './copy-short.ts';
+import { ShortBytes } from '../short-bytes.ts';
+import { copyShort } from './copy-short.ts';
 
 it('copyShort does what Segments.copyTo does, at any alignment', () => {
   const memory = Uint8Array.from({ length: 400 }, (_, i) => i);

@@ -4,7 +4,8 @@
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
 import type { RequestBatch } from '../request-batch.ts';
-import { copyShort, ShortBytes } from './copy-short.ts';
+import { ShortBytes } from '../short-bytes.ts';
+import { copyShort } from './copy-short.ts';
 import { data, maxDataLength } from './wire.ts';
 
 /** The longest IV, in bytes: a block of AES. */

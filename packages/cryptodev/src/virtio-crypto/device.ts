@@ -4,16 +4,16 @@
  * a status, unless there is no byte for one, and never throws.
  */
 import type { SavableDevice, VirtioRequest } from '@skytale/virtio';
-import type { Completion, Engine } from '../engine.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { Engine } from '../engine.ts';
 import { deferred, RequestBatch } from '../request-batch.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
+import { SlotTable } from '../slot-table.ts';
 import { ControlRequest, type KeyLimits, roomForKeys, wipeAfter } from './control-request.ts';
 import { DataRequest } from './data-request.ts';
 import { makeSession, statusOf } from './make-session.ts';
 import { restoreSessions, type SavedSessions, saveSessions } from './saved-sessions.ts';
 import type { Session } from './session.ts';
 import { copyOfPlan, type Offer, offerOf, type SessionPlan, wipePlan } from './session-plan.ts';
-import { SessionTable } from './session-table.ts';
 import { takePlan } from './stateless.ts';
 import { answerMessage, planOfMessage } from './vhost-user-session.ts';
 import {
@@ -26,6 +26,7 @@ import {
   featureBit,
   flagSessionMode,
   hardwareReady,
+  hasBit,
   hashData,
   legacyDataFields,
   maxDataLength,
@@ -66,6 +67,8 @@ const defaults = {
   savesSessions: false,
 } as const satisfies Required<Omit<VirtioCryptoOptions, 'statistics'>>;
 
+/** Ids of sessions are positive in 31 bits, which is what survives every VMM's own idea of their type. */
+const idBits = 31;
 /** QEMU's own. */
 const keyLimits: KeyLimits = {
   maxCipherKeyLength: 64,
@@ -103,7 +106,7 @@ export class VirtioCryptoDevice implements SavableDevice {
   readonly #maxSize: number;
   readonly #savesSessions: boolean;
   readonly #controlQueue: number;
-  readonly #sessions: SessionTable<Session>;
+  readonly #sessions: SlotTable<Session>;
   /** Sessions that an engine is still making. */
   #making = 0;
   /** Counts resets: what is made for an earlier life is not wanted. */
@@ -134,7 +137,7 @@ export class VirtioCryptoDevice implements SavableDevice {
     this.#maxSize = maxSize;
     this.#savesSessions = savesSessions;
     this.#controlQueue = controlQueue ? dataQueues : -1;
-    this.#sessions = new SessionTable(maxSessions, (open) => {
+    this.#sessions = new SlotTable(maxSessions, idBits, (open) => {
       this.statistics.sessions = open;
     });
     this.queueSizes = new Array<number>(dataQueues + (controlQueue ? 1 : 0)).fill(queueSize);
@@ -399,8 +402,4 @@ function featuresOf(services: readonly ServiceName[]): bigint {
     (features, name) => features | (1n << BigInt(statelessBit(name))),
     1n << BigInt(featureBit.REVISION_1),
   );
-}
-
-function hasBit(features: bigint, bit: number): boolean {
-  return (features & (1n << BigInt(bit))) !== 0n;
 }

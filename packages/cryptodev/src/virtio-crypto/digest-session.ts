@@ -1,8 +1,8 @@
 /** HASH and MAC (5.9.7.4 and 5.9.7.5). */
 import type { Segments } from '@skytale/virtio';
 import { hashes } from '../algorithms.ts';
-import type { Completion, Engine, EngineDigest } from '../engine.ts';
-import { andThen } from '../virtio-cryptodev/completion.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { Engine, EngineDigest } from '../engine.ts';
 import type { DataRequest } from './data-request.ts';
 import { Session } from './session.ts';
 import type { DigestPlan } from './session-plan.ts';
@@ -78,7 +78,7 @@ export class DigestSession extends Session {
     );
   }
 
-  protected override release(): void {
+  protected override end(): void {
     this.#digest.close();
   }
 }

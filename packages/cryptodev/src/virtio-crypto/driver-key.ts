@@ -1,11 +1,14 @@
 /** Asymmetric keys (AKCIPHER) of the driver. */
+import type { RequestQueue } from '@skytale/virtio';
 import type { AsymmetricKeyOptions } from '../asymmetric.ts';
 import { checkBytes } from '../checks.ts';
 import type { Bytes } from '../crypto-device.ts';
 import { CryptoError } from '../crypto-error.ts';
-import { DriverSession, type SessionHost } from './driver-sessions.ts';
+import { DeviceSession } from '../session-device.ts';
 import { type AkcipherSpec, encodeAkcipherData, encodeAkcipherSession } from './encode.ts';
+import { InFlight } from './in-flight.ts';
 import { akcipherNumbers, curveNumbers, numberIn, rsaHashNumbers } from './numbers.ts';
+import type { RequestPort } from './request-port.ts';
 import { keyType, operation, rsaPadding, service } from './wire.ts';
 
 /** The longest result of any key that a device takes, in bytes. */
@@ -25,18 +28,22 @@ export interface AsymmetricKey extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export class DriverKey extends DriverSession implements AsymmetricKey {
+export class DriverKey extends DeviceSession implements AsymmetricKey {
+  readonly #requests: RequestPort;
+  readonly #queue: RequestQueue;
+  readonly #inFlight = new InFlight();
   readonly #id: bigint;
 
-  private constructor(host: SessionHost, id: bigint) {
-    super(host);
+  private constructor(requests: RequestPort, id: bigint) {
+    super();
+    this.#requests = requests;
+    this.#queue = requests.takeQueue();
     this.#id = id;
   }
 
-  static async create(host: SessionHost, options: AsymmetricKeyOptions): Promise<DriverKey> {
-    const { port } = host;
-    const header = encodeAkcipherSession(akcipherSpec(options), port.isRevision1);
-    return new DriverKey(host, await port.createSession(header, [options.key]));
+  static async create(requests: RequestPort, options: AsymmetricKeyOptions): Promise<DriverKey> {
+    const header = encodeAkcipherSession(akcipherSpec(options), requests.isRevision1);
+    return new DriverKey(requests, await requests.createSession(header, [options.key]));
   }
 
   encrypt(plaintext: Uint8Array): Promise<Bytes> {
@@ -51,36 +58,43 @@ export class DriverKey extends DriverSession implements AsymmetricKey {
     return this.#operate(operation.SIGN, digest);
   }
 
-  verify(signature: Uint8Array, digest: Uint8Array): Promise<boolean> {
-    return this.track(async () => {
-      checkBytes('signature', signature);
-      checkBytes('digest', digest);
-      const lengths = { sourceLength: signature.length, destinationLength: digest.length };
-      const header = this.#header(operation.VERIFY, lengths);
-      try {
-        await this.port.operate(this.queue, [header, signature, digest], 0);
-        return true;
-      } catch (error) {
-        if (error instanceof CryptoError && error.code === 'CRYPTO_AUTHENTICATION_FAILED') return false;
-        throw error;
-      }
-    });
+  async verify(signature: Uint8Array, digest: Uint8Array): Promise<boolean> {
+    this.assertOpen();
+    checkBytes('signature', signature);
+    checkBytes('digest', digest);
+    const lengths = { sourceLength: signature.length, destinationLength: digest.length };
+    const header = this.#header(operation.VERIFY, lengths);
+    this.#inFlight.begin();
+    try {
+      await this.#requests.operate(this.#queue, [header, signature, digest], 0);
+      return true;
+    } catch (error) {
+      if (error instanceof CryptoError && error.code === 'CRYPTO_AUTHENTICATION_FAILED') return false;
+      throw error;
+    } finally {
+      this.#inFlight.end();
+    }
   }
 
-  protected override release(): Promise<void> {
-    return this.port.destroySession(service.AKCIPHER, this.#id);
+  protected override async destroy(): Promise<void> {
+    await this.#inFlight.ended();
+    await this.#requests.destroySession(service.AKCIPHER, this.#id);
   }
 
-  #operate(which: number, data: Uint8Array): Promise<Bytes> {
-    return this.track(async () => {
-      checkBytes('data', data);
-      const header = this.#header(which, { sourceLength: data.length, destinationLength: maxResultLength });
-      return this.port.operateUpTo(this.queue, [header, data], maxResultLength);
-    });
+  async #operate(which: number, data: Uint8Array): Promise<Bytes> {
+    this.assertOpen();
+    checkBytes('data', data);
+    const header = this.#header(which, { sourceLength: data.length, destinationLength: maxResultLength });
+    this.#inFlight.begin();
+    try {
+      return await this.#requests.operateUpTo(this.#queue, [header, data], maxResultLength);
+    } finally {
+      this.#inFlight.end();
+    }
   }
 
   #header(which: number, lengths: Parameters<typeof encodeAkcipherData>[1]): Uint8Array {
-    return encodeAkcipherData({ id: this.#id, operation: which }, lengths, this.port.isRevision1);
+    return encodeAkcipherData({ id: this.#id, operation: which }, lengths, this.#requests.isRevision1);
   }
 }
 

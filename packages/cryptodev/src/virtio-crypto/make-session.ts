@@ -1,5 +1,6 @@
+import type { Completion } from '../completion.ts';
 import { CryptoError } from '../crypto-error.ts';
-import type { Completion, Engine } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { AeadSession } from './aead-session.ts';
 import { AkcipherSession } from './akcipher-session.ts';
 import { ChainSession } from './chain-session.ts';

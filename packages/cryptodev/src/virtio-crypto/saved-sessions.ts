@@ -3,10 +3,10 @@
  * be saved keeps, for each session, the plan that it was made of.
  */
 import type { Engine } from '../engine.ts';
+import type { SlotTable } from '../slot-table.ts';
 import { makeSession } from './make-session.ts';
 import type { Session } from './session.ts';
 import { copyOfPlan, type SessionPlan } from './session-plan.ts';
-import type { SessionTable } from './session-table.ts';
 
 /** Plain data, for the structured clone algorithm. It holds keys. */
 export type SavedSessions = {
@@ -16,7 +16,7 @@ export type SavedSessions = {
   readonly sessions: readonly { readonly id: number; readonly plan: SessionPlan }[];
 };
 
-export function saveSessions(table: SessionTable<Session>): SavedSessions {
+export function saveSessions(table: SlotTable<Session>): SavedSessions {
   const sessions = [...table.entries()].flatMap(([id, { plan }]) =>
     plan === undefined ? [] : [{ id, plan: copyOfPlan(plan) }],
   );
@@ -28,7 +28,7 @@ export function saveSessions(table: SessionTable<Session>): SavedSessions {
  * @throws {RangeError} if this is no state of such a table, or the engine cannot make one of them
  */
 export async function restoreSessions(
-  table: SessionTable<Session>,
+  table: SlotTable<Session>,
   engine: Engine,
   { generations, sessions }: SavedSessions,
 ): Promise<void> {

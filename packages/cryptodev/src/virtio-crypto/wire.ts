@@ -268,3 +268,8 @@ function mask(numbers: readonly number[]): bigint {
 function bits(value: bigint): number[] {
   return Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => ((value >> BigInt(bit)) & 1n) === 1n);
 }
+
+/** Whether a feature of `featureBit` is among those negotiated. */
+export function hasBit(features: bigint, bit: number): boolean {
+  return (features & (1n << BigInt(bit))) !== 0n;
+}

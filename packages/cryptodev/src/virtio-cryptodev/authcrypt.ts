@@ -1,6 +1,6 @@
 /** CIOCAUTHCRYPT: its three types (6.9), and the first of them, AEAD (6.9.1). */
-import type { Completion, EngineAead } from '../engine.ts';
-import { andThen } from './completion.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { EngineAead } from '../engine.ts';
 import { errno } from './errno.ts';
 import type { Job } from './job.ts';
 import type { Session, SessionAead } from './session.ts';

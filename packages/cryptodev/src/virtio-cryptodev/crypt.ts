@@ -1,12 +1,11 @@
 /** CIOCCRYPT: ciphers (6.7), hashes and MACs (6.8), and both in one session. */
 import type { CipherProperties } from '../algorithms.ts';
-import type { Completion } from '../engine.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { PlainCipherEntry } from '../cryptodev-numbers.ts';
 import type { RequestBatch } from '../request-batch.ts';
 import { chainIv, rememberBlock } from './chained-iv.ts';
-import { andThen } from './completion.ts';
 import { errno } from './errno.ts';
 import type { Job } from './job.ts';
-import type { PlainCipherEntry } from './numbers.ts';
 import type { RunningDigest } from './running-digest.ts';
 import type { Session } from './session.ts';
 import { COP_DECRYPT, COP_ENCRYPT, flag, maxIvLength } from './wire.ts';

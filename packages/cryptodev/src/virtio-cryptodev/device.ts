@@ -4,17 +4,17 @@
  * answered with a status, and never throws.
  */
 import type { VirtioDevice, VirtioRequest } from '@skytale/virtio';
-import type { Completion, Engine } from '../engine.ts';
+import { andThen, type Completion } from '../completion.ts';
+import { type CipherEntry, cipherNumbers, type MacEntry, macNumbers } from '../cryptodev-numbers.ts';
+import type { Engine } from '../engine.ts';
 import { deferred, RequestBatch } from '../request-batch.ts';
+import { SlotTable } from '../slot-table.ts';
 import { authcrypt, type Limits } from './authcrypt.ts';
-import { andThen } from './completion.ts';
 import { crypt, defer, finishDeferred } from './crypt.ts';
 import { errno, errnoOf } from './errno.ts';
 import { Job } from './job.ts';
-import { type CipherEntry, cipherNumbers, type MacEntry, macNumbers } from './numbers.ts';
 import { type Operation, Session, type SessionPlan } from './session.ts';
 import { sessionInfo } from './session-info.ts';
-import { SlotTable } from './slot-table.ts';
 import {
   deviceId,
   encodeConfig,
@@ -243,7 +243,7 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     return session === undefined ? errno.EINVAL : session.run(crypt, job, this.#limits);
   }
 
-  #operate(handle: Handle, job: Job, operation: Operation): Completion<number> {
+  #operate(handle: Handle, job: Job, operation: Operation<Job, Limits>): Completion<number> {
     const session = handle.sessions.get(job.header.session);
     return session === undefined ? errno.EINVAL : session.run(operation, job, this.#limits);
   }
@@ -305,7 +305,7 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     if (target.macEntry !== source.macEntry) return errno.EINVAL;
 
     const copy = (): Completion<number> => {
-      if (target.ended || source.ended) return errno.EBADF;
+      if (target.isEnded || source.isEnded) return errno.EBADF;
       return andThen(digest.copyFrom(original), () => 0);
     };
     const waiting = [target.pending, source.pending].filter((pending) => pending !== undefined);
@@ -319,7 +319,7 @@ export class VirtioCryptodevDevice implements VirtioDevice {
     if (!this.#has('oneShot')) return errno.EINVAL;
     const { ioctl: number } = job.header;
     if (number !== ioctl.CIOCCRYPT && number !== ioctl.CIOCAUTHCRYPT) return errno.EINVAL;
-    const operation: Operation = number === ioctl.CIOCCRYPT ? crypt : authcrypt;
+    const operation: Operation<Job, Limits> = number === ioctl.CIOCCRYPT ? crypt : authcrypt;
     return andThen(this.#makeSession(job), (session) => {
       if (typeof session === 'number') return session;
       try {

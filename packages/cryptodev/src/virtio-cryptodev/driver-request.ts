@@ -5,8 +5,9 @@
 import type { DriverQueue, GuestRange, Transfer } from '@skytale/virtio';
 import type { CryptoError } from '../crypto-error.ts';
 import { overlapsShifted } from '../device-memory.ts';
-import { asCryptoError, failed, statusError } from './driver-error.ts';
+import { asCryptoError, failed } from '../driver-error.ts';
 import { type DriverMemory, headLength, type Piece } from './driver-memory.ts';
+import { statusError } from './status-error.ts';
 import {
   decodeResponseHeader,
   emptyRequestHeader,

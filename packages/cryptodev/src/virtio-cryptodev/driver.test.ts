@@ -10,7 +10,7 @@ import { createEngine } from '../engines/create-engine.ts';
 import { VirtioCryptodevDevice, type VirtioCryptodevOptions } from './device.ts';
 import { VirtioCryptodevDriver } from './driver.ts';
 import { openVirtioCryptodev } from './open.ts';
-import { encodeResponseHeader } from './wire.ts';
+import { encodeResponseHeader, featureBits } from './wire.ts';
 
 /** Enough for these tests; the default would have to be cleared for each. */
 const memory = { memorySize: 8 << 20 };
@@ -105,6 +105,17 @@ describe('VirtioCryptodevDriver', () => {
     const result = await driver.oneShot({ cipher: 'aes-cbc', key }, { operation: 'encrypt', data, iv });
     assert.equal(result.length, 32);
     assert.equal(device.statistics.sessions, 0);
+  });
+
+  it('leaves no session in the device when a copy fails', async () => {
+    const device = new VirtioCryptodevDevice(await createEngine('openssl'));
+    const without = device.features & ~(1n << BigInt(featureBits.cphash));
+    Object.defineProperty(device, 'features', { value: without });
+    await using driver = await VirtioCryptodevDriver.open(new LoopbackTransport(device, memory));
+    await using session = await driver.createSession({ mac: 'hmac-sha-256', key });
+    await assert.rejects(session.copy(), { code: 'CRYPTO_DEVICE_FAILED' });
+    assert.equal(device.statistics.sessions, 1);
+    assert.equal((await session.digest()).length, 32);
   });
 
   it('refuses a device of another kind, and one that says it has no version', async () => {

@@ -3,8 +3,8 @@
  * chain by section 6. Jobs are reused, so that a request costs no allocation.
  */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
+import { ShortBytes, wordIndex, wordsOf } from '../short-bytes.ts';
 import { errno } from './errno.ts';
-import { HeaderBytes, wordIndex, wordsOf } from './header-bytes.ts';
 import type { Session } from './session.ts';
 import {
   COP_DECRYPT,
@@ -55,9 +55,9 @@ export class Job {
   #request: VirtioRequest | undefined;
   #readable = noSegments;
   #writable = noSegments;
-  readonly #prefix = new HeaderBytes(prefixLength);
+  readonly #prefix = new ShortBytes(prefixLength);
   readonly #outcome = emptyResponseHeader();
-  readonly #response = new HeaderBytes(responseHeaderLength);
+  readonly #response = new ShortBytes(responseHeaderLength);
   readonly #responseIv = this.#response.bytes.subarray(responseIvOffset);
   #ivLength = 0;
   #macRoom = 0;

@@ -1,9 +1,9 @@
 /** A virtio-cryptodev device of one's own, in a thread of this process, ready for use. */
 import { InProcessTransport } from '@skytale/virtio/in-process';
+import { asCryptoError } from '../driver-error.ts';
 import type { EngineName } from '../engine.ts';
 import type { VirtioCryptodevOptions } from './device.ts';
 import { VirtioCryptodevDriver } from './driver.ts';
-import { asCryptoError } from './driver-error.ts';
 import type { WorkerOptions } from './worker.ts';
 
 export type OpenOptions = {

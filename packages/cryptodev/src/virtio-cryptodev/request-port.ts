@@ -49,27 +49,20 @@ export class RequestPort {
    * A cipher operation.
    * @param parts what stands between the header and the data
    * @param length of the result
+   * @param output for the result, long enough; undefined for an array of its own
    * @param hasKey the parts are to be overwritten when it is done
+   * @returns the result; its length if there is an `output`
    */
   transform(
     header: RequestHeader,
     parts: readonly Uint8Array[],
     data: Uint8Array,
     length: number,
+    output: Uint8Array | undefined,
     hasKey = false,
-  ): Promise<Bytes> {
-    return this.#send(header, parts, data, length, undefined, resultCopy, hasKey) as Promise<Bytes>;
-  }
-
-  /** The same, with the result in `output`, which must be long enough. @returns its length */
-  transformInto(
-    header: RequestHeader,
-    parts: readonly Uint8Array[],
-    data: Uint8Array,
-    length: number,
-    output: Uint8Array,
-  ): Promise<number> {
-    return this.#send(header, parts, data, length, output, resultInOutput) as Promise<number>;
+  ): Promise<Bytes | number> {
+    const answer = output === undefined ? resultCopy : resultInOutput;
+    return this.#send(header, parts, data, length, output, answer, hasKey) as Promise<Bytes | number>;
   }
 
   /** A hash operation. @returns the digest, of the length that the header asks for */

@@ -1,7 +1,7 @@
 /** The running state of a session's hash or MAC (6.8). */
 import type { Segments } from '@skytale/virtio';
-import type { Completion, EngineDigest } from '../engine.ts';
-import { andThen } from './completion.ts';
+import { andThen, type Completion } from '../completion.ts';
+import type { EngineDigest } from '../engine.ts';
 
 export class RunningDigest {
   /** Of the digest, in bytes. */

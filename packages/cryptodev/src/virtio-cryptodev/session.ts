@@ -1,18 +1,18 @@
 /** A session (6.5): keyed objects of the engine, and the state that lives here between operations. */
 import { aeads, ciphers } from '../algorithms.ts';
-import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
+import { andThen, attempt, type Completion } from '../completion.ts';
+import { type AeadEntry, type CipherEntry, longestTag, type MacEntry } from '../cryptodev-numbers.ts';
+import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../engine.ts';
 import { copyOfKey } from '../engines/keys.ts';
-import type { Limits } from './authcrypt.ts';
+import { OrderedSession } from '../ordered-session.ts';
 import { type Chaining, chainingOf } from './chained-iv.ts';
-import { andThen, attempt } from './completion.ts';
 import { errno } from './errno.ts';
-import type { Job } from './job.ts';
 import { nullCipher } from './null-cipher.ts';
-import { type AeadEntry, type CipherEntry, longestTag, type MacEntry } from './numbers.ts';
 import { RunningDigest } from './running-digest.ts';
 import type { SessionProperties } from './wire.ts';
 
-export type Operation = (session: Session, job: Job, limits: Limits) => Completion<number>;
+/** An operation on a session: `Job` and `Limits` are handed on to it, and mean nothing here. */
+export type Operation<Job, Limits> = (session: Session, job: Job, limits: Limits) => Completion<number>;
 
 /** What a session is made of; the algorithms have been looked up and the key lengths checked. */
 export type SessionPlan = {
@@ -22,7 +22,7 @@ export type SessionPlan = {
   readonly macKey: Uint8Array;
 };
 
-export class Session {
+export class Session extends OrderedSession {
   readonly cipherEntry: CipherEntry | undefined;
   readonly macEntry: MacEntry | undefined;
   readonly properties: SessionProperties;
@@ -35,11 +35,9 @@ export class Session {
   readonly cipher: EngineCipher | undefined;
   readonly aead: SessionAead | undefined;
   readonly digest: RunningDigest | undefined;
-  /** Reset or ended: operations that were still waiting must not start. */
-  ended = false;
-  #pending: Promise<void> | undefined;
 
   private constructor(plan: SessionPlan, parts: Parts) {
+    super();
     this.cipherEntry = plan.cipher;
     this.macEntry = plan.mac;
     this.properties = propertiesOf(plan);
@@ -68,44 +66,21 @@ export class Session {
    * Carries out an operation after those before it on this session (6.11): at once, unless the engine is one
    * that answers later.
    */
-  run(operation: Operation, job: Job, limits: Limits): Completion<number> {
-    if (this.#pending === undefined) {
+  run<Job, Limits>(operation: Operation<Job, Limits>, job: Job, limits: Limits): Completion<number> {
+    const { pending } = this;
+    if (pending === undefined) {
       const outcome = operation(this, job, limits);
       return typeof outcome === 'number' ? outcome : this.hold(outcome);
     }
-    return this.hold(this.#pending.then(() => (this.ended ? errno.EBADF : operation(this, job, limits))));
+    return this.hold(pending.then(() => (this.isEnded ? errno.EBADF : operation(this, job, limits))));
   }
 
-  /** Resolves when nothing is under way; undefined if nothing is. */
-  get pending(): Promise<void> | undefined {
-    return this.#pending;
-  }
-
-  /** Makes later operations wait for `outcome`. @returns it */
-  hold(outcome: Promise<number>): Promise<number> {
-    const settle = (): void => {
-      if (this.#pending === settled) this.#pending = undefined;
-    };
-    const settled: Promise<void> = outcome.then(settle, settle);
-    this.#pending = settled;
-    return outcome;
-  }
-
-  /** Wipes keys and state; after what is under way. */
-  close(): Completion<void> {
-    if (this.#pending !== undefined) return this.#pending.then(() => this.close());
-    this.ended = true;
+  protected override release(): void {
     this.cipher?.close();
     this.aead?.close();
     this.digest?.close();
     this.iv.fill(0);
     this.lastBlock.fill(0);
-  }
-
-  /** Operations that have not started never will, and then `close`. */
-  abandon(): Completion<void> {
-    this.ended = true;
-    return this.close();
   }
 }
 

@@ -1,8 +1,7 @@
 /** CIOCAUTHCRYPT of SRTP type (6.9.3): encryption of a part of a packet, then a MAC over it, as in RFC 3711. */
 import { timingSafeEqual } from 'node:crypto';
 import type { Segments } from '@skytale/virtio';
-import type { Completion } from '../engine.ts';
-import { andThen } from './completion.ts';
+import { andThen, type Completion } from '../completion.ts';
 import { prepareCipher, runCipher, writeIv } from './crypt.ts';
 import { errno } from './errno.ts';
 import type { Job } from './job.ts';

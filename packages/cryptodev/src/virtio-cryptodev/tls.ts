@@ -2,12 +2,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Segments } from '@skytale/virtio';
 import { hashes } from '../algorithms.ts';
-import type { Completion } from '../engine.ts';
-import { andThen } from './completion.ts';
+import { andThen, type Completion } from '../completion.ts';
+import { copySegments } from '../segment-copy.ts';
 import { prepareCipher, runCipher, writeIv } from './crypt.ts';
 import { errno } from './errno.ts';
 import type { Job } from './job.ts';
-import { copySegments } from './segment-copy.ts';
 import type { Session } from './session.ts';
 import { COP_ENCRYPT } from './wire.ts';
 

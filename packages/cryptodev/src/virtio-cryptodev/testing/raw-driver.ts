@@ -1,6 +1,7 @@
 /** For tests: puts requests together byte by byte and hands them to a device without any transport. */
 import { Segments, type VirtioRequest } from '@skytale/virtio';
-import type { Completion, Engine, EngineAead, EngineCipher, EngineDigest } from '../../engine.ts';
+import type { Completion } from '../../completion.ts';
+import type { Engine, EngineAead, EngineCipher, EngineDigest } from '../../engine.ts';
 import { OpensslEngine } from '../../engines/openssl.ts';
 import { VirtioCryptodevDevice, type VirtioCryptodevOptions } from '../device.ts';
 import {

@@ -1,4 +1,4 @@
-/** Section 4.1: the numbers of `cryptodev.h`, the algorithms behind them, and the names Linux has for those. */
+/** Section 4.1 of docs/virtio-cryptodev.md: the numbers of `cryptodev.h`, the algorithms behind them, and the names Linux has for those. */
 import {
   type AeadName,
   type AlgorithmName,
@@ -9,7 +9,7 @@ import {
   type HashName,
   hashes,
   type MacName,
-} from '../algorithms.ts';
+} from './algorithms.ts';
 
 /** The cipher that changes nothing: cryptodev has it to measure the way there and back. */
 const nullProperties: CipherProperties = { keyLengths: [0], blockSize: 1, ivLength: 0 };

@@ -1,5 +1,6 @@
 /** Engines of this process answer at once, others with a promise: how to go on without paying for the latter. */
-import type { Completion } from '../engine.ts';
+
+export type Completion<T> = T | Promise<T>;
 
 /** Calls `next` with the value: at once if it is there, otherwise when it comes. */
 export function andThen<T, R>(value: Completion<T>, next: (value: T) => Completion<R>): Completion<R> {

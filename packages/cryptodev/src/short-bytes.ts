@@ -8,20 +8,25 @@ const wordLength = 4;
 let lastMemory: Uint8Array = new Uint8Array(0);
 let lastWords = new Uint32Array(0) as Uint32Array;
 
-/** A header in memory of one's own, as bytes and as words. */
-export class HeaderBytes {
+/** Memory of one's own for a header, an IV or keys. */
+export class ShortBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
   readonly words: Uint32Array<ArrayBuffer>;
 
   /** @param length in bytes, a multiple of 4 */
   constructor(length: number) {
-    this.bytes = new Uint8Array(length);
-    this.words = new Uint32Array(this.bytes.buffer);
+    // Outside of V8's heap, whose collector leaves copies behind.
+    const buffer = new ArrayBuffer(length);
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.words = new Uint32Array(buffer);
   }
 }
 
 /** Which of the `wordsOf` a memory begins at `offset`; -1 if none does. */
 export function wordIndex(memory: Uint8Array, offset: number): number {
+  // Not by shifts: guest memory has more than 2^31 bytes.
   return (memory.byteOffset | offset) % wordLength === 0 ? offset / wordLength : -1;
 }
 
