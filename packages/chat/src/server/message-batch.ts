@@ -163,6 +163,11 @@ export class MessageBatch<S extends Sender> {
     return this.#own.keys();
   }
 
+  /** How many messages each of them has in it. */
+  *counts(): Generator<[S, number]> {
+    for (const [sender, own] of this.#own) yield [sender, own.length];
+  }
+
   /** The last message of one that has some. */
   lastOf(sender: S): LastMessage {
     const index = this.#own.get(sender)!.at(-1)!;
