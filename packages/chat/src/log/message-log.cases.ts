@@ -490,6 +490,14 @@ export function messageLogCases(name: string, open: () => Promise<MessageLog>): 
         );
       }));
 
+    test('takes the time that it is, and pruning too', () =>
+      inRoom(async (log) => {
+        const now = Date.now();
+        for (let seq = 1; seq <= 3; seq += 1) await log.append(batch(seq, seq, { time: now + seq }));
+        await pruneAll(log, now + 3);
+        assert.deepEqual(await log.roomState(room), { head: 3, first: 3, bytes: deliver(3).length });
+      }));
+
     test('pruning deletes what is older, and says what is left', () =>
       inRoom(async (log) => {
         await log.append(batch(1, 2, { time: 1000 }));

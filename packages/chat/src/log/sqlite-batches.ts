@@ -133,7 +133,7 @@ export class BatchStore {
     const sum = sumOfBatch(id, first, last, time, frames);
     const rowid = rowidOf(time);
     const next = this.#lastRowid + 1n;
-    this.#lastRowid = next > rowid && next < rowidOf(time + 1) ? next : rowid;
+    this.#lastRowid = next > rowid && next < rowidOf(time + 1000) ? next : rowid;
     for (let tries = 0; ; tries += 1) {
       try {
         this.#insert.run(this.#lastRowid, id, last, first, time, frames, sum);

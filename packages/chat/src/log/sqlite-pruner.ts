@@ -46,12 +46,13 @@ export class Pruner {
     const seen = this.#statements.inTime.all(this.#place, STEP_SEEN) as unknown as BatchInTime[];
     const rooms = new Map<string, number[]>();
     let newer = false;
+    const nextSecond = BigInt(Math.ceil(before / 1000) * 1000);
     for (const [id, last, time] of seen) {
       const room = hexOf(id);
       if (this.#givenUp.has(room)) continue;
       if (time < BigInt(before)) rooms.set(room, [...(rooms.get(room) ?? []), Number(last)]);
-      // Those behind it are newer still, unless it is its time that is damaged.
-      else newer = this.#isIntact(id, last, room);
+      // Those behind it are newer still, unless it is its time that is damaged; within a second there is no order.
+      else if (time >= nextSecond) newer = this.#isIntact(id, last, room);
       if (newer) break;
     }
     let left = STEP_ROWS;

@@ -38,12 +38,14 @@ export const INDICES = `
   CREATE INDEX room_deleted ON room (id) WHERE deleted <> 0;
 `;
 
-/** Bits of a rowid below the time, for batches of one millisecond. */
+/** Bits of a rowid below the time, for batches of one second. */
 const ROWID_BITS = 20n;
+/** Seconds that fit above them: node:sqlite tells the rowid of each insert, and fails where that is 2^53 or more. */
+const LAST_SECOND = 2 ** 33 - 1;
 
-/** The smallest rowid of a batch of that time. (Of the year 2248, or later, all batches have the same time here.) */
+/** The smallest rowid of a batch of that second. (Of the year 2242, or later, all batches have the same time here.) */
 export function rowidOf(time: number): bigint {
-  return BigInt(Math.min(time, 2 ** 43 - 1)) << ROWID_BITS;
+  return BigInt(Math.min(Math.floor(time / 1000), LAST_SECOND)) << ROWID_BITS;
 }
 
 /** Makes the tables in an empty database. */
