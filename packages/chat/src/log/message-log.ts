@@ -12,8 +12,8 @@
  * 3. When `append` says that it is stored, it is durable: it outlives the process and, unless the durability is lower
  *    by choice, the machine's power.
  * 4. Watchers of a room are given every batch once, in order, before `append` resolves for it where one process does both.
- * 5. What goes wrong with one room (damage, a head that is another) is that room's alone: appends to other
- *    rooms, also those that share a transaction with it, go on.
+ * 5. What goes wrong with one room (damage, a head that is another, more to store than there is room for) is that room's alone:
+ *    appends to other rooms, also those that share a transaction with it, go on.
  * 6. What is handed out was verified: each batch against its checksum, which covers room, places, time and frames.
  */
 
@@ -109,9 +109,9 @@ export interface MessageLog {
   /** The last message that is stored of a member. */
   lastOf(room: string, member: string): Promise<LastMessage>;
   /**
-   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED or LOG_INVALID for
-   * this batch alone; with another code the whole transaction failed, and unless the error is `final` it may be tried
-   * again. Appends of several rooms that are called while one transaction runs share the next one. A writer has one
+   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED, LOG_INVALID or
+   * LOG_FULL for this batch alone, with another code for all that was not stored by then; unless the error is `final` it
+   * may be tried again. Appends of several rooms that are called while one transaction runs share the next one. A writer has one
    * append of a room under way.
    */
   append(batch: Batch): Promise<Appended>;
