@@ -91,7 +91,8 @@ export interface Watcher {
 /** All promises reject with a `LogError`. */
 export interface MessageLog {
   /**
-   * Makes a room known; one that is known already is left as it is.
+   * Makes a room known; one that is known already is left as it is. Rejects with LOG_BUSY while one of that id, and much
+   * in it, is being deleted.
    * @param creator whatever names who wants it (an address): `roomCounts` counts by it
    * @param now Unix time in milliseconds
    */
@@ -129,7 +130,7 @@ export interface MessageLog {
   /**
    * Deletes, of each room, everything up to its newest batch that is older than `before` (so there never is a hole, and a
    * clock that was ahead for a while holds up nothing); and rooms in which nothing was ever stored, created before
-   * `emptyBefore`, that nobody watches. A bounded number of them: says whether there may be more.
+   * `emptyBefore`, that nobody watches. It also goes on with deletions that the end of a process has cut off. A bounded number of them: says whether there may be more.
    */
   prune(before: number, emptyBefore: number): Promise<boolean>;
   close(): Promise<void>;

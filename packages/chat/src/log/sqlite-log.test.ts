@@ -362,6 +362,24 @@ describe('SqliteLog on disk', () => {
   });
 });
 
+test('a deletion that was cut off is gone on with, and making the room anew does not wait for all of it', async () => {
+  const directory = newDirectory();
+  const log = await open(directory);
+  await log.createRoom(room, '', 0);
+  for (let seq = 1; seq <= 10; seq += 1) await log.append(batch(seq, seq, {}, 5_000_000));
+  await log.close();
+  const writer = new SqliteWriter({ directory, durability: 'normal', maxBytes: 0 }, () => undefined);
+  writer.beginDeletion(room);
+  writer.close();
+  const again = await open(directory);
+  await assert.rejects(again.createRoom(room, '', 0), error('LOG_BUSY'));
+  while (await again.prune(0, 0));
+  assert.equal(count(directory, 'batch'), 0);
+  await again.createRoom(room, '', 0);
+  assert.deepEqual(await again.roomState(room), { head: 0, first: 1, bytes: 0 });
+  await again.close();
+});
+
 describe('SqliteLog from a database of version 1', () => {
   /** As version 1 wrote it: in a room messages of alice and bob from place 4 on, and one in which nothing was said. */
   function version1(directory: string): void {

@@ -25,7 +25,7 @@ import { TailBytes } from './tail.ts';
 
 /** How often time-outs of clients are looked at; they may be so much longer. */
 const TICK_MS = 1000;
-/** How often old messages and unused rooms are looked for. */
+/** How often old messages, unused rooms, and rooms whose deletion was cut off are looked for. */
 const PRUNE_MS = 60_000;
 const DAY_MS = 24 * 3600 * 1000;
 /** When the server stops, its clients are to come back within this time, and so much more for each connection. */
@@ -156,8 +156,7 @@ export class ChatServer implements AsyncDisposable {
     }
     if (parts.log === undefined) await server.#openControl();
     server.#every(TICK_MS, () => server.#tick());
-    if (settings.retentionDays > 0 || settings.emptyRoomDays > 0)
-      server.#every(PRUNE_MS, () => void server.#prune());
+    server.#every(PRUNE_MS, () => void server.#prune());
     server.#logger.info(server.addresses, 'listening');
     return server;
   }
