@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
-import { LogError } from '../log/log-error.ts';
+import { LogError, shortId } from '../log/log-error.ts';
 import type { MessageLog } from '../log/message-log.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
 import { encodeFrame } from '../protocol/frames.ts';
@@ -100,7 +100,6 @@ export class ChatServer implements AsyncDisposable {
         log,
         clock,
         counters,
-        logger,
         backlog,
         tails: new TailBytes(),
         reads: new ReadBudget(),
@@ -138,6 +137,8 @@ export class ChatServer implements AsyncDisposable {
         directory: settings.data,
         durability: settings.durability,
         maxBytes: settings.maxStorageBytes,
+        onDamage: ({ room, first, last, what }) =>
+          parts.logger?.error({ room: shortId(room), first, last }, `damaged in the database: ${what}`),
       }));
     const server = new ChatServer(settings, log, parts);
     try {
@@ -268,13 +269,13 @@ export class ChatServer implements AsyncDisposable {
 
   async #createRoom(id: string, creator: string): Promise<void> {
     const isNew = await this.#questions.ask(() => this.#creation.create(id, creator));
-    if (isNew) this.#logger.info({ room: id.slice(0, 8) }, 'room created');
+    if (isNew) this.#logger.info({ room: shortId(id) }, 'room created');
   }
 
   /** That is the room's own matter, unless the log is gone for all. */
   #roomFailed(room: string, error: unknown): void {
     if (error instanceof ProtocolError && error.code === 'NO_SUCH_ROOM') return;
-    this.#logger.error({ room: room.slice(0, 8), err: error }, 'a room has failed');
+    this.#logger.error({ room: shortId(room), err: error }, 'a room has failed');
     if (this.#failed || this.#closing !== undefined) return;
     if (!(error instanceof LogError && error.final)) return;
     this.#failed = true;
