@@ -36,6 +36,7 @@ export interface SqliteLogOptions {
   readonly busyTimeoutMs?: number;
 }
 
+/** How long a statement waits for somebody else's lock, as an administrator's, before it is LOG_BUSY. */
 const BUSY_TIMEOUT_MS = 5000;
 
 export function connect(path: string, options: ThreadOptions, readOnly: boolean): DatabaseSync {
