@@ -37,8 +37,22 @@ const faults: readonly Fault[] = [
   {
     name: 'what waits for messages that were dropped waits for ever',
     file: 'server/member-numbers.ts',
-    right: '      number.accepted = number.stored.n;\n      this.#forget',
-    broken: '      this.#forget',
+    right: '      number.accepted = number.stored.n;\n      number.underWay = 0;',
+    broken: '      number.underWay = 0;',
+  },
+  {
+    name: 'a member is forgotten while the writer has messages of it that others have stored',
+    file: 'server/member-numbers.ts',
+    right: '    number.accepted = Math.max(number.accepted, last.n);\n',
+    broken:
+      '    number.accepted = Math.max(number.accepted, last.n);\n' +
+      '    if (number.holders === 0 && number.accepted === number.stored.n) this.#members.delete(member);\n',
+  },
+  {
+    name: 'what waits to be stored is not looked through when others have stored something',
+    file: 'server/room-writer.ts',
+    right: 'if (overtaken) this.#appendNew(batch);',
+    broken: 'if (overtaken) this.#append(batch);',
   },
 ];
 

@@ -1,14 +1,12 @@
 /** Arrows point one way: between packages, and between the files of each. */
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { circlesIn, fileGraph, importsOf, packageGraph } from '../scripts/import-graph.ts';
 
 const packages = fileURLToPath(new URL('../packages', import.meta.url));
-/** For each package that has circles still, a file of this name with those that are in one. It may only shrink. */
-const allowances = fileURLToPath(new URL('support/import-circles', import.meta.url));
 
 const graphOf = (arrows: Record<string, readonly string[]>) =>
   new Map(Object.entries(arrows).map(([from, to]) => [from, new Set(to)]));
@@ -68,17 +66,7 @@ describe('imports', () => {
 
   for (const name of globSync('*/package.json', { cwd: packages }).map((file) => file.split('/')[0]!)) {
     it(`of the files of ${name} point one way`, () => {
-      const circles = circlesIn(fileGraph(join(packages, name)));
-      const allowance = join(allowances, `${name}.txt`);
-      if (!existsSync(allowance)) {
-        assert.deepEqual(circles, []);
-        return;
-      }
-      const allowed = readFileSync(allowance, 'utf8').trim().split('\n');
-      const found = circles.flat().sort();
-      const more = found.filter((file) => !allowed.includes(file));
-      assert.deepEqual(more, [], 'more files are in circles');
-      assert.deepEqual(allowed, found, `fewer are: take the others out of ${allowance}, or delete it`);
+      assert.deepEqual(circlesIn(fileGraph(join(packages, name))), []);
     });
   }
 });

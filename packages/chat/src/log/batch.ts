@@ -1,6 +1,6 @@
 /** What every log does with a batch: checks that it is one, and cuts it. */
 import { cutRun } from './frame-run.ts';
-import { LogError } from './log-error.ts';
+import { LogError, shortId } from './log-error.ts';
 import type { Batch } from './message-log.ts';
 
 /** Longest name of who creates a room, in UTF-16 code units. */
@@ -11,7 +11,7 @@ const memberId = /^[0-9a-f]{64}$/;
 
 /** @throws {LogError} LOG_INVALID */
 export function checkNewRoom(room: string, creator: string, now: number): void {
-  if (!roomId.test(room)) throw invalid(`${JSON.stringify(room)} is no room's id`);
+  if (!roomId.test(room)) throw invalid(`${JSON.stringify(shortId(room))}… is no room's id`);
   if (creator.length > MAX_CREATOR_LENGTH) throw invalid(`a creator's name has ${creator.length} characters`);
   if (!Number.isSafeInteger(now) || now < 0) throw invalid(`${now} is no time`);
 }
@@ -24,7 +24,7 @@ export function checkBatch({ first, last, time, frames, members }: Batch): void 
   if (!Number.isSafeInteger(time) || time < 0) throw invalid(`${time} is no time`);
   if (frames.length === 0) throw invalid('it has no frames');
   for (const { member, last } of members) {
-    if (!memberId.test(member)) throw invalid(`${JSON.stringify(member)} is no member's id`);
+    if (!memberId.test(member)) throw invalid(`${JSON.stringify(shortId(member))}… is no member's id`);
     if (!Number.isSafeInteger(last.n) || last.n < 1) throw invalid(`${last.n} is no number of a message`);
     if (last.hash.length !== 32) throw invalid(`a hash has ${last.hash.length} bytes`);
   }

@@ -2,7 +2,7 @@
 export type LogErrorCode =
   /** The disk, or the space that the settings grant, is full. Nothing of the append was stored. */
   | 'LOG_FULL'
-  /** Another program held the database locked for too long. Nothing was stored; later it may go. */
+  /** Another program held the database locked for too long, or the room was deleted and is not yet gone. Nothing was stored; later it may go. */
   | 'LOG_BUSY'
   /** The room was never created, or was deleted. */
   | 'LOG_NO_ROOM'
@@ -38,4 +38,9 @@ export class LogError extends Error {
   get final(): boolean {
     return this.code === 'LOG_CLOSED' || this.code === 'LOG_GONE';
   }
+}
+
+/** The id of a room or a member as errors and logs name it: enough to find it, not enough to say who it is. */
+export function shortId(hex: string): string {
+  return hex.slice(0, 8);
 }

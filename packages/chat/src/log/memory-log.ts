@@ -1,5 +1,5 @@
 import { checkBatch, checkNewRoom, cutBatch } from './batch.ts';
-import { LogError } from './log-error.ts';
+import { LogError, shortId } from './log-error.ts';
 import type {
   Appended,
   Batch,
@@ -175,5 +175,5 @@ function closed(): LogError {
 }
 
 function noRoom(room: string): LogError {
-  return new LogError('LOG_NO_ROOM', `There is no room ${room}.`);
+  return new LogError('LOG_NO_ROOM', `There is no room ${shortId(room)}.`);
 }

@@ -12,8 +12,8 @@
  * 3. When `append` says that it is stored, it is durable: it outlives the process and, unless the durability is lower
  *    by choice, the machine's power.
  * 4. Watchers of a room are given every batch once, in order, before `append` resolves for it where one process does both.
- * 5. What goes wrong with one room (damage, a head that is another) is that room's alone: appends to other
- *    rooms, also those that share a transaction with it, go on.
+ * 5. What goes wrong with one room (damage, a head that is another, more to store than there is room for) is that room's alone:
+ *    appends to other rooms, also those that share a transaction with it, go on.
  * 6. What is handed out was verified: each batch against its checksum, which covers room, places, time and frames.
  */
 
@@ -91,7 +91,8 @@ export interface Watcher {
 /** All promises reject with a `LogError`. */
 export interface MessageLog {
   /**
-   * Makes a room known; one that is known already is left as it is.
+   * Makes a room known; one that is known already is left as it is. Rejects with LOG_BUSY while one of that id, and much
+   * in it, is being deleted.
    * @param creator whatever names who wants it (an address): `roomCounts` counts by it
    * @param now Unix time in milliseconds
    */
@@ -109,9 +110,9 @@ export interface MessageLog {
   /** The last message that is stored of a member. */
   lastOf(room: string, member: string): Promise<LastMessage>;
   /**
-   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED or LOG_INVALID for
-   * this batch alone; with another code the whole transaction failed, and unless the error is `final` it may be tried
-   * again. Appends of several rooms that are called while one transaction runs share the next one. A writer has one
+   * Stores a batch, or tells the head where that is another. Rejects with LOG_NO_ROOM, LOG_DAMAGED, LOG_INVALID or
+   * LOG_FULL for this batch alone, with another code for all that was not stored by then; unless the error is `final` it
+   * may be tried again. Appends of several rooms that are called while one transaction runs share the next one. A writer has one
    * append of a room under way.
    */
   append(batch: Batch): Promise<Appended>;
@@ -129,7 +130,7 @@ export interface MessageLog {
   /**
    * Deletes, of each room, everything up to its newest batch that is older than `before` (so there never is a hole, and a
    * clock that was ahead for a while holds up nothing); and rooms in which nothing was ever stored, created before
-   * `emptyBefore`, that nobody watches. A bounded number of them: says whether there may be more.
+   * `emptyBefore`, that nobody watches. It also goes on with deletions that the end of a process has cut off. A bounded number of them: says whether there may be more.
    */
   prune(before: number, emptyBefore: number): Promise<boolean>;
   close(): Promise<void>;

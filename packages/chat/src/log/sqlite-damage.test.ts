@@ -355,6 +355,22 @@ describe('SqliteLog on a damaged database', () => {
     );
   });
 
+  test('a room whose row cannot be mended keeps no other from being pruned or forgotten', async () => {
+    const [broken, other] = [rooms[0]!, rooms[1]!];
+    const damage = (db: DatabaseSync) => {
+      put(db, broken, ['room', 'head', 0, 0], () => 77n);
+      put(db, broken, ['batch', 'time', sizes.length - 1, 0], () => 1n);
+      put(db, emptyRoom, ['room', 'used_at', 0, 0], () => 12_345n);
+    };
+    await withDamage(damage, async (log) => {
+      await log.createRoom('ef'.repeat(16), 'somebody', 500);
+      while (await log.prune(5000, 1000));
+      await assert.rejects(log.roomState(broken), { code: 'LOG_DAMAGED' });
+      assert.equal((await log.roomState(other))?.first, 5);
+      assert.equal(await log.roomState('ef'.repeat(16)), undefined);
+    });
+  });
+
   test('a room full of damage is read to its end', async () => {
     const directory = copy();
     const log = await SqliteLog.open({ directory, durability: 'normal', maxBytes: 0 });

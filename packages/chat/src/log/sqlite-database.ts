@@ -1,7 +1,7 @@
 /** What the reading and the writing thread have in common: one connection each, and how rows come out of it. */
 import { createHash } from 'node:crypto';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { LogError } from './log-error.ts';
+import { LogError, shortId } from './log-error.ts';
 import { MEMBER_COLUMNS, ROOM_COLUMNS } from './sqlite-rows.ts';
 
 /** Something that is stored is not what was written. */
@@ -36,6 +36,7 @@ export interface SqliteLogOptions {
   readonly busyTimeoutMs?: number;
 }
 
+/** How long a statement waits for somebody else's lock, as an administrator's, before it is LOG_BUSY. */
 const BUSY_TIMEOUT_MS = 5000;
 
 export function connect(path: string, options: ThreadOptions, readOnly: boolean): DatabaseSync {
@@ -89,11 +90,14 @@ export function memberById(db: DatabaseSync): OneRow {
 }
 
 export function damaged(room: Uint8Array, what: string): LogError {
-  return new LogError('LOG_DAMAGED', `Of the room ${hexOf(room)}, ${what} is damaged in the database.`);
+  return new LogError(
+    'LOG_DAMAGED',
+    `Of the room ${shortId(hexOf(room))}, ${what} is damaged in the database.`,
+  );
 }
 
 export function noRoom(room: string): LogError {
-  return new LogError('LOG_NO_ROOM', `There is no room ${room}.`);
+  return new LogError('LOG_NO_ROOM', `There is no room ${shortId(room)}.`);
 }
 
 export function bytesOf(hex: string): Uint8Array {

@@ -139,6 +139,29 @@ describe('SqliteLog on disk', () => {
     await log.close();
   });
 
+  test('when there is no room for what one room wants to store, others store what there is room for', async () => {
+    const log = await open(newDirectory(), 256 * 1024);
+    await log.createRoom(room, '', 0);
+    await log.createRoom(otherRoom, '', 0);
+    let large = 0;
+    const append = async () => {
+      await log.append(batch(large + 1, large + 1, {}, 20_000));
+      large += 1;
+    };
+    await assert.rejects(async () => {
+      while (large < 100) await append();
+    }, error('LOG_FULL'));
+    // In one turn, so in one transaction.
+    const [refused, stored] = await Promise.allSettled([
+      append(),
+      log.append(batch(1, 1, { room: otherRoom }, 20)),
+    ]);
+    assert.equal(refused.status === 'rejected' && refused.reason.code, 'LOG_FULL');
+    assert.deepEqual(stored, { status: 'fulfilled', value: { stored: true } });
+    assert.equal((await log.roomState(room))?.head, large);
+    await log.close();
+  });
+
   test('the write-ahead log does not grow without end', async () => {
     const directory = newDirectory();
     const log = await open(directory);
@@ -312,6 +335,12 @@ describe('SqliteLog on disk', () => {
     while (await log.prune(1101, 0)) steps += 1;
     assert(steps >= 4);
     for (const id of [room, otherRoom]) assert.equal((await log.roomState(id))?.first, 1101);
+    // Of large ones, a step ends by their bytes.
+    for (let seq = 1201; seq <= 1204; seq += 1) await log.append(batch(seq, seq, { time: 1 }, 4_000_000));
+    while (await log.prune(2, 0));
+    assert.deepEqual(await log.roomState(room), { head: 1204, first: 1205, bytes: 0 });
+    await log.append(batch(1205, 1205, { time: 1e6 }, 5_000_000));
+    await log.append(batch(1206, 1206, { time: 1e6 }, 5_000_000));
     await log.close();
     // The process ends in the middle of a deletion.
     const writer = new SqliteWriter({ directory, durability: 'normal', maxBytes: 0 }, () => undefined);
@@ -331,6 +360,24 @@ describe('SqliteLog on disk', () => {
     await again.close();
     for (const table of ['room', 'member', 'batch']) assert.equal(count(directory, table), 0);
   });
+});
+
+test('a deletion that was cut off is gone on with, and making the room anew does not wait for all of it', async () => {
+  const directory = newDirectory();
+  const log = await open(directory);
+  await log.createRoom(room, '', 0);
+  for (let seq = 1; seq <= 10; seq += 1) await log.append(batch(seq, seq, {}, 5_000_000));
+  await log.close();
+  const writer = new SqliteWriter({ directory, durability: 'normal', maxBytes: 0 }, () => undefined);
+  writer.beginDeletion(room);
+  writer.close();
+  const again = await open(directory);
+  await assert.rejects(again.createRoom(room, '', 0), error('LOG_BUSY'));
+  while (await again.prune(0, 0));
+  assert.equal(count(directory, 'batch'), 0);
+  await again.createRoom(room, '', 0);
+  assert.deepEqual(await again.roomState(room), { head: 0, first: 1, bytes: 0 });
+  await again.close();
 });
 
 describe('SqliteLog from a database of version 1', () => {

@@ -1,6 +1,6 @@
 import { checkBatch, checkNewRoom } from './batch.ts';
 import { DamageReport } from './damage-report.ts';
-import { LogError } from './log-error.ts';
+import { LogError, shortId } from './log-error.ts';
 import type {
   Appended,
   Batch,
@@ -24,6 +24,8 @@ interface WaitingAppend {
   reject(error: LogError): void;
 }
 
+/** Steps of a deletion that was cut off, which making the room anew goes on with at most. */
+const MAX_DELETE_STEPS = 8;
 /** Empty rooms that are looked at together. */
 const FORGET_STEP = 500;
 
@@ -68,7 +70,10 @@ export class SqliteLog implements MessageLog {
 
   async createRoom(room: string, creator: string, now: number): Promise<void> {
     checkNewRoom(room, creator, now);
-    while (!(await this.#writer.call('createRoom', [room, creator, now]))) {
+    for (let steps = 0; !(await this.#writer.call('createRoom', [room, creator, now])); steps += 1) {
+      if (steps === MAX_DELETE_STEPS) {
+        throw new LogError('LOG_BUSY', `What was the room ${shortId(room)} is still being deleted.`);
+      }
       await this.#writer.call('deleteStep', [room]);
     }
   }

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { cutBatch } from './batch.ts';
 import { databaseOf } from './data-directory.ts';
 import { messagesOf } from './frame-run.ts';
+import { shortId } from './log-error.ts';
 import type { Batch, LastMessage, LogChunk, RoomState, RoomSummary } from './message-log.ts';
 import { Batches } from './sqlite-batches.ts';
 import {
@@ -58,7 +59,7 @@ export class SqliteReader {
       if (this.#room(id) === undefined) return none;
       const values = this.#statements.member.get(id, bytesOf(member));
       if (values === undefined) return none;
-      if (!isIntact(MEMBER, values)) throw damaged(id, `the last message of ${member}`);
+      if (!isIntact(MEMBER, values)) throw damaged(id, `the last message of ${shortId(member)}`);
       return { n: Number(values[2]), hash: values[3] as Uint8Array };
     });
   }

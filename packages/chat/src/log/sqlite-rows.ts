@@ -57,7 +57,9 @@ function isPowerOfTwo(value: bigint): boolean {
 }
 
 /** Longer than any row that is right. */
-const scratch = new Uint8Array(1024);
+/** Longest head of a row that a checksum is made over, besides its frames; in bytes. */
+const MAX_ROW_HEAD = 1024;
+const scratch = new Uint8Array(MAX_ROW_HEAD);
 const scratchView = new DataView(scratch.buffer);
 
 /** The fields one behind the other, in memory that is used again the next time. */

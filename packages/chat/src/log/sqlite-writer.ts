@@ -18,6 +18,7 @@ import { migrate } from './sqlite-migration.ts';
 import { Pruner } from './sqlite-pruner.ts';
 import { memberValues, type Room } from './sqlite-rows.ts';
 import { makeTables, versionOf } from './sqlite-schema.ts';
+import { storeWhatFits } from './what-fits.ts';
 
 /** Bytes stored after which the write-ahead log is copied into the database; it may grow a little beyond. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024;
@@ -134,12 +135,19 @@ export class SqliteWriter {
   }
 
   /**
-   * Stores each batch that begins at its room's head. O(bytes + (batches + members) log rows).
+   * Stores each batch that begins at its room's head, and for which there is room. O(bytes + (batches + members) log rows).
    * @throws {LogError} if none of them could be stored
    */
   append(batches: readonly PackedBatch[], bytes: Uint8Array): Outcome[] {
-    this.#uncopied += bytes.length;
-    return this.#forEach('storing messages', batches, (batch) => this.#appendOne(batch, bytes), refusal);
+    return storeWhatFits(batches, {
+      sizeOf: ({ length }) => length,
+      store: (some) => {
+        this.#uncopied += some.reduce((sum, { length }) => sum + length, 0);
+        return this.#forEach('storing messages', some, (batch) => this.#appendOne(batch, bytes), refusal);
+      },
+      isFull: (error) => logError(error, 'storing messages').code === 'LOG_FULL',
+      refusal,
+    });
   }
 
   #appendOne({ room, first, last, time, members, at, length }: PackedBatch, bytes: Uint8Array): Outcome {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
-import { LogError } from '../log/log-error.ts';
+import { LogError, shortId } from '../log/log-error.ts';
 import type { MessageLog } from '../log/message-log.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
 import { nodeCrypto } from '../node-crypto.ts';
@@ -27,7 +27,7 @@ import { TailBytes } from './tail.ts';
 
 /** How often time-outs of clients are looked at; they may be so much longer. */
 const TICK_MS = 1000;
-/** How often old messages and unused rooms are looked for. */
+/** How often old messages, unused rooms, and rooms whose deletion was cut off are looked for. */
 const PRUNE_MS = 60_000;
 const DAY_MS = 24 * 3600 * 1000;
 /** When the server stops, its clients are to come back within this time, and so much more for each connection. */
@@ -109,7 +109,6 @@ export class ChatServer implements AsyncDisposable {
         log,
         clock,
         counters,
-        logger,
         backlog,
         tails: new TailBytes(),
         reads: new ReadBudget(),
@@ -146,6 +145,8 @@ export class ChatServer implements AsyncDisposable {
         directory: settings.data,
         durability: settings.durability,
         maxBytes: settings.maxStorageBytes,
+        onDamage: ({ room, first, last, what }) =>
+          parts.logger?.error({ room: shortId(room), first, last }, `damaged in the database: ${what}`),
       }));
     const server = new ChatServer(settings, log, parts);
     try {
@@ -164,8 +165,7 @@ export class ChatServer implements AsyncDisposable {
     }
     if (parts.log === undefined) await server.#openControl();
     server.#every(TICK_MS, () => server.#tick());
-    if (settings.retentionDays > 0 || settings.emptyRoomDays > 0)
-      server.#every(PRUNE_MS, () => void server.#prune());
+    server.#every(PRUNE_MS, () => void server.#prune());
     server.#logger.info(server.addresses, 'listening');
     return server;
   }
@@ -283,13 +283,13 @@ export class ChatServer implements AsyncDisposable {
 
   async #createRoom(id: string, creator: string): Promise<void> {
     const isNew = await this.#questions.ask(() => this.#creation.create(id, creator));
-    if (isNew) this.#logger.info({ room: id.slice(0, 8) }, 'room created');
+    if (isNew) this.#logger.info({ room: shortId(id) }, 'room created');
   }
 
   /** That is the room's own matter, unless the log is gone for all. */
   #roomFailed(room: string, error: unknown): void {
     if (error instanceof ProtocolError && error.code === 'NO_SUCH_ROOM') return;
-    this.#logger.error({ room: room.slice(0, 8), err: error }, 'a room has failed');
+    this.#logger.error({ room: shortId(room), err: error }, 'a room has failed');
     if (this.#failed || this.#closing !== undefined) return;
     if (!(error instanceof LogError && error.final)) return;
     this.#failed = true;

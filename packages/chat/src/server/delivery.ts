@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import type { LogChunk, MessageLog } from '../log/message-log.ts';
@@ -15,15 +14,12 @@ import { Tail, type TailBytes } from './tail.ts';
 const CROWD_MS = 100;
 /** The log answers a question within this time, or who asked is told that it failed. */
 const READ_TIMEOUT_MS = 60_000;
-/** Damaged places that are told to the operator while a room is open. */
-const MAX_TOLD = 100;
 
 /** What deliveries of all rooms use. */
 export interface DeliveryParts {
   readonly log: MessageLog;
   readonly clock: Clock;
   readonly counters: Counters;
-  readonly logger: Logger;
   readonly tails: TailBytes;
   readonly questions: LogQuestions;
   readonly reads: ReadBudget;
@@ -87,7 +83,6 @@ export class Delivery<S> {
   #lagging = 0;
   #crowdTimer: Disposable | undefined;
   #onCalm: (() => void)[] = [];
-  readonly #damageTold = new Set<number>();
 
   constructor(room: string, head: number, parts: DeliveryParts) {
     this.#room = room;
@@ -218,17 +213,11 @@ export class Delivery<S> {
     if (!damaged) {
       writer.send(frames);
       this.#parts.counters.messagesOut += last - first + 1;
-    } else {
-      this.#tellDamage(first, last);
-      if (version >= 2) writer.send(encodeFrame({ type: 'damaged', first, last }));
+    } else if (version >= 2) {
+      // The operator is told by the log.
+      writer.send(encodeFrame({ type: 'damaged', first, last }));
     }
     cursor.place = last;
-  }
-
-  #tellDamage(first: number, last: number): void {
-    if (this.#damageTold.has(first) || this.#damageTold.size >= MAX_TOLD) return;
-    this.#damageTold.add(first);
-    this.#parts.logger.error({ room: this.#room.slice(0, 8), first, last }, 'stored messages are damaged');
   }
 
   #giveBack(cursor: Cursor<S>): void {

@@ -399,6 +399,11 @@ describe('storage', () => {
 });
 
 describe('settings', () => {
+  test('let one address fill less than half of the storage, unless they are changed', () => {
+    const { maxRoomBytes, maxRoomsPerAddress, maxStorageBytes } = serverSettings({});
+    assert(maxRoomBytes * maxRoomsPerAddress < maxStorageBytes / 2);
+  });
+
   test('have defaults, and what is wrong is named', () => {
     assert.deepEqual(serverSettings({}).tcp, [{ host: '127.0.0.1', port: 7000 }]);
     const wrong = (input: object, path: RegExp) =>

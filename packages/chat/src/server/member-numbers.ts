@@ -14,6 +14,8 @@ class Numbers implements MemberNumber {
   accepted = 0;
   /** Seats that hold it. */
   holders = 0;
+  /** Messages that the room's writer has, whether others have stored them already or not. */
+  underWay = 0;
 }
 
 interface Waiting {
@@ -30,7 +32,9 @@ interface Waiting {
  * 2. `accepted` is at least that. The messages between are on their way to the log, each once, in order.
  * 3. So `accepted` rises by one with each message that is handed to the room's writer, and falls, back to `stored`, only
  *    when the writer has dropped all that was on its way (`dropped`): never because one more was refused.
- * 4. A member is known as long as a seat holds it or something of it is on its way, whichever connection sent that.
+ * 4. A member is known as long as a seat holds it or the writer has something of it (until `over` or `dropped`), whichever
+ *    connection sent that: what another writer has stored meanwhile counts only when the writer no longer has it too,
+ *    for it asks whether it is stored (`has`).
  * 5. Who waits is told when what it waits for is stored or dropped, and not before the room's clients were given it.
  *
  * Cost: O(1) for each message; `tell` O(w) for w that wait, of whom each has one connection that is not read from meanwhile.
@@ -66,7 +70,17 @@ export class MemberNumbers {
 
   /** Message `n`, which must be the next one, was handed to the writer. */
   accept(member: string, n: number): void {
-    this.#members.get(member)!.accepted = n;
+    const number = this.#members.get(member)!;
+    number.accepted = n;
+    number.underWay += 1;
+  }
+
+  /** Of a member's messages that are stored, the writer has that many no longer. */
+  over(member: string, count: number): void {
+    const number = this.#members.get(member);
+    if (number === undefined) return;
+    number.underWay -= count;
+    this.#forget(member, number);
   }
 
   /** The log has this message of a member, and all before it. */
@@ -75,13 +89,13 @@ export class MemberNumbers {
     if (number === undefined || last.n <= number.stored.n) return;
     number.stored = last;
     number.accepted = Math.max(number.accepted, last.n);
-    this.#forget(member, number);
   }
 
   /** What was on its way, of all members, will not be stored. */
   dropped(): void {
     for (const [member, number] of this.#members) {
       number.accepted = number.stored.n;
+      number.underWay = 0;
       this.#forget(member, number);
     }
   }
@@ -107,6 +121,6 @@ export class MemberNumbers {
   }
 
   #forget(member: string, number: Numbers): void {
-    if (number.holders === 0 && number.accepted === number.stored.n) this.#members.delete(member);
+    if (number.holders === 0 && number.underWay === 0) this.#members.delete(member);
   }
 }

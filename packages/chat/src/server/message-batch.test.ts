@@ -120,3 +120,11 @@ test('what many senders are given costs a few views each, not a copy of the batc
   assert(buffers <= 3 * all.length, `${buffers}`);
   assert(copied <= 100 * all.length, `${copied}`);
 });
+
+test('a batch of many short messages says what it takes, which is more than its frames', () => {
+  const open = new OpenBatch<Sender>();
+  const count = 1000;
+  for (let n = 1; n <= count; n += 1) open.add(senders[1]!, n, Uint8Array.of(1));
+  const { size, frames } = open.seal(1, 1234);
+  assert(size >= frames.length + 32 * count);
+});

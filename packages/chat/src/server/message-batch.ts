@@ -38,6 +38,12 @@ const TIME_AT = 13;
 const MEMBER_AT = 21;
 const N_AT = 53;
 
+/** What a batch keeps for a message besides its frame: where it begins, who sent it, its place among its sender's. */
+const MESSAGE_OVERHEAD = 32;
+/** And for itself, and for each sender. */
+const BATCH_OVERHEAD = 1024;
+const SENDER_OVERHEAD = 192;
+
 /** A sender of up to this many messages of a batch is given views of it with ACKs between, of more a copy. */
 const MAX_VIEWS = 8;
 
@@ -127,8 +133,6 @@ export class MessageBatch<S extends Sender> {
   /** Where each message's frame begins, and who sent it. */
   readonly #offsets: readonly number[];
   readonly #senders: readonly S[];
-  /** SHA-256 of the envelopes of those who want it, as Latin-1: a string takes no memory outside the heap. */
-  readonly #hashes: (string | undefined)[] = [];
   /** The places in the batch of each sender's messages, ascending. */
   readonly #own = new Map<S, number[]>();
 
@@ -151,11 +155,16 @@ export class MessageBatch<S extends Sender> {
       writeU64(frames, offset + SEQ_AT, first + index);
       writeU64(frames, offset + TIME_AT, time);
       const sender = senders[index]!;
-      this.#hashes.push(sender.wantsHashes ? this.#hash(index) : undefined);
       const own = this.#own.get(sender);
       if (own === undefined) this.#own.set(sender, [index]);
       else own.push(index);
     }
+  }
+
+  /** What it takes in memory, about, with all that it keeps besides its frames. */
+  get size(): number {
+    const besides = MESSAGE_OVERHEAD * this.#senders.length + SENDER_OVERHEAD * this.#own.size;
+    return this.frames.length + besides + BATCH_OVERHEAD;
   }
 
   /** Everyone who has a message in it. */
@@ -163,10 +172,15 @@ export class MessageBatch<S extends Sender> {
     return this.#own.keys();
   }
 
+  /** How many messages each of them has in it. */
+  *counts(): Generator<[S, number]> {
+    for (const [sender, own] of this.#own) yield [sender, own.length];
+  }
+
   /** The last message of one that has some. */
   lastOf(sender: S): LastMessage {
     const index = this.#own.get(sender)!.at(-1)!;
-    return { n: this.#n(index), hash: Buffer.from(this.#hashes[index] ?? this.#hash(index), 'latin1') };
+    return { n: this.#n(index), hash: Buffer.from(this.#hash(index), 'latin1') };
   }
 
   /** What the log is to store. */
@@ -257,14 +271,15 @@ export class MessageBatch<S extends Sender> {
   #writeAck(target: Buffer, at: number, index: number): void {
     const { frames } = this;
     const offset = this.#offsets[index]!;
-    const hashed = this.#hashes[index];
-    target.set(hashed === undefined ? ackWithout : ackWithHash, at);
+    const { wantsHashes } = this.#senders[index]!;
+    target.set(wantsHashes ? ackWithHash : ackWithout, at);
     for (let byte = 0; byte < 8; byte += 1) target[at + SEQ_AT + byte] = frames[offset + N_AT + byte]!;
     // seq and time stand side by side in both
     for (let byte = 0; byte < 16; byte += 1) target[at + SEQ_AT + 8 + byte] = frames[offset + SEQ_AT + byte]!;
-    if (hashed !== undefined) target.write(hashed, at + ACK_BYTES, HASH_BYTES, 'latin1');
+    if (wantsHashes) target.write(this.#hash(index), at + ACK_BYTES, HASH_BYTES, 'latin1');
   }
 
+  /** SHA-256 of an envelope, as Latin-1: made when it is sent, for kept it would take as much as many a message. */
   #hash(index: number): string {
     const envelope = this.frames.subarray(this.#offsets[index]! + DELIVER_BYTES, this.#end(index));
     return hash('sha256', envelope, 'latin1');

@@ -47,9 +47,11 @@ export class RoomTable {
     for (const room of this.#rooms.values()) room.tick(now);
   }
 
-  /** Old messages were deleted. Rejects with LogError. */
+  /** Old messages were deleted. Rejects with LogError, the first, when all rooms were asked for that can be. */
   async refresh(): Promise<void> {
-    for (const room of this.#rooms.values()) await room.refresh();
+    const errors: unknown[] = [];
+    for (const room of this.#rooms.values()) await room.refresh().catch((error) => errors.push(error));
+    if (errors.length > 0) throw errors[0];
   }
 
   #open(id: string): Room {

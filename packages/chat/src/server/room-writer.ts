@@ -30,8 +30,10 @@ export interface RoomWriterEvents<S extends Sender> {
   full(senders: ReadonlySet<S>): void;
   /** Nothing will be stored any more by this writer. */
   failed(error: unknown): void;
-  /** Whether the log has this message of a member already. */
+  /** Whether the log has this message of a member already. Told for what was accepted, until it is `over` or dropped. */
   has(sender: S, n: number): boolean;
+  /** Of what a sender published and is stored, this writer has `count` messages no longer. */
+  over(sender: S, count: number): void;
 }
 
 /**
@@ -41,7 +43,7 @@ export interface RoomWriterEvents<S extends Sender> {
  * 2. What is accepted is stored in the order in which it was accepted; what comes while one batch is stored is the next.
  * 3. What is stored, its own and others', goes on (`stored`) as the log's watcher brings it: in order, without a hole.
  * 4. If the head is another, it waits until the watcher has brought what is new, takes away what others have stored
- *    meanwhile, and tries again at the new head.
+ *    meanwhile, and tries again at the new head. From what waits behind that, it takes it away when its turn comes.
  * 5. Every accepted message ends: it is stored; or it is dropped because the log is full, and with it all that waits behind it,
  *    since that builds on it; or the writer fails, and with it its room. For each batch that takes a minute at most, also
  *    where the log never answers: `tick` sees to it.
@@ -67,6 +69,8 @@ export class RoomWriter<S extends Sender> {
   #storing: MessageBatch<S> | undefined;
   #storingSince = 0;
   #brought = false;
+  /** Whether others have stored something that may be among what waits. */
+  #overtaken = false;
   /** A head that the log told and the watcher has not yet come up to. */
   #awaitedHead = 0;
   /** Of what is not stored; and what of the backlog is to be given back, a little later. */
@@ -137,9 +141,13 @@ export class RoomWriter<S extends Sender> {
     this.#soon = undefined;
     const open = this.#waiting.shift();
     if (open === undefined || this.#closed) return;
+    const overtaken = this.#overtaken;
+    if (this.#waiting.length === 0) this.#overtaken = false;
     this.#storingSince = this.#clock.monotonic();
-    this.#append(open.seal(this.#head + 1, this.#clock.now()));
+    const batch = open.seal(this.#head + 1, this.#clock.now());
     if (open.memory.length <= BATCH_BYTES) this.#spare ??= open.memory;
+    if (overtaken) this.#appendNew(batch);
+    else this.#append(batch);
   }
 
   #append(batch: MessageBatch<S>): void {
@@ -164,8 +172,11 @@ export class RoomWriter<S extends Sender> {
       this.#brought = true;
       this.#bytes -= own.frames.length;
       this.#events.stored(own, batch.members);
+      if (this.#closed) return;
+      for (const [sender, count] of own.counts()) this.#events.over(sender, count);
       return;
     }
+    this.#overtaken = this.#waiting.length > 0;
     this.#events.stored(new ForeignBatch(batch), batch.members);
     this.#events.give();
     this.#retry();
@@ -210,7 +221,16 @@ export class RoomWriter<S extends Sender> {
     const batch = this.#storing;
     if (this.#awaitedHead === 0 || this.#head < this.#awaitedHead || batch === undefined) return;
     this.#awaitedHead = 0;
-    const open = batch.reopened((sender, n) => !this.#events.has(sender, n));
+    this.#appendNew(batch);
+  }
+
+  /** Appends what of a batch others have not stored. */
+  #appendNew(batch: MessageBatch<S>): void {
+    const open = batch.reopened((sender, n) => {
+      const isNew = !this.#events.has(sender, n);
+      if (!isNew) this.#events.over(sender, 1);
+      return isNew;
+    });
     const bytes = batch.frames.length - (open?.length ?? 0);
     this.#bytes -= bytes;
     if (open === undefined) {

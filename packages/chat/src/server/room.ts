@@ -184,6 +184,7 @@ export class Room implements SeatRoom {
       full: (senders) => this.#full(senders),
       failed: (error) => this.#fail(error),
       has: (sender, n) => this.numbers.has(sender.member, n),
+      over: (sender, count) => this.numbers.over(sender.member, count),
     };
   }
 

@@ -159,11 +159,11 @@ export const settingTable = {
     { most: 36_500 },
   ),
   maxStorageBytes: size('max-storage', 10 * GIB, 'of the whole database; 0 for no limit'),
-  maxRoomBytes: size('max-room-size', 1 * GIB, 'of what is kept of one room; 0 for no limit'),
+  maxRoomBytes: size('max-room-size', 128 * MIB, 'of what is kept of one room; 0 for no limit'),
   maxRooms: count('max-rooms', 1000, 'rooms that it keeps; 0 for no limit'),
   maxRoomsPerAddress: count(
     'max-rooms-per-address',
-    100,
+    32,
     'rooms that were made from one address; 0 for no limit',
   ),
   roomsPerHour: count('rooms-per-hour', 60, 'rooms made from one address in an hour; 0 for no limit'),

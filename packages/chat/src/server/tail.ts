@@ -12,7 +12,8 @@ export class TailBytes {
 interface Kept {
   readonly first: number;
   readonly last: number;
-  readonly frames: Uint8Array;
+  /** Bytes that it takes in memory. */
+  readonly size: number;
 }
 
 /**
@@ -42,7 +43,7 @@ export class Tail<B extends Kept> {
 
   push(batch: B): void {
     this.#batches.push(batch);
-    this.#count(batch.frames.length);
+    this.#count(batch.size);
     while (this.#bytes > 0 && (this.#bytes > TAIL_BYTES || this.#all.bytes > ALL_TAILS_BYTES)) this.#drop();
   }
 
@@ -71,7 +72,7 @@ export class Tail<B extends Kept> {
   }
 
   #drop(): void {
-    this.#count(-this.#batches[this.#start]!.frames.length);
+    this.#count(-this.#batches[this.#start]!.size);
     this.#batches[this.#start] = undefined;
     this.#start += 1;
     if (this.#start < COMPACT_AT || 2 * this.#start < this.#batches.length) return;

@@ -26,7 +26,7 @@ export interface DiskConditions {
 export const fastDisk: DiskConditions = { latency: 2, failing: 0, code: 'LOG_FAILED' };
 
 /**
- * A log on a disk that may be slow, full, failing, or lose its power. What is durable is the `MemoryLog` that it is given, which
+ * A log on a disk that may be slow, full, failing, hang, or lose its power. What is durable is the `MemoryLog` that it is given, which
  * outlives it; an append is written to that whole or not at all, after half of its time, and answered after the other half.
  *
  * It stands in the place of SQLite and its files, so what it leaves out is theirs: torn pages, the write-ahead log and its
@@ -40,6 +40,9 @@ export class SimulatedDisk implements MessageLog {
   readonly #watches = new Set<Disposable>();
   /** What waits for the disk: called when its time has come, or the power has gone. */
   readonly #underWay = new Set<() => void>();
+  /** When it answers again, and whether reading waits for that too. */
+  #hungUntil = 0;
+  #readingHangs = false;
   #dead = false;
 
   constructor(durable: MemoryLog, clock: Clock, random: SeededRandom) {
@@ -51,6 +54,12 @@ export class SimulatedDisk implements MessageLog {
   /** Watchers of all rooms. */
   get watching(): number {
     return this.#watches.size;
+  }
+
+  /** It answers nothing for a while, and then goes on with all that it was asked. What is in memory may be read meanwhile. */
+  hang(ms: number, reading: boolean): void {
+    this.#hungUntil = this.#clock.monotonic() + ms;
+    this.#readingHangs = reading;
   }
 
   /** The process ends: nothing is answered any more, what is under way is stored or not. */
@@ -67,15 +76,15 @@ export class SimulatedDisk implements MessageLog {
   }
 
   roomState(room: string): Promise<RoomState | undefined> {
-    return this.#perform(() => this.#durable.roomState(room));
+    return this.#perform(() => this.#durable.roomState(room), true);
   }
 
   roomCounts(creator: string): Promise<RoomCounts> {
-    return this.#perform(() => this.#durable.roomCounts(creator));
+    return this.#perform(() => this.#durable.roomCounts(creator), true);
   }
 
   rooms(after: string, count: number): Promise<readonly RoomSummary[]> {
-    return this.#perform(() => this.#durable.rooms(after, count));
+    return this.#perform(() => this.#durable.rooms(after, count), true);
   }
 
   deleteRoom(room: string): Promise<boolean> {
@@ -83,7 +92,7 @@ export class SimulatedDisk implements MessageLog {
   }
 
   lastOf(room: string, member: string): Promise<LastMessage> {
-    return this.#perform(() => this.#durable.lastOf(room, member));
+    return this.#perform(() => this.#durable.lastOf(room, member), true);
   }
 
   append(batch: Batch): Promise<Appended> {
@@ -95,7 +104,7 @@ export class SimulatedDisk implements MessageLog {
   }
 
   read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
-    return this.#perform(() => this.#durable.read(room, after, maxBytes));
+    return this.#perform(() => this.#durable.read(room, after, maxBytes), true);
   }
 
   watch(room: string, from: number, watcher: Watcher): Disposable {
@@ -119,23 +128,25 @@ export class SimulatedDisk implements MessageLog {
     this.powerOff();
   }
 
-  async #perform<T>(work: () => Promise<T>): Promise<T> {
-    await this.#pass();
+  async #perform<T>(work: () => Promise<T>, reading = false): Promise<T> {
+    await this.#pass(reading);
     if (this.#dead && this.#random.chance(0.5)) return never();
     try {
       const result = await work();
-      await this.#pass();
+      await this.#pass(reading);
       return this.#dead ? never() : result;
     } catch (error) {
-      await this.#pass();
+      await this.#pass(reading);
       if (this.#dead) return never();
       throw error;
     }
   }
 
-  #pass(): Promise<void> {
+  #pass(reading = false): Promise<void> {
     if (this.#dead) return Promise.resolve();
-    const ms = (this.#random.fraction() * this.conditions.latency) / 2;
+    const hung = reading && !this.#readingHangs ? 0 : this.#hungUntil - this.#clock.monotonic();
+    // What hung goes on in the order in which it was asked.
+    const ms = hung > 0 ? hung : (this.#random.fraction() * this.conditions.latency) / 2;
     return new Promise((resolve) => {
       const go = () => {
         this.#underWay.delete(go);

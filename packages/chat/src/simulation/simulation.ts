@@ -33,6 +33,7 @@ export interface Happened {
   silences: number;
   refusals: number;
   diskFailures: number;
+  diskHangs: number;
   catchUps: number;
   resent: number;
   injected: number;
@@ -95,6 +96,7 @@ const weights = {
   failingDisk: 2,
   fullDisk: 2,
   wellDisk: 4,
+  hangDisk: 2,
   inject: 2,
   flip: 2,
   shiftClock: 1,
@@ -121,6 +123,7 @@ class World {
     silences: 0,
     refusals: 0,
     diskFailures: 0,
+    diskHangs: 0,
     catchUps: 0,
     resent: 0,
     injected: 0,
@@ -241,6 +244,8 @@ class World {
         return this.#setDisk('the disk is full', { ...fastDisk, failing: 1, code: 'LOG_FULL' });
       case 'wellDisk':
         return this.#setDisk('the disk is well', fastDisk);
+      case 'hangDisk':
+        return this.#hangDisk();
       case 'inject':
         return this.#inject(person);
       case 'flip':
@@ -308,7 +313,7 @@ class World {
   }
 
   async #stopServer(): Promise<void> {
-    const server = this.#server;
+    const [server, disk] = [this.#server, this.#disk];
     if (server === undefined) return;
     this.#note('the server stops');
     this.#happened.serversStopped += 1;
@@ -323,6 +328,8 @@ class World {
     );
     if (!(await this.#clock.run(5 * MINUTE, () => stopped))) this.wrong.push('the server does not stop');
     else await closing;
+    // The process ends, whatever its disk still has to do.
+    disk?.powerOff();
     this.#count(server);
     if (server.counters.connections !== 0)
       this.wrong.push(`${server.counters.connections} connections outlive their server`);
@@ -359,6 +366,24 @@ class World {
     this.#note(what);
     if (conditions.failing > 0) this.#happened.diskFailures += 1;
     this.#disk.conditions = conditions;
+  }
+
+  /**
+   * Everybody says something to a disk that hangs. Some of that time passes at once, often nearly all of it: what is done
+   * next is done to rooms that have given up, and to others that have come in their place, when it goes on.
+   */
+  async #hangDisk(): Promise<void> {
+    const ms = this.#random.between(30 * SECOND, 2 * MINUTE);
+    const reading = this.#random.chance(0.3);
+    const left = this.#random.fraction() * this.#random.pick([SECOND, ms]);
+    const cutting = this.#random.chance(0.5);
+    if (this.#disk === undefined) return;
+    this.#note(`the disk hangs for ${ms} ms, ${reading ? 'reading too' : 'reading does not'}`);
+    this.#happened.diskHangs += 1;
+    this.#disk.hang(ms, reading);
+    for (const someone of this.#people) this.#say(someone, 1, 0);
+    await this.#clock.run(ms - left);
+    if (cutting) for (const someone of this.#people) this.#cut(someone);
   }
 
   /** Somebody on the way puts a message of no sense under the next number of a member. */
