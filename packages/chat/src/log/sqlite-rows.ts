@@ -56,7 +56,6 @@ function isPowerOfTwo(value: bigint): boolean {
   return value !== 0n && (value & (value - 1n)) === 0n;
 }
 
-/** Longer than any row that is right. */
 /** Longest head of a row that a checksum is made over, besides its frames; in bytes. */
 const MAX_ROW_HEAD = 1024;
 const scratch = new Uint8Array(MAX_ROW_HEAD);
