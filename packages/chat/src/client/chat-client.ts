@@ -47,8 +47,8 @@ export type ChatClientOptions = {
    */
   readonly recent?: number;
   /**
-   * Unless false, a message counts as confirmed when the listeners have returned. With false the user of the
-   * client calls `confirm`.
+   * Unless false, a message counts as confirmed when the listeners have returned; if one threw, with a later message only. With false the
+   * user of the client calls `confirm`.
    */
   readonly autoConfirm?: boolean;
   /** For tests: limits and times other than the usual. */
@@ -119,17 +119,18 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     await using undo = new AsyncDisposableStack();
     undo.defer(() => store.close());
     const saved = await store.load();
-    const identity = undo.use(await Identity.open(keys.crypto, saved.seed));
-    saved.seed.fill(0);
-    const client = new ChatClient(options, environment, { genesis, store, saved, identity });
+    const opened = Identity.open(keys.crypto, saved.seed).finally(() => saved.seed.fill(0));
+    const identity = undo.use(await opened);
+    const parts = { genesis, store, saved, identity };
+    const client = new ChatClient(options, environment, parts);
     undo.defer(() => client.#closeKeys());
-    await client.#assemble(options, { genesis, store, saved, identity });
+    await client.#assemble(options, parts);
     undo.move();
     return client;
   }
 
   private constructor(options: ChatClientOptions, environment: ClientEnvironment, parts: Parts) {
-    super();
+    super(environment.listenerFailed);
     const { keys, name, device } = options;
     const { identity, store } = parts;
     this.member = identity.id;
@@ -323,7 +324,8 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
 
   /**
    * Hangs up, closes the state and wipes the keys. What is in the outbox stays there for the next run. It ends even where the store or
-   * the device do not.
+   * the device do not, or fail.
+   * @throws what the store or the device failed with, when all else is done
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -335,16 +337,18 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   async #close(): Promise<void> {
+    // From the last to the first, each whatever became of those before it.
+    await using steps = new AsyncDisposableStack();
+    steps.use(this.#keys);
+    steps.use(this.#identity);
+    steps.defer(() => this.#inTime(this.#closeKeys()));
+    steps.defer(() => this.#inTime(this.#store.close()));
+    steps.defer(() => this.#setState({ phase: 'closed' }));
     await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
-    this.#setState({ phase: 'closed' });
-    await this.#inTime(this.#store.close());
-    await this.#inTime(this.#closeKeys());
-    this.#identity[Symbol.dispose]();
-    this.#keys[Symbol.dispose]();
   }
 
   async #closeKeys(): Promise<void> {
-    await Promise.all([this.#cipher.close(), this.#seal.close()]);
+    await allEnded([this.#cipher.close(), this.#seal.close()]);
   }
 
   /** What does not end by then is left to itself. */
@@ -358,14 +362,15 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     if (this.#end !== undefined) return;
     const unsent = reason.code === 'CHAT_REPLACED' ? ` ${unsentText(this.#outbox)}`.trimEnd() : '';
     const whole = unsent === '' ? reason : new ChatError(reason.code, reason.message + unsent);
-    void this.#stop(whole);
+    // If it fails, `close` says so.
+    this.#stop(whole).catch(() => {});
     this.emit('fatal', whole);
   }
 
   #stop(reason: ChatError): Promise<unknown> {
     this.#end ??= reason;
     this.#reader.end();
-    this.#stopping ??= Promise.all([
+    this.#stopping ??= allEnded([
       this.#starting,
       this.#inbox.end(),
       this.#uplink.end(),
@@ -381,9 +386,15 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   /** Its own type parameters do not carry a union of events; the arguments belong together by `ClientEvent`. */
-  #emit(...[name, argument]: ClientEvent): void {
-    (this.emit as (name: string, argument: unknown) => void)(name, argument);
+  #emit(...[name, argument]: ClientEvent): boolean {
+    return (this.emit as (name: string, argument: unknown) => boolean)(name, argument);
   }
+}
+
+/** Waits for all to end. @throws what the first of those threw that did */
+async function allEnded(work: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** @throws {ChatError} CHAT_NAME_INVALID */

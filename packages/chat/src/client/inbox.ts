@@ -122,9 +122,7 @@ export class Inbox {
     try {
       await reader.finish();
     } catch (error) {
-      // What a listener of the user throws is the user's.
-      if (!(error instanceof ChatError)) throw error;
-      onFatal(error);
+      onFatal(error instanceof ChatError ? error : cryptoFailure(error));
     }
     if (2 * this.#queue.length <= MAX_QUEUED && 2 * this.#queuedBytes <= MAX_QUEUED_BYTES) onPressure(false);
   }
