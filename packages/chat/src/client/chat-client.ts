@@ -15,6 +15,7 @@ import { ChatError } from './chat-error.ts';
 import type { ChatClientEvents, ConnectionState, MemberId, Presence, SetAside } from './client-events.ts';
 import { type ClientTuning, defaultTuning } from './client-tuning.ts';
 import { Emitter } from './emitter.ts';
+import { EndingStore } from './ending-store.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { Inbox } from './inbox.ts';
 import { LocalSeal } from './local-seal.ts';
@@ -145,7 +146,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     this.#seal = new LocalSeal(device, keys.crypto, () => keys.stateKey(identity.key.publicKey));
   }
 
-  async #assemble(options: ChatClientOptions, { genesis, store, saved, identity }: Parts): Promise<void> {
+  async #assemble(options: ChatClientOptions, { genesis, saved, identity }: Parts): Promise<void> {
     const { server, keys, name, since, autoConfirm = true, recent = 0 } = options;
     const { crypto } = keys;
     const environment = this.#environment;
@@ -155,6 +156,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     const turns = this.#turns;
     const records = new TextRecords(this.#seal);
     const onFatal = (reason: ChatError) => this.#fail(reason);
+    const store = new EndingStore(this.#store, onFatal);
     const outbox = await Outbox.open(saved, {
       ...{ store, cipher, turns, records, crypto, clock, name },
       position: () => this.#reader.place.position,
@@ -175,7 +177,6 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
       onAcknowledged: () => publisher.publish(),
       onProgress: () => this.#uplink.progressed(),
       onBroken: (reason) => this.#uplink.abandon(reason),
-      onFatal,
     });
     const inbox = new Inbox({
       ...{ clock, cipher, turns, reader, onFatal },
@@ -292,7 +293,10 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     }
   }
 
-  /** A draft that was set aside is not wanted any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  /**
+   * A draft that was set aside is not wanted any more. It is listed until that is durable.
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, which is `fatal` too
+   */
   discard(id: string): Promise<void> {
     return this.#outbox.discard(id);
   }

@@ -103,4 +103,42 @@ describe('a store', () => {
     assert.equal(phases.at(-1), 'closed');
     await areWiped(keys);
   });
+
+  it('that refuses to forget what is discarded is the end, and it is listed still', async () => {
+    await using all = await openArena();
+    let full = false;
+    const disk = new MemoryDisk({
+      write: async () => {
+        if (full) throw new Error('no space left');
+      },
+    });
+    const { client, watched } = await openCarol(all, disk);
+    const aside = once(client, 'setAside');
+    client.start();
+    await client.send('x'.repeat(8000));
+    serveHonestly({ ...all, bob: watched }, [], { maxFrame: 1600 });
+    const [{ id }] = await aside;
+    full = true;
+    await assert.rejects(client.discard(id), { code: 'CHAT_STATE_UNUSABLE' });
+    assert.equal(client.setAside.length, 1);
+    assert.equal((await watched.fatal).code, 'CHAT_STATE_UNUSABLE');
+    await assert.rejects(client.send('more'), { code: 'CHAT_STATE_UNUSABLE' });
+  });
+
+  it('that refuses what a connection begins with is the end', async () => {
+    await using all = await openArena();
+    let full = false;
+    const disk = new MemoryDisk({
+      write: async () => {
+        if (full) throw new Error('no space left');
+      },
+    });
+    const { client, watched } = await openCarol(all, disk);
+    client.start();
+    full = true;
+    // The first places are gone, twice: then it is believed, and stored.
+    await (await serve(all, [], { head: 9, first: 5 })).closed;
+    await serve(all, [], { head: 9, first: 5 });
+    assert.equal((await watched.fatal).code, 'CHAT_STATE_UNUSABLE');
+  });
 });

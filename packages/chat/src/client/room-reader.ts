@@ -45,7 +45,6 @@ export type RoomReaderOptions = {
   readonly onProgress: () => void;
   /** The connection is to be given up, and made anew. */
   readonly onBroken: (reason: ChatError) => void;
-  readonly onFatal: (reason: ChatError) => void;
 };
 
 /** What somebody on the way can cause, and not the sender alone. */
@@ -211,14 +210,13 @@ export class RoomReader implements InboxReader {
     if (cameFurther) onProgress();
   }
 
-  /** See `ChatClient.confirm`. A failure of the store is told as fatal. */
+  /** See `ChatClient.confirm`. The store tells of its failure itself. */
   async confirm(seq: number): Promise<void> {
     if (!this.#news.confirm(seq)) return;
     try {
       await this.#options.store.commit([{ kind: 'confirmed', seq }], 'relaxed');
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
-      this.#options.onFatal(error);
     }
   }
 
