@@ -143,7 +143,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     this.#store = store;
     this.#identity = identity;
     this.#cipher = new SharedKeyCipher(keys, identity, device);
-    this.#seal = new LocalSeal(device, keys.crypto, () => keys.stateKey(identity.key.publicKey));
+    this.#seal = new LocalSeal(device, keys, identity.key.publicKey);
   }
 
   async #assemble(options: ChatClientOptions, { genesis, saved, identity }: Parts): Promise<void> {
