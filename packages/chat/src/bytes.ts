@@ -14,7 +14,12 @@ export function utf8(text: string): Bytes {
   return encoder.encode(text);
 }
 
-export function concat(...parts: Uint8Array[]): Bytes {
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  return joined(parts);
+}
+
+/** The same of a list, of any length. */
+export function joined(parts: readonly Uint8Array[]): Bytes {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

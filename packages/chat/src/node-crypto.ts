@@ -74,16 +74,19 @@ export function nodeCrypto({ threadPool = true } = {}): ChatCrypto {
   };
 }
 
+/** The public half of an Ed25519 key pair, for who can only wait in this thread. @throws {RangeError} as `ChatCrypto.signingKey` */
+export function publicKeyOf(seed: Uint8Array): Bytes {
+  return publicHalf(privateKeyOf(seed));
+}
+
 class NodeSigningKey implements SigningKey {
   readonly publicKey: Bytes;
   /** OpenSSL wipes its copy when the object is collected. */
   #key: KeyObject | undefined;
 
   constructor(seed: Uint8Array) {
-    if (seed.length !== SEED_BYTES) throw new RangeError(`an Ed25519 private key of ${seed.length} bytes`);
-    // The bytes go straight to OpenSSL. A copy by `Buffer.from` would stay in the pool that all small Buffers share.
-    this.#key = createPrivateKey({ key: seed, format: 'raw-private', asymmetricKeyType: 'ed25519' });
-    this.publicKey = copyOf(createPublicKey(this.#key).export({ format: 'raw-public' }));
+    this.#key = privateKeyOf(seed);
+    this.publicKey = publicHalf(this.#key);
   }
 
   async sign(message: Uint8Array): Promise<Bytes> {
@@ -94,4 +97,14 @@ class NodeSigningKey implements SigningKey {
   [Symbol.dispose](): void {
     this.#key = undefined;
   }
+}
+
+function privateKeyOf(seed: Uint8Array): KeyObject {
+  if (seed.length !== SEED_BYTES) throw new RangeError(`an Ed25519 private key of ${seed.length} bytes`);
+  // The bytes go straight to OpenSSL. A copy by `Buffer.from` would stay in the pool that all small Buffers share.
+  return createPrivateKey({ key: seed, format: 'raw-private', asymmetricKeyType: 'ed25519' });
+}
+
+function publicHalf(key: KeyObject): Bytes {
+  return copyOf(createPublicKey(key).export({ format: 'raw-public' }));
 }

@@ -15,6 +15,7 @@ import { ChatError } from './chat-error.ts';
 import type { ChatClientEvents, ConnectionState, MemberId, Presence, SetAside } from './client-events.ts';
 import { type ClientTuning, defaultTuning } from './client-tuning.ts';
 import { Emitter } from './emitter.ts';
+import { EndingStore } from './ending-store.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { Inbox } from './inbox.ts';
 import { LocalSeal } from './local-seal.ts';
@@ -47,8 +48,8 @@ export type ChatClientOptions = {
    */
   readonly recent?: number;
   /**
-   * Unless false, a message counts as confirmed when the listeners have returned. With false the user of the
-   * client calls `confirm`.
+   * Unless false, a message counts as confirmed when the listeners have returned; if one threw, with a later message only. With false the
+   * user of the client calls `confirm`.
    */
   readonly autoConfirm?: boolean;
   /** For tests: limits and times other than the usual. */
@@ -119,17 +120,18 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     await using undo = new AsyncDisposableStack();
     undo.defer(() => store.close());
     const saved = await store.load();
-    const identity = undo.use(await Identity.open(keys.crypto, saved.seed));
-    saved.seed.fill(0);
-    const client = new ChatClient(options, environment, { genesis, store, saved, identity });
+    const opened = Identity.open(keys.crypto, saved.seed).finally(() => saved.seed.fill(0));
+    const identity = undo.use(await opened);
+    const parts = { genesis, store, saved, identity };
+    const client = new ChatClient(options, environment, parts);
     undo.defer(() => client.#closeKeys());
-    await client.#assemble(options, { genesis, store, saved, identity });
+    await client.#assemble(options, parts);
     undo.move();
     return client;
   }
 
   private constructor(options: ChatClientOptions, environment: ClientEnvironment, parts: Parts) {
-    super();
+    super(environment.listenerFailed);
     const { keys, name, device } = options;
     const { identity, store } = parts;
     this.member = identity.id;
@@ -141,10 +143,10 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     this.#store = store;
     this.#identity = identity;
     this.#cipher = new SharedKeyCipher(keys, identity, device);
-    this.#seal = new LocalSeal(device, keys.crypto, () => keys.stateKey(identity.key.publicKey));
+    this.#seal = new LocalSeal(device, keys, identity.key.publicKey);
   }
 
-  async #assemble(options: ChatClientOptions, { genesis, store, saved, identity }: Parts): Promise<void> {
+  async #assemble(options: ChatClientOptions, { genesis, saved, identity }: Parts): Promise<void> {
     const { server, keys, name, since, autoConfirm = true, recent = 0 } = options;
     const { crypto } = keys;
     const environment = this.#environment;
@@ -154,6 +156,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     const turns = this.#turns;
     const records = new TextRecords(this.#seal);
     const onFatal = (reason: ChatError) => this.#fail(reason);
+    const store = new EndingStore(this.#store, onFatal);
     const outbox = await Outbox.open(saved, {
       ...{ store, cipher, turns, records, crypto, clock, name },
       position: () => this.#reader.place.position,
@@ -174,7 +177,6 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
       onAcknowledged: () => publisher.publish(),
       onProgress: () => this.#uplink.progressed(),
       onBroken: (reason) => this.#uplink.abandon(reason),
-      onFatal,
     });
     const inbox = new Inbox({
       ...{ clock, cipher, turns, reader, onFatal },
@@ -291,7 +293,10 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     }
   }
 
-  /** A draft that was set aside is not wanted any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  /**
+   * A draft that was set aside is not wanted any more. It is listed until that is durable.
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, which is `fatal` too
+   */
   discard(id: string): Promise<void> {
     return this.#outbox.discard(id);
   }
@@ -323,7 +328,8 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
 
   /**
    * Hangs up, closes the state and wipes the keys. What is in the outbox stays there for the next run. It ends even where the store or
-   * the device do not.
+   * the device do not, or fail.
+   * @throws what the store or the device failed with, when all else is done
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -335,16 +341,18 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   async #close(): Promise<void> {
+    // From the last to the first, each whatever became of those before it.
+    await using steps = new AsyncDisposableStack();
+    steps.use(this.#keys);
+    steps.use(this.#identity);
+    steps.defer(() => this.#inTime(this.#closeKeys()));
+    steps.defer(() => this.#inTime(this.#store.close()));
+    steps.defer(() => this.#setState({ phase: 'closed' }));
     await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
-    this.#setState({ phase: 'closed' });
-    await this.#inTime(this.#store.close());
-    await this.#inTime(this.#closeKeys());
-    this.#identity[Symbol.dispose]();
-    this.#keys[Symbol.dispose]();
   }
 
   async #closeKeys(): Promise<void> {
-    await Promise.all([this.#cipher.close(), this.#seal.close()]);
+    await allEnded([this.#cipher.close(), this.#seal.close()]);
   }
 
   /** What does not end by then is left to itself. */
@@ -358,14 +366,15 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     if (this.#end !== undefined) return;
     const unsent = reason.code === 'CHAT_REPLACED' ? ` ${unsentText(this.#outbox)}`.trimEnd() : '';
     const whole = unsent === '' ? reason : new ChatError(reason.code, reason.message + unsent);
-    void this.#stop(whole);
+    // If it fails, `close` says so.
+    this.#stop(whole).catch(() => {});
     this.emit('fatal', whole);
   }
 
   #stop(reason: ChatError): Promise<unknown> {
     this.#end ??= reason;
     this.#reader.end();
-    this.#stopping ??= Promise.all([
+    this.#stopping ??= allEnded([
       this.#starting,
       this.#inbox.end(),
       this.#uplink.end(),
@@ -381,9 +390,15 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   /** Its own type parameters do not carry a union of events; the arguments belong together by `ClientEvent`. */
-  #emit(...[name, argument]: ClientEvent): void {
-    (this.emit as (name: string, argument: unknown) => void)(name, argument);
+  #emit(...[name, argument]: ClientEvent): boolean {
+    return (this.emit as (name: string, argument: unknown) => boolean)(name, argument);
   }
+}
+
+/** Waits for all to end. @throws what the first of those threw that did */
+async function allEnded(work: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** @throws {ChatError} CHAT_NAME_INVALID */

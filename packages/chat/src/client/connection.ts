@@ -1,3 +1,4 @@
+import { joined } from '../bytes.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
 import { encodeFrame, type Frame, HIGHEST_VERSION, PROTOCOL_VERSION } from '../protocol/frames.ts';
@@ -337,14 +338,4 @@ async function dialInTime(options: ConnectionOptions): Promise<ByteStream> {
   } finally {
     signal.removeEventListener('abort', abort);
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -32,10 +32,11 @@ export type Entry = {
  * 1. Under each number from `settled` + 1 to `lastN` there is one entry, or none where something was taken away (`hole`).
  * 2. `settled` and `lastN` MUST only grow, but for `takeBack`.
  *
- * Each step costs the same, however many entries there are, save `takeBack`, `close`, `firstTooLong` and `firstDraft`.
+ * Each step costs the same, however many entries there are: `settle` and `prune` for each number that they pass, and `firstDraft` in the
+ * mean. `takeBack` and `close` sort what is pending; `firstTooLong` goes through what is sealed; and so does `hole` where there is one.
  */
 export class DraftBook {
-  /** Not settled, by `draft`, in that order. */
+  /** Not settled, by `draft`; in that order, save what fills a hole. */
   readonly #pending = new Map<number, Entry>();
   /** Those that are sealed, by `n`. */
   readonly #sealed = new Map<number, Entry>();
@@ -44,6 +45,8 @@ export class DraftBook {
   readonly #setAsides = new Map<number, Entry>();
   /** Of all those, the draft by its id. */
   readonly #ids = new Map<string, number>();
+  /** None that is pending is lower. */
+  #first = Number.POSITIVE_INFINITY;
   #bytes = 0;
   #lastDraft: number;
   #lastN: number;
@@ -97,7 +100,9 @@ export class DraftBook {
 
   /** The lowest draft that is pending; infinite if none is. */
   get firstDraft(): number {
-    return Math.min(Number.POSITIVE_INFINITY, ...this.#pending.keys());
+    if (this.#pending.size === 0) this.#first = Number.POSITIVE_INFINITY;
+    else while (!this.#pending.has(this.#first)) this.#first += 1;
+    return this.#first;
   }
 
   isPending({ draft }: Entry): boolean {
@@ -131,6 +136,7 @@ export class DraftBook {
 
   add(entry: Entry): void {
     this.#pending.set(entry.draft, entry);
+    this.#first = Math.min(this.#first, entry.draft);
     this.#bytes += entry.bytes;
     this.#know(entry);
     if (entry.sealed === undefined) return;

@@ -27,4 +27,10 @@ export interface ClientEnvironment {
    * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_STATE_CORRUPT, CHAT_STATE_NEWER, CHAT_STATE_IN_USE
    */
   openStore(room: Uint8Array, name: string, newSeed: () => Uint8Array): Promise<StateStore>;
+
+  /**
+   * Called with what a listener of the client threw; the client goes on. Unless given, nobody catches it, which on Node ends the process,
+   * and a browser tells it to `error` of its window.
+   */
+  listenerFailed?(error: unknown): void;
 }

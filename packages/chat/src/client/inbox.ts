@@ -1,11 +1,13 @@
+import { copyOf } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
+import { PUBLIC_KEY_BYTES } from '../crypto.ts';
 import { MessageError } from '../encryption/message-error.ts';
 import type { OpenedMessage, RoomCipher } from '../encryption/room-cipher.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ServerFrame } from './connection.ts';
 import type { Turns } from './turns.ts';
 
-/** Of frames that wait for their turn; beyond it the connection is not read. */
+/** Of frames that wait for their turn; beyond it the connection is not read. Their bytes are all that they hold in memory. */
 const MAX_QUEUED = 512;
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 /** What is read before it is stored and told, at most. */
@@ -63,7 +65,7 @@ export class Inbox {
 
   take(frame: InboxFrame): void {
     if (this.#ended) return;
-    this.#queue.push(frame);
+    this.#queue.push(detached(frame));
     this.#queuedBytes += bytesOf(frame);
     this.schedule();
     if (this.#queue.length > MAX_QUEUED || this.#queuedBytes > MAX_QUEUED_BYTES)
@@ -122,9 +124,7 @@ export class Inbox {
     try {
       await reader.finish();
     } catch (error) {
-      // What a listener of the user throws is the user's.
-      if (!(error instanceof ChatError)) throw error;
-      onFatal(error);
+      onFatal(error instanceof ChatError ? error : cryptoFailure(error));
     }
     if (2 * this.#queue.length <= MAX_QUEUED && 2 * this.#queuedBytes <= MAX_QUEUED_BYTES) onPressure(false);
   }
@@ -156,6 +156,32 @@ export class Inbox {
   }
 }
 
+/** The frame in memory of its own. Its fields are views of what came from the network together with it, which may be much more. */
+function detached(frame: InboxFrame): InboxFrame {
+  switch (frame.type) {
+    case 'deliver':
+      return { ...frame, member: copyOf(frame.member), envelope: copyOf(frame.envelope) };
+    case 'ack':
+      return frame.hash === undefined ? frame : { ...frame, hash: copyOf(frame.hash) };
+    case 'presence':
+      return { ...frame, member: copyOf(frame.member) };
+    case 'present':
+      return { ...frame, members: frame.members.map(copyOf) };
+    case 'damaged':
+    case 'live':
+    case 'count':
+      return frame;
+  }
+}
+
+/** What of a frame there may be much. */
 function bytesOf(frame: InboxFrame): number {
-  return frame.type === 'deliver' ? frame.envelope.length : 0;
+  switch (frame.type) {
+    case 'deliver':
+      return frame.envelope.length;
+    case 'present':
+      return frame.members.length * PUBLIC_KEY_BYTES;
+    default:
+      return 0;
+  }
 }

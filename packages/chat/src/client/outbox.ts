@@ -290,8 +290,9 @@ export class Outbox {
   /** What was set aside is not wanted any more. @throws {ChatError} CHAT_STATE_UNUSABLE */
   async discard(id: string): Promise<void> {
     const found = this.setAside.find((draft) => draft.id === id);
-    if (found === undefined || !this.#book.removeSetAside(found.n)) return;
+    if (found === undefined) return;
     await this.#options.store.commit([{ kind: 'discarded', draft: found.n }], 'strict');
+    this.#book.removeSetAside(found.n);
   }
 
   /** Rejects what waits and what comes; resolves when nothing is being sealed any more. */

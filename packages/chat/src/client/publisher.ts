@@ -62,7 +62,7 @@ export class Publisher {
     this.publish();
   }
 
-  /** Sends what the window has room for. */
+  /** Sends what the window has room for. Costs as much as there is under way, at most the window. */
   publish(): void {
     const { outbox } = this.#options;
     if (this.#connection === undefined || this.#refusedTimer !== undefined) return;

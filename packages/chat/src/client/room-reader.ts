@@ -35,7 +35,8 @@ export type RoomReaderOptions = {
   /** As the user asked; see `ChatClientOptions`. */
   readonly since: number | undefined;
   readonly recent: number;
-  readonly emit: (event: ClientEvent) => void;
+  /** @returns false if a listener threw */
+  readonly emit: (event: ClientEvent) => boolean;
   /** The last message of one's own that was ever sent to the server. */
   readonly published: () => number;
   /** Called when messages of one's own have become acknowledged. */
@@ -44,7 +45,6 @@ export type RoomReaderOptions = {
   readonly onProgress: () => void;
   /** The connection is to be given up, and made anew. */
   readonly onBroken: (reason: ChatError) => void;
-  readonly onFatal: (reason: ChatError) => void;
 };
 
 /** What somebody on the way can cause, and not the sender alone. */
@@ -185,7 +185,7 @@ export class RoomReader implements InboxReader {
 
   /**
    * Stores what was read, and then tells the user.
-   * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_CRYPTO_FAILED; and what a listener throws
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, CHAT_CRYPTO_FAILED
    */
   async finish(): Promise<void> {
     const { autoConfirm, outbox, emit, onAcknowledged, onProgress } = this.#options;
@@ -193,13 +193,16 @@ export class RoomReader implements InboxReader {
     await this.#store(changes);
     this.#place.stored();
     outbox.resume();
-    const told: ClientEvent[] = [];
+    // Up to the first message that a listener threw at: whether that was shown, nobody knows.
+    const shownEvents: ClientEvent[] = [];
+    let all = true;
     for (const event of events) {
       if (this.#ended) return;
-      told.push(event);
-      emit(event);
+      const returned = emit(event);
+      all &&= returned || event[0] !== 'message';
+      if (all) shownEvents.push(event);
     }
-    const shown = newsOf(told).at(-1);
+    const shown = newsOf(shownEvents).at(-1);
     if (autoConfirm && shown !== undefined) await this.confirm(shown.seq);
     if (events.some(([name]) => name === 'ack')) onAcknowledged();
     const cameFurther = this.#place.seq > this.#furthest || events.some(([name]) => name === 'ack');
@@ -207,14 +210,13 @@ export class RoomReader implements InboxReader {
     if (cameFurther) onProgress();
   }
 
-  /** See `ChatClient.confirm`. A failure of the store is told as fatal. */
+  /** See `ChatClient.confirm`. The store tells of its failure itself. */
   async confirm(seq: number): Promise<void> {
     if (!this.#news.confirm(seq)) return;
     try {
       await this.#options.store.commit([{ kind: 'confirmed', seq }], 'relaxed');
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
-      this.#options.onFatal(error);
     }
   }
 

@@ -100,7 +100,7 @@ export class Sealer {
   }
 
   /**
-   * Prepares what is next, as much as goes into one commit.
+   * Prepares what is next, as much as goes into one commit. To find it, it looks at all that is pending: at most as much as an outbox holds.
    * @param fresh drafts that are not in the book yet, but will be when the work is done
    */
   async seal(fresh: readonly Entry[]): Promise<Work[]> {

@@ -45,9 +45,16 @@ describe('room keys', () => {
       },
     };
     const keys = await RoomKeys.derive(slow, new Uint8Array(32).fill(1));
-    const key = keys.senderKey(epoch, member);
+    const under = [
+      keys.senderKey(epoch, member),
+      keys.stateKey(member),
+      keys.stateNonce(member, epoch, new Uint8Array(32)),
+      keys.verification(member, 60),
+    ];
+    const before = given.length;
     keys[Symbol.dispose]();
-    await assert.rejects(key, /wiped/);
-    assert.deepEqual(given.at(-1), new Uint8Array(32));
+    for (const key of under) await assert.rejects(key, /wiped/);
+    assert.equal(given.length, before + under.length);
+    for (const key of given.slice(before)) assert.ok(key.every((byte) => byte === 0));
   });
 });

@@ -8,6 +8,8 @@ export const EPOCH_BYTES = 16;
 /** AES-256. */
 const SENDER_KEY_BYTES = 32;
 const STATE_KEY_BYTES = 32;
+/** Of AES-GCM. */
+const STATE_NONCE_BYTES = 12;
 
 const noSalt = new Uint8Array(0);
 const ACCESS_LABEL = utf8('skytale access 1');
@@ -15,6 +17,7 @@ const MESSAGES_LABEL = utf8('skytale messages 1');
 const VERIFY_LABEL = utf8('skytale verify 1');
 const SENDER_LABEL = utf8('skytale sender 1');
 const STATE_LABEL = utf8('skytale state 1');
+const STATE_NONCE_LABEL = utf8('skytale state nonce 1');
 
 /**
  * The keys of a room, all derived from its secret with HKDF (docs/protocol.md, "Keys"). Whoever has the secret
@@ -65,12 +68,7 @@ export class RoomKeys implements Disposable {
    * @throws {Error} if the keys were wiped
    */
   async senderKey(epoch: Uint8Array, member: Uint8Array): Promise<Bytes> {
-    this.#checkOpen();
-    const info = concat(SENDER_LABEL, member);
-    const key = await this.crypto.hkdf(this.#messageRoot, epoch, info, SENDER_KEY_BYTES);
-    if (this.#wiped) key.fill(0);
-    this.#checkOpen();
-    return key;
+    return this.#derive(this.#messageRoot, epoch, concat(SENDER_LABEL, member), SENDER_KEY_BYTES);
   }
 
   /**
@@ -79,8 +77,19 @@ export class RoomKeys implements Disposable {
    * @throws {Error} if the keys were wiped
    */
   async stateKey(member: Uint8Array): Promise<Bytes> {
-    this.#checkOpen();
-    return this.crypto.hkdf(this.#messageRoot, noSalt, concat(STATE_LABEL, member), STATE_KEY_BYTES);
+    return this.#derive(this.#messageRoot, noSalt, concat(STATE_LABEL, member), STATE_KEY_BYTES);
+  }
+
+  /**
+   * A nonce for a record of a member's state: a function of random bytes and of all that is sealed under it, so that two records have
+   * two, though the random bytes be the same.
+   * @param member one's own public key
+   * @param record SHA-256 of what the record is and of its content
+   * @throws {Error} if the keys were wiped
+   */
+  async stateNonce(member: Uint8Array, random: Uint8Array, record: Uint8Array): Promise<Bytes> {
+    const info = concat(STATE_NONCE_LABEL, member, record);
+    return this.#derive(this.#messageRoot, random, info, STATE_NONCE_BYTES);
   }
 
   /**
@@ -88,8 +97,7 @@ export class RoomKeys implements Disposable {
    * @throws {Error} if the keys were wiped
    */
   async verification(info: Uint8Array, length: number): Promise<Bytes> {
-    this.#checkOpen();
-    return this.crypto.hkdf(this.#verifyKey, noSalt, info, length);
+    return this.#derive(this.#verifyKey, noSalt, info, length);
   }
 
   /** Wipes the keys, the access key too; the room's id remains, and what is public of the access key. Twice is fine. */
@@ -98,6 +106,15 @@ export class RoomKeys implements Disposable {
     this.#messageRoot.fill(0);
     this.#verifyKey.fill(0);
     this.#wiped = true;
+  }
+
+  /** Gives nothing that was under way when the keys were wiped. */
+  async #derive(key: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Promise<Bytes> {
+    this.#checkOpen();
+    const derived = await this.crypto.hkdf(key, salt, info, length);
+    if (this.#wiped) derived.fill(0);
+    this.#checkOpen();
+    return derived;
   }
 
   #checkOpen(): void {

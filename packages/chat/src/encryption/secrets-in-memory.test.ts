@@ -1,8 +1,14 @@
 /** Keys must not stay in the pool that all small Buffers share: nobody can wipe them there, and any later Buffer may show them. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { openEngineDevice } from '@skytale/cryptodev';
-import { nodeCrypto } from '../node-crypto.ts';
+import { SqliteStore } from '../client/node/sqlite-store.ts';
+import { firstVersion } from '../client/testing/first-version.ts';
+import { nodeCrypto, publicKeyOf } from '../node-crypto.ts';
 import { Identity } from './identity.ts';
 import { formatInvite, openInvite, parseInvite } from './invite.ts';
 import { RoomKeys } from './key-schedule.ts';
@@ -47,6 +53,30 @@ describe('secrets in memory', () => {
     const seed = drawn();
     const action = async () => (await Identity.open(node, seed)).key.sign(new Uint8Array(10));
     assert.deepEqual(await leftInPool(action, () => ({ seed })), []);
+  });
+
+  it('of a state are not in the pool, made or brought up to date', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'skytale-secrets-'));
+    const room = new Uint8Array(16);
+    const seed = drawn();
+    const old = drawn();
+    const path = join(directory, 'old.db');
+    {
+      using database = new DatabaseSync(path);
+      database.exec(firstVersion);
+      database.prepare('INSERT INTO member VALUES (?, ?, 0, NULL, 1, 0)').run(room, old);
+      database.prepare('INSERT INTO sender VALUES (?, 3, ?, 0)').run(publicKeyOf(old), 'bob');
+    }
+    const action = async () => {
+      SqliteStore.open(join(directory, 'new.db'), room, () => seed.slice())![Symbol.dispose]();
+      using store = SqliteStore.open(path, room, drawn)!;
+      assert.equal((await store.load()).settled, 3);
+    };
+    try {
+      assert.deepEqual(await leftInPool(action, () => ({ seed, old })), []);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('of a room are not in the pool, from the link to a sealed message', async () => {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { joined } from '../bytes.ts';
 import type { Counters } from './counters.ts';
 
 /** What may wait to be taken by one client before nothing more is given to it, in bytes; and what is written to one that is slow. */
@@ -150,7 +151,7 @@ export class ConnectionWriter {
     this.#queuedBytes -= bytes;
     this.#written += bytes;
     this.#counters.bytesOut += bytes;
-    return piece.length > 1 && bytes <= JOIN_BYTES ? [joined(piece, bytes)] : piece;
+    return piece.length > 1 && bytes <= JOIN_BYTES ? [joined(piece)] : piece;
   }
 
   /** Nobody will take what is left. */
@@ -164,14 +165,4 @@ export class ConnectionWriter {
 /** Whether a stream will say `drain`: it has not yet taken what it was given, and does not want more. */
 function waits(stream: Duplex): boolean {
   return stream.writableNeedDrain && stream.writableLength > 0;
-}
-
-function joined(buffers: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const buffer of buffers) {
-    whole.set(buffer, at);
-    at += buffer.length;
-  }
-  return whole;
 }

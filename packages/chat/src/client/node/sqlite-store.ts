@@ -1,9 +1,9 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { equalBytes } from '../../bytes.ts';
 import { HASH_BYTES, PUBLIC_KEY_BYTES, SEED_BYTES } from '../../crypto.ts';
 import { DRAFT_ID_BYTES } from '../../encryption/content.ts';
+import { publicKeyOf } from '../../node-crypto.ts';
 import { makePrivateFile } from '../../private-file.ts';
 import { ChatError } from '../chat-error.ts';
 import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from '../state-store.ts';
@@ -302,15 +302,6 @@ function migrate(database: DatabaseSync): void {
   database
     .prepare('UPDATE member SET settled = ?, last_draft = max(?, coalesce((SELECT max(n) FROM outbox), 0))')
     .run(settled, settled);
-}
-
-function publicKeyOf(seed: Uint8Array): Uint8Array {
-  const key = createPrivateKey({
-    key: Buffer.from(seed),
-    format: 'raw-private',
-    asymmetricKeyType: 'ed25519',
-  });
-  return createPublicKey(key).export({ format: 'raw-public' });
 }
 
 function check(database: DatabaseSync, path: string, room: Uint8Array): void {

@@ -1,0 +1,41 @@
+import { ChatError } from './chat-error.ts';
+import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from './state-store.ts';
+
+/**
+ * A client's store, of which a commit that is refused ends the client, whoever asked for it: what is in memory may be ahead of what
+ * is on disk (`StateStore`, 5).
+ */
+export class EndingStore implements StateStore {
+  readonly #store: StateStore;
+  readonly #onRefused: (reason: ChatError) => void;
+
+  constructor(store: StateStore, onRefused: (reason: ChatError) => void) {
+    this.#store = store;
+    this.#onRefused = onRefused;
+  }
+
+  get path(): string {
+    return this.#store.path;
+  }
+
+  load(): Promise<SavedState> {
+    return this.#store.load();
+  }
+
+  sealedAfter(after: number): Promise<SavedDraft[]> {
+    return this.#store.sealedAfter(after);
+  }
+
+  async commit(changes: readonly StateChange[], durability: Durability): Promise<void> {
+    try {
+      await this.#store.commit(changes, durability);
+    } catch (error) {
+      if (error instanceof ChatError) this.#onRefused(error);
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
