@@ -158,8 +158,7 @@ class PipeChat implements Disposable {
   #unsupported(content: Unsupported): void {
     this.#patience.progress('history');
     this.#print(this.#format.unsupported(content));
-    const who = content.name === undefined ? 'somebody' : shownName(content.name);
-    note(`Message ${content.seq} of ${who} needs a newer version of skytale.`);
+    note(`Message ${content.seq} of ${shownName(content.name)} needs a newer version of skytale.`);
   }
 
   #warn(warning: Warning): void {

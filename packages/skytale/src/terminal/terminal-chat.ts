@@ -137,7 +137,7 @@ export class TerminalChat {
         this.#print(this.#view.warning(`Not sent: ${reason.message} It was:\n${text}`));
       })
       .on('unsupported', ({ member, name, kind }) => {
-        if (name !== undefined) this.#learn(member, name);
+        this.#learn(member, name);
         const what = `${this.#names.label(member)} sent something (${displayText(kind)})`;
         this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
       });
