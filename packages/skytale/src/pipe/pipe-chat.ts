@@ -153,7 +153,7 @@ class PipeChat implements Disposable {
       .on('ack', ({ n, seq }) => this.#acknowledged(n, seq))
       .on('caughtUp', ({ seq }) => {
         this.#patience.end('history');
-        this.#print(this.#format.live(seq));
+        this.#remark(this.#format.live(seq));
         this.#caughtUp.resolve();
       })
       .on('state', (state) => this.#stateChanged(state))
@@ -171,6 +171,10 @@ class PipeChat implements Disposable {
     this.#printer.line(line).catch(this.#end.reject);
   }
 
+  #remark(line: string): void {
+    this.#printer.remark(line).catch(this.#end.reject);
+  }
+
   #message(message: ChatMessage): void {
     this.#patience.progress('history');
     if (message.again && !this.#saidAgain) {
@@ -182,13 +186,13 @@ class PipeChat implements Disposable {
 
   #unsupported(content: Unsupported): void {
     this.#patience.progress('history');
-    this.#print(this.#format.unsupported(content));
+    this.#remark(this.#format.unsupported(content));
     note(`Message ${content.seq} of ${shownName(content.name)} needs a newer version of skytale.`);
   }
 
   #warn(warning: Warning): void {
     note(`Warning: ${warning.text}`);
-    this.#print(this.#format.warning(warning));
+    this.#remark(this.#format.warning(warning));
     if (warning.code === 'REFUSED') this.#refuses = true;
   }
 
@@ -220,7 +224,7 @@ class PipeChat implements Disposable {
       if (!this.#wasOnline) this.#offlineWords = message;
       if (this.#saidOffline) return;
       note(`${message} Trying again …`);
-      this.#print(this.#format.offline(code, message));
+      this.#remark(this.#format.offline(code, message));
       this.#saidOffline = true;
     }
   }
