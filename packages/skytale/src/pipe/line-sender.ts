@@ -1,7 +1,7 @@
 /** Sends the lines of standard input, and loses none: what cannot be sent goes into a file. */
 import type { Readable } from 'node:stream';
 import { type ChatError, harmless, type SentMessage } from '@skytale/chat';
-import { type Line, LineReader } from './line-reader.ts';
+import { type Line, LineReader } from '../line-reader.ts';
 import type { UnsentFile } from './unsent-file.ts';
 
 /** A line, or a draft of an earlier run, that was set aside. */
