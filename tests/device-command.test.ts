@@ -168,6 +168,25 @@ describe('skytale device', { timeout: 60_000 }, () => {
     }
   });
 
+  it('has as many sessions as it is told', async () => {
+    using directory = new TemporaryDirectory();
+    // The standard's sessions have one direction each: our driver makes two of them.
+    for (const [model, Driver, deviceId, most] of [
+      ['virtio-crypto', VirtioCryptoDriver, 20, 1],
+      ['virtio-cryptodev', VirtioCryptodevDriver, 63, 2],
+    ] as const) {
+      const socket = directory.join(model);
+      const args = ['device', '--json', '--model', model, '--socket', socket, '--max-sessions', '2'];
+      await using program = new Program(args);
+      await untilEvent(program, 'listening');
+      await using driver = await Driver.open(VhostUserTransport.connect(socket, { deviceId }));
+      const open = () => driver.createSession({ cipher: 'aes-cbc', key: new Uint8Array(16) });
+      await using sessions = new AsyncDisposableStack();
+      for (let i = 0; i < most; i += 1) sessions.use(await open());
+      await assert.rejects(open(), { code: 'CRYPTO_LIMIT' });
+    }
+  });
+
   it('says what is wrong with what it is told', async () => {
     using directory = new TemporaryDirectory();
     const file = directory.join('file');
@@ -181,6 +200,7 @@ describe('skytale device', { timeout: 60_000 }, () => {
       [['--socket', file, '--model', 'virtio-net'], 2, /none of virtio-crypto/],
       [['--socket', file, '--engine', 'abacus'], 2, /none of auto, openssl/],
       [['--socket', file, '--queues', '0'], 2, /from 1 to 64/],
+      [['--socket', file, '--max-sessions', '65537'], 2, /from 1 to 65536/],
       [['--socket', file, '--metrics', 'here'], 2, /not HOST:PORT/],
     ] as const) {
       const result = await run(['device', ...args]);

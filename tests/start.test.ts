@@ -69,6 +69,42 @@ describe('skytale start', { timeout: 300_000 }, () => {
     assert.equal(await second.exit(), 0, second.stderr);
   });
 
+  it('makes a room again when the server has forgotten its own, and says so', async () => {
+    using directory = new TemporaryDirectory();
+    const data = directory.join('data');
+    const begin = async () => {
+      const listen = ['--listen', '127.0.0.1:0', '--http', 'off', '--data', data];
+      const program = new Program(['start', ...listen], { cwd: repository });
+      await program.until(() => /Ctrl-C/.test(program.stdout), 'the end of what it shows');
+      return program;
+    };
+    const invites: string[] = [];
+    for (const [forgets, gone] of [
+      [true, false],
+      [false, true],
+      [false, false],
+    ]) {
+      await using program = await begin();
+      const link = /skytale:\/\/\S+/.exec(program.stdout)![0];
+      invites.push(link.replace(/^.*?:\d+\//, ''));
+      assert.equal(/The room of earlier starts is gone/.test(program.stderr), gone, program.stderr);
+      const enter = ['chat', link, '--name', 'alice', '--state', directory.join('state')];
+      // With a server that forgets it, the room is one in which nothing was ever said.
+      const result = await run(enter, { input: forgets ? '' : 'hello\n' });
+      assert.equal(result.code, 0, result.stderr);
+      if (forgets) {
+        const { stdout } = await run(['rooms', '--data', data, '--json']);
+        const { room } = JSON.parse(stdout) as { room: string };
+        assert.equal((await run(['rooms', 'delete', room, '--data', data])).code, 0);
+      }
+      program.kill('SIGINT');
+      assert.equal(await program.exit(), 0, program.stderr);
+    }
+    const [first, second, third] = invites;
+    assert.notEqual(second, first);
+    assert.equal(third, second);
+  });
+
   it('with TLS talks to itself by a name that is in its certificate, whoever signed that', async () => {
     using directory = new TemporaryDirectory();
     for (const signed of ['self', 'authority'] as const) {

@@ -46,8 +46,9 @@ class Scene implements AsyncDisposable {
     await this.restartServer();
   }
 
-  async restartServer(): Promise<void> {
-    this.server = await Server.start(this.directory.join('data'), this.server.address);
+  async restartServer(...more: string[]): Promise<void> {
+    await this.server.crash();
+    this.server = await Server.start(this.directory.join('data'), this.server.address, ...more);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,6 +101,35 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
     terminal.type('/quit');
     terminal.press('Enter');
     await terminal.screenShows(/^\$\s*$/m);
+  });
+
+  it('shows at each start what cannot be sent, until that is discarded', async () => {
+    await using scene = await Scene.open();
+    await scene.restartServer('--max-frame', '1KiB');
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    terminal.paste('much '.repeat(300));
+    terminal.press('Enter');
+    const told = /Not sent: .* too long .*It was:\s+much/s;
+    await terminal.shows(told);
+    for (const [round, shown] of [
+      [1, true],
+      [2, true],
+      [3, false],
+    ] as const) {
+      terminal.press('C-d');
+      await terminal.screenShows(/^\$\s*$/m);
+      terminal.type('clear');
+      terminal.press('Enter');
+      await terminal.screenShows(/^\$\s*$/);
+      terminal.clearHistory();
+      await enter(scene, terminal);
+      assert.equal(told.test(terminal.text()), shown, `start ${round}`);
+      if (round !== 2) continue;
+      terminal.type('/discard');
+      terminal.press('Enter');
+      await terminal.shows(/It is forgotten\./);
+    }
   });
 
   it('names those who have not spoken', async () => {

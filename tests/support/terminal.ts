@@ -40,6 +40,11 @@ export class Terminal implements Disposable {
     this.#tmux('paste-buffer', '-p');
   }
 
+  /** Forgets what has scrolled off the screen. */
+  clearHistory(): void {
+    this.#tmux('clear-history');
+  }
+
   resize(columns: number, rows: number): void {
     this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
   }

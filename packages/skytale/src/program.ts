@@ -126,7 +126,17 @@ const commands = [
       'and prints the arguments that attach it to QEMU. It ends on SIGINT or SIGTERM. SIGUSR1 makes it print ' +
       'counters.\n\n' +
       'With --json every line of standard output is an event; the first is {"event":"listening","socket":"…"}.',
-    settings: ['model', 'socket', 'engine', 'queues', 'trust-vmm-memory', 'metrics', 'json', 'log-level'],
+    settings: [
+      'model',
+      'socket',
+      'engine',
+      'queues',
+      'max-sessions',
+      'trust-vmm-memory',
+      'metrics',
+      'json',
+      'log-level',
+    ],
     examples: `
   skytale device --socket /run/crypto.sock
   skytale device --socket /run/crypto.sock --metrics 127.0.0.1:9464

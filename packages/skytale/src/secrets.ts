@@ -2,10 +2,11 @@
  * Where a room's secrets come from, its invite and its passphrase: a file, standard input, the environment, or the keyboard.
  * As an argument they would be seen by every user of the machine (ps), and kept in the shell's history.
  */
-import { readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import { CommandError, UsageError } from './command-error.ts';
+import { LineReader } from './line-reader.ts';
 import { exitCodeOf } from './signals.ts';
 
 /** A file's name that means standard input. */
@@ -49,9 +50,13 @@ export async function readPassphrase(
 
 /** The first line of a file, or of standard input, what follows in it left for others; asked for on a terminal. */
 async function readSecret(file: string, question: string, what: string): Promise<string> {
-  if (file !== STDIN) return notEmpty(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0], what);
-  if (process.stdin.isTTY) return notEmpty(await askHidden(question), what);
-  return notEmpty(await firstLine(process.stdin), what);
+  if (file === STDIN && process.stdin.isTTY) return notEmpty(await askHidden(question), what);
+  const input = file === STDIN ? process.stdin : createReadStream(file);
+  try {
+    return notEmpty(await firstLine(input), what);
+  } finally {
+    if (input !== process.stdin) input.destroy();
+  }
 }
 
 function notEmpty(secret: string | undefined, what: string): string {
@@ -61,23 +66,20 @@ function notEmpty(secret: string | undefined, what: string): string {
 
 /**
  * The first line of a stream, without its ending; the stream goes on behind it.
- * @throws {CommandError} if it is longer than any secret
+ * @throws {CommandError} if it is longer than any secret, or not UTF-8
  */
 export async function firstLine(input: Readable): Promise<string> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    const end = chunk.indexOf(10);
-    parts.push(end === -1 ? chunk : chunk.subarray(0, end));
-    length += parts.at(-1)!.length;
-    if (length > MAX_LINE) {
-      throw new CommandError(`The first line of standard input is longer than ${MAX_LINE} bytes: no secret.`);
-    }
-    if (end === -1) continue;
-    if (end + 1 < chunk.length) input.unshift(chunk.subarray(end + 1));
-    break;
+  const noSecret = () => {
+    throw new CommandError(`The first line is longer than ${MAX_LINE} bytes, or not UTF-8: no secret.`);
+  };
+  const reader = new LineReader(input.iterator({ destroyOnReturn: false }), MAX_LINE, noSecret);
+  for await (const line of reader) {
+    if (!('text' in line)) return noSecret();
+    const rest = reader.takeRest();
+    if (rest.length > 0) input.unshift(rest);
+    return line.text;
   }
-  return Buffer.concat(parts).toString().replace(/\r$/, '');
+  return '';
 }
 
 /** Asks on standard error; what is typed, or pasted, is not shown. */

@@ -146,6 +146,13 @@ export const settings = {
     parse: integer(1, 64),
     fallback: is('1'),
   }),
+  'max-sessions': define({
+    value: 'N',
+    help: 'sessions that may be open at a time: of the device, or with virtio-cryptodev of each of its files',
+    parse: integer(1, 65_536),
+    fallback: none,
+    fallbackHelp: '16384',
+  }),
   'trust-vmm-memory': define({
     help:
       'take memory of virtual machines that is not sealed, such as memory-backend-file with huge pages: a VMM that ' +
@@ -194,7 +201,7 @@ export type SettingName = keyof typeof settings;
 /** Settings that have a value only when one is given. */
 type Optional =
   | ('tls-cert' | 'tls-key' | 'invite-file' | 'passphrase-file' | 'since' | 'ca-file')
-  | ('socket' | 'metrics' | 'qemu' | 'memory');
+  | ('socket' | 'max-sessions' | 'metrics' | 'qemu' | 'memory');
 
 export type Values<Name extends SettingName> = {
   readonly [Key in Name]:

@@ -16,7 +16,15 @@ export function startServer(
   parts: ServerParts = {},
 ): Promise<ChatServer> {
   return ChatServer.start(
-    { tcp: anyPort, http: [], presenceDelayMs: 1, closeTimeoutMs: 200, ...settings },
+    {
+      tcp: anyPort,
+      http: [],
+      presenceDelayMs: 1,
+      closeTimeoutMs: 200,
+      // Tests make many rooms, all from one address.
+      maxRoomsPerAddress: 0,
+      ...settings,
+    },
     { log: new MemoryLog(), ...parts },
   );
 }

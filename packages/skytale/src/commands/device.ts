@@ -11,7 +11,8 @@ import { onEndSignal } from '../signals.ts';
 import { whenReaderLeaves } from '../stdio.ts';
 
 type Settings = Values<
-  'model' | 'socket' | 'engine' | 'queues' | 'trust-vmm-memory' | 'metrics' | 'json' | 'log-level'
+  | ('model' | 'socket' | 'engine' | 'queues' | 'max-sessions' | 'trust-vmm-memory')
+  | ('metrics' | 'json' | 'log-level')
 >;
 
 /** @returns the exit code: 0 after a signal */
@@ -35,6 +36,7 @@ export async function device(settings: Settings): Promise<number> {
 
   await using served = await serveCrypto({
     ...{ model, engine, queues, socket },
+    maxSessions: settings['max-sessions'],
     trustMemory: settings['trust-vmm-memory'],
     onEvent: (event) => report.event(event),
   });

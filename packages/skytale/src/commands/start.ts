@@ -9,6 +9,8 @@ import {
   parseInvite,
   parseServerAddress,
   type ServerAddress,
+  ServerControl,
+  ServerError,
 } from '@skytale/chat';
 import { hostInCertificate, outerAddress } from '../certificates.ts';
 import { CommandError } from '../command-error.ts';
@@ -16,7 +18,7 @@ import { openDevice, tryDevice } from '../crypto.ts';
 import { type Listening, runServer } from '../server-run.ts';
 import type { ServerValues } from '../server-values.ts';
 import { shellWord } from '../shell-word.ts';
-import { whenReaderLeaves, writeOut } from '../stdio.ts';
+import { note, whenReaderLeaves, writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
 import { table } from '../table.ts';
 
@@ -31,7 +33,7 @@ export async function start(values: ServerValues): Promise<number> {
     const certificate = values['tls-cert'];
     const server = await serverAddress(listening, certificate);
     const file = resolve(values.data, inviteFile);
-    const invite = await ownRoom(file, server, certificate);
+    const invite = await ownRoom(values.data, file, server, certificate);
     const crypto = `${device.name}, tested: ${milliseconds.toFixed(1)} ms there and back`;
     const words = [
       '--invite-file',
@@ -59,22 +61,47 @@ async function serverAddress(listening: Listening, certificate: string | undefin
 
 const isLoopback = (host: string): boolean => host === '::1' || host.startsWith('127.');
 
-/** The room of the data directory, which is made on the first start. The file always has the present address. */
+/** The room of the data directory, which is made where there is none. The file always has the present address. */
 async function ownRoom(
+  data: string,
   file: string,
   server: ServerAddress,
   certificate: string | undefined,
 ): Promise<Invite> {
-  const invite = existsSync(file)
-    ? { ...(await readInvite(file)), server }
+  const before = existsSync(file) ? await readInvite(file) : undefined;
+  const isThere = before !== undefined && (await hasRoom(data, before));
+  const invite = isThere
+    ? { ...before, server }
     : await createRoom({
         crypto: nodeCrypto(),
         server,
         ...(certificate !== undefined && { ca: readFileSync(certificate, 'utf8') }),
       });
+  if (before !== undefined && !isThere) {
+    note(
+      'The room of earlier starts is gone: nobody spoke in it, or it was deleted. This is a new one; invites to the other lead nowhere.',
+    );
+  }
   writeFileSync(`${file}.new`, `${formatInvite(invite)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return invite;
+}
+
+/**
+ * Whether the server still has the room: it forgets one in which nobody speaks (--empty-room-days), and its owner may delete it.
+ * Looks through all rooms, once for each start.
+ */
+async function hasRoom(data: string, { roomId }: Invite): Promise<boolean> {
+  const wanted = Buffer.from(roomId).toString('hex');
+  try {
+    using server = await ServerControl.connect(data);
+    for await (const { room } of server.rooms()) if (room === wanted) return true;
+    return false;
+  } catch (error) {
+    // It cannot be asked where the path is too long for a socket, of which it has warned; then the room is taken to be there.
+    if (error instanceof ServerError && error.code === 'SERVER_NOT_RUNNING') return true;
+    throw error;
+  }
 }
 
 async function readInvite(file: string): Promise<Invite> {

@@ -9,14 +9,20 @@ export type DeviceWorkerOptions = {
   readonly engine: EngineName;
   /** Data queues. */
   readonly queues: number;
+  /**
+   * Sessions at a time, of the device or, of virtio-cryptodev, of each handle: up to 65,536, as many as that has for all handles
+   * together. The device's own number unless told.
+   */
+  readonly maxSessions?: number | undefined;
   readonly counters: SharedArrayBuffer;
 };
 
 export default async function makeDevice(options: DeviceWorkerOptions): Promise<ServableDevice> {
-  const { model, queues } = options;
+  const { model, queues, maxSessions } = options;
   const engine = await createEngine(options.engine);
   const statistics = new DeviceCounters(options.counters);
+  const sizes = { queueSize, statistics, ...(maxSessions !== undefined && { maxSessions }) };
   return model === 'virtio-crypto'
-    ? new VirtioCryptoDevice(engine, { dataQueues: queues, queueSize, statistics })
-    : new VirtioCryptodevDevice(engine, { queues, queueSize, statistics });
+    ? new VirtioCryptoDevice(engine, { ...sizes, dataQueues: queues })
+    : new VirtioCryptodevDevice(engine, { ...sizes, queues });
 }

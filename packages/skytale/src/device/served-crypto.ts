@@ -20,6 +20,8 @@ export type ServedCryptoOptions = {
   readonly engine: EngineChoice;
   /** Data queues. */
   readonly queues: number;
+  /** As in `DeviceWorkerOptions`. */
+  readonly maxSessions?: number | undefined;
   readonly socket: string;
   /** Take memory that its holder could shrink, which would kill this process. */
   readonly trustMemory?: boolean;
@@ -40,10 +42,16 @@ export type ServedCrypto = Omit<ServedBackend, 'counters'> & {
 
 /** @throws {CommandError} if it cannot be made, or cannot listen there */
 export async function serveCrypto(options: ServedCryptoOptions): Promise<ServedCrypto> {
-  const { model, queues, socket, trustMemory = false, onEvent } = options;
+  const { model, queues, maxSessions, socket, trustMemory = false, onEvent } = options;
   const engine = await chooseEngine(options.engine);
   const counters = new DeviceCounters();
-  const deviceOptions: DeviceWorkerOptions = { model, engine, queues, counters: counters.buffer };
+  const deviceOptions: DeviceWorkerOptions = {
+    model,
+    engine,
+    queues,
+    maxSessions,
+    counters: counters.buffer,
+  };
   const backend = await serveDevice({
     socket,
     device: new URL('./device-worker.ts', import.meta.url),

@@ -50,7 +50,7 @@ export const jsonFormat: LineFormat = {
   message: ({ seq, at, member, from, text, own, again }) =>
     line('message', { seq, at: at.toISOString(), member, from: shownName(from), text, own, again }),
   unsupported: ({ seq, member, name, kind }) =>
-    line('unsupported', { seq, member, from: name === undefined ? undefined : shownName(name), kind }),
+    line('unsupported', { seq, member, from: shownName(name), kind }),
   stored: ({ seq, n, line: number }) => line('stored', { seq, n, line: number }),
   unsent: ({ line: number, code, text }, file) => line('unsent', { line: number, code, text, file }),
   warning: ({ code, text, seq, member }) => line('warning', { code, text, seq, member }),

@@ -1,7 +1,7 @@
 /** Sends the lines of standard input, and loses none: what cannot be sent goes into a file. */
 import type { Readable } from 'node:stream';
 import { type ChatError, harmless, type SentMessage } from '@skytale/chat';
-import { type Line, LineReader } from './line-reader.ts';
+import { type Line, LineReader } from '../line-reader.ts';
 import type { UnsentFile } from './unsent-file.ts';
 
 /** A line, or a draft of an earlier run, that was set aside. */
@@ -86,23 +86,25 @@ export class LineSender {
   }
 
   #send(number: number, text: string): void {
-    const sending: Promise<unknown> = this.#options.send(text).then(
-      ({ n }) => {
-        this.#lines.set(n, number);
-        this.#onTheWay.delete(sending);
-      },
-      (error: ChatError) => {
-        this.#onTheWay.delete(sending);
-        if (error.code === 'CHAT_TEXT_TOO_LONG' || error.code === 'CHAT_TEXT_MALFORMED') {
-          this.#options.unsent.writeLine(text);
-          this.#report(number, error.code, error.message, text);
-          return;
-        }
-        this.#left.push({ number, text });
-        this.#failed.reject(error);
-      },
-    );
+    const sending: Promise<unknown> = this.#sendOne(number, text)
+      .catch(this.#failed.reject)
+      .finally(() => this.#onTheWay.delete(sending));
     this.#onTheWay.add(sending);
+  }
+
+  async #sendOne(number: number, text: string): Promise<void> {
+    try {
+      const { n } = await this.#options.send(text);
+      this.#lines.set(n, number);
+    } catch (error) {
+      const { code, message } = error as ChatError;
+      if (code !== 'CHAT_TEXT_TOO_LONG' && code !== 'CHAT_TEXT_MALFORMED') {
+        this.#left.push({ number, text });
+        throw error;
+      }
+      this.#options.unsent.writeLine(text);
+      this.#report(number, code, message, text);
+    }
   }
 
   #refuse({ number, problem, start }: Extract<Line, { problem: string }>): void {

@@ -3,6 +3,7 @@ import {
   type ChatClient,
   type ChatMessage,
   type ConnectionState,
+  type SetAside,
   shownName,
   type Unsupported,
   type Warning,
@@ -14,6 +15,7 @@ import { jsonFormat, type LineFormat, textFormat } from './line-format.ts';
 import { firstWords, LineSender, type Reason } from './line-sender.ts';
 import { type Awaited, Patience } from './patience.ts';
 import { Printer } from './printer.ts';
+import { SetAsides } from './set-asides.ts';
 import { UnsentFile } from './unsent-file.ts';
 
 export type PipeChatOptions = {
@@ -48,6 +50,7 @@ class PipeChat implements Disposable {
   readonly #unsent: UnsentFile;
   readonly #printer: Printer;
   readonly #sender: LineSender;
+  readonly #setAsides: SetAsides;
   readonly #patience: Patience;
   readonly #end = Promise.withResolvers<number>();
   readonly #caughtUp = Promise.withResolvers<void>();
@@ -58,7 +61,8 @@ class PipeChat implements Disposable {
   #saidOffline = false;
   #saidAgain = false;
   #refuses = false;
-  #setAside = 0;
+  /** Lines and drafts that went into the file. */
+  #aside = 0;
 
   constructor(options: PipeChatOptions, unsent: UnsentFile) {
     const { client, format, timeout, longest } = options;
@@ -72,8 +76,16 @@ class PipeChat implements Disposable {
       input: process.stdin,
       longest,
       unsent,
-      onSetAside: (reason) => this.#wasSetAside(reason),
+      onSetAside: (reason) => {
+        this.#wasSetAside(reason);
+        // What came while that line was being put into the file.
+        this.#setAsides.move();
+      },
       whenReady: () => (this.#printer.isBehind ? this.#printer.idle() : Promise.resolve()),
+    });
+    this.#setAsides = new SetAsides({
+      ...{ client, unsent, onFailed: this.#end.reject },
+      onMoved: (draft) => this.#draftWasSetAside(draft),
     });
     this.#patience = new Patience(
       timeout * 1000,
@@ -94,17 +106,30 @@ class PipeChat implements Disposable {
       this.#patience.begin('history');
       if (this.#client.unacknowledged > 0) this.#patience.begin('storage');
       this.#print(this.#format.hello(this.#options.room, this.#client.member, this.#client.name));
+      this.#setAsides.add(...this.#client.setAside);
       this.#client.start();
       this.#work().catch(this.#end.reject);
       code = await this.#end.promise;
     } finally {
       stopListening();
       this.#patience[Symbol.dispose]();
-      await this.#client.close();
-      await this.#keepWhatIsLeft();
-      process.stdin.destroy();
+      await this.#leave();
     }
     return code === 0 && this.#unsent.exists ? ExitCode.notAllSent : code;
+  }
+
+  /** Each step is done whatever the earlier ones did. */
+  async #leave(): Promise<void> {
+    try {
+      await this.#setAsides.idle();
+      await this.#client.close();
+    } finally {
+      try {
+        await this.#keepWhatIsLeft();
+      } finally {
+        process.stdin.destroy();
+      }
+    }
   }
 
   [Symbol.dispose](): void {
@@ -113,7 +138,9 @@ class PipeChat implements Disposable {
 
   async #work(): Promise<void> {
     await this.#sender.sendAll();
+    this.#setAsides.move();
     await this.#client.flush();
+    await this.#setAsides.idle();
     // What was said before one came, even where there was nothing to send.
     await this.#caughtUp.promise;
     await this.#printer.idle();
@@ -126,17 +153,15 @@ class PipeChat implements Disposable {
       .on('ack', ({ n, seq }) => this.#acknowledged(n, seq))
       .on('caughtUp', ({ seq }) => {
         this.#patience.end('history');
-        this.#print(this.#format.live(seq));
+        this.#remark(this.#format.live(seq));
         this.#caughtUp.resolve();
       })
       .on('state', (state) => this.#stateChanged(state))
       .on('warning', (warning) => this.#warn(warning))
       .on('fatal', (error) => this.#end.reject(error));
     this.#client
-      .on('setAside', ({ text, reason }) => {
-        this.#unsent.writeLine(text);
-        const sentence = `A message (${firstWords(text)}) was not sent. ${reason.message}`;
-        this.#wasSetAside({ line: undefined, code: reason.code, text: sentence });
+      .on('setAside', (draft) => {
+        this.#setAsides.add(draft);
         if (this.#client.unacknowledged === 0) this.#patience.end('storage');
       })
       .on('unsupported', (content) => this.#unsupported(content));
@@ -144,6 +169,10 @@ class PipeChat implements Disposable {
 
   #print(line: string): void {
     this.#printer.line(line).catch(this.#end.reject);
+  }
+
+  #remark(line: string): void {
+    this.#printer.remark(line).catch(this.#end.reject);
   }
 
   #message(message: ChatMessage): void {
@@ -157,14 +186,13 @@ class PipeChat implements Disposable {
 
   #unsupported(content: Unsupported): void {
     this.#patience.progress('history');
-    this.#print(this.#format.unsupported(content));
-    const who = content.name === undefined ? 'somebody' : shownName(content.name);
-    note(`Message ${content.seq} of ${who} needs a newer version of skytale.`);
+    this.#remark(this.#format.unsupported(content));
+    note(`Message ${content.seq} of ${shownName(content.name)} needs a newer version of skytale.`);
   }
 
   #warn(warning: Warning): void {
     note(`Warning: ${warning.text}`);
-    this.#print(this.#format.warning(warning));
+    this.#remark(this.#format.warning(warning));
     if (warning.code === 'REFUSED') this.#refuses = true;
   }
 
@@ -196,7 +224,7 @@ class PipeChat implements Disposable {
       if (!this.#wasOnline) this.#offlineWords = message;
       if (this.#saidOffline) return;
       note(`${message} Trying again …`);
-      this.#print(this.#format.offline(code, message));
+      this.#remark(this.#format.offline(code, message));
       this.#saidOffline = true;
     }
   }
@@ -210,16 +238,22 @@ class PipeChat implements Disposable {
       : 'The server does not hand out what was said.';
   }
 
+  #draftWasSetAside({ n, text, reason: { code, message } }: SetAside): void {
+    const sentence = `A message (${firstWords(text)}) was not sent. ${message}`;
+    this.#wasSetAside({ line: this.#sender.takeLine(n), code, text: sentence });
+  }
+
   #wasSetAside(reason: Reason): void {
-    this.#setAside += 1;
-    if (this.#setAside <= MOST_NAMED) note(reason.text);
+    this.#aside += 1;
+    if (this.#aside <= MOST_NAMED) note(reason.text);
     this.#print(this.#format.unsent(reason, this.#unsent.path));
   }
 
   async #keepWhatIsLeft(): Promise<void> {
     const left = await this.#sender.putLeftAside();
+    this.#unsent.sync();
     if (left > 0) note(`${count(left)} read and not taken over.`);
-    if (this.#setAside > 0) note(`${count(this.#setAside)} not sent.`);
+    if (this.#aside > 0) note(`${count(this.#aside)} not sent.`);
     if (this.#unsent.exists) note(`What is not sent is in ${this.#unsent.path}`);
   }
 }

@@ -1,19 +1,28 @@
 /** Standard output: many lines in one write, and messages confirmed when they are written. */
 import { setImmediate } from 'node:timers/promises';
+import { CommandError } from '../command-error.ts';
 import { writeOut } from '../stdio.ts';
 
-/** UTF-16 units of what waits for its reader, from which on the other lines wait too, or are left out. */
+/** UTF-16 units of what waits for its reader, from which on no more lines are sent; and of remarks, from which on it is over. */
 const MOST_WAITING = 1024 * 1024;
 
+/** Leaves nothing out: whoever makes lines waits, is bounded otherwise, or it fails. */
 export class Printer {
   readonly #confirm: (seq: number) => void;
+  readonly #write: (text: string) => Promise<void>;
   #waiting = '';
+  /** How much of that are remarks. */
+  #remarks = 0;
   #lastSeq = 0;
   #writing: Promise<void> | undefined;
 
-  /** @param confirm says that all messages up to this one were written */
-  constructor(confirm: (seq: number) => void) {
+  /**
+   * @param confirm says that all messages up to this one were written
+   * @param write resolves when the reader, or the system, has it
+   */
+  constructor(confirm: (seq: number) => void, write = writeOut) {
     this.#confirm = confirm;
+    this.#write = write;
   }
 
   /** Whether the reader has not taken yet what was written. */
@@ -36,11 +45,25 @@ export class Printer {
     return this.#start();
   }
 
-  /** Prints another line; not for a reader who is far behind, since nothing else bounds how many there are. */
+  /** Prints a line about what one sent: there are no more of those than the outbox holds, since while this is behind no more is sent. */
   line(line: string): Promise<void> {
-    if (line === '' || this.isBehind) return Promise.resolve();
+    if (line === '') return Promise.resolve();
     this.#waiting += line;
     return this.#start();
+  }
+
+  /**
+   * Prints a line about what others do, who can bring about any number of them.
+   * @throws {CommandError} if so many wait that their reader must have stopped
+   */
+  async remark(line: string): Promise<void> {
+    if (this.#remarks + line.length > MOST_WAITING) {
+      throw new CommandError(
+        `Standard output is not read: ${MOST_WAITING / 1024} KiB of warnings and the like wait, and none is left out.`,
+      );
+    }
+    this.#remarks += line.length;
+    await this.line(line);
   }
 
   /** Resolves when everything is written. */
@@ -49,20 +72,21 @@ export class Printer {
   }
 
   #start(): Promise<void> {
-    this.#writing ??= this.#write().finally(() => {
+    this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = undefined;
     });
     return this.#writing;
   }
 
-  async #write(): Promise<void> {
+  async #writeAll(): Promise<void> {
     // What else comes in this turn goes into the same write.
     await setImmediate();
     while (this.#waiting !== '' || this.#lastSeq > 0) {
       const [lines, seq] = [this.#waiting, this.#lastSeq];
       this.#waiting = '';
+      this.#remarks = 0;
       this.#lastSeq = 0;
-      if (lines !== '') await writeOut(lines);
+      if (lines !== '') await this.#write(lines);
       if (seq > 0) this.#confirm(seq);
     }
   }

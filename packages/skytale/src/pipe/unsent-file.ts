@@ -9,6 +9,8 @@ export class UnsentFile implements Disposable {
   readonly #directory: string;
   readonly path: string;
   #descriptor: number | undefined;
+  /** Its name in the directory is on the disk too. */
+  #isNamed = false;
   /** A line was begun and is not whole yet. */
   #withinLine = false;
   /** Texts that came meanwhile. */
@@ -24,6 +26,11 @@ export class UnsentFile implements Disposable {
   /** Whether there is anything in it. */
   get exists(): boolean {
     return this.#descriptor !== undefined;
+  }
+
+  /** Whether a line was begun that is not whole yet; what `writeLine` gets waits for its end. */
+  get isWithinLine(): boolean {
+    return this.#withinLine;
   }
 
   /** Adds bytes as they are: a line, or a part of one. @throws {Error} of the file system */
@@ -46,9 +53,22 @@ export class UnsentFile implements Disposable {
     if (this.#withinLine) this.write(Buffer.from('\n'));
   }
 
-  [Symbol.dispose](): void {
+  /** What is in it survives a loss of power. @throws {Error} of the file system */
+  sync(): void {
     if (this.#descriptor === undefined) return;
     fsyncSync(this.#descriptor);
+    if (this.#isNamed) return;
+    const directory = openSync(this.#directory, 'r');
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+    this.#isNamed = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor === undefined) return;
     closeSync(this.#descriptor);
     this.#descriptor = undefined;
   }

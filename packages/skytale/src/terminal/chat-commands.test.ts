@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ChatError, type SetAside } from '@skytale/chat';
 import { Names } from '../names.ts';
 import { answer } from './chat-commands.ts';
 
@@ -13,6 +14,10 @@ const client = {
     [eve, 'bob'],
   ]),
   safetyNumber: async () => groups,
+  setAside: [] as SetAside[],
+  discard: async (id: string) => {
+    client.setAside = client.setAside.filter((draft) => draft.id !== id);
+  },
 };
 const names = new Names();
 names.learn(me, 'alice');
@@ -33,6 +38,14 @@ describe('commands in the chat', () => {
     assert.match(await ask('/verify bob'), /222222.*333333/s);
     assert.doesNotMatch(await ask('/verify bob~333333'), /222222/);
     assert.match(await ask('/verify \x1b[2J'), /^Nobody called \\x1b\[2J/);
+  });
+
+  it('forget what cannot be sent', async () => {
+    const reason = new ChatError('CHAT_TEXT_TOO_LONG', 'It is too long.');
+    client.setAside = [1, 2].map((n) => ({ n, id: `${n}`, text: 'x', reason }));
+    assert.equal(await ask('/discard'), 'All 2 are forgotten.');
+    assert.deepEqual(client.setAside, []);
+    assert.match(await ask('/discard'), /^There are none/);
   });
 
   it('leave, help, and say what they do not know', async () => {

@@ -1,4 +1,4 @@
-/** What the commands typed into the chat answer: /help, /who, /verify, /quit. */
+/** What the commands typed into the chat answer: /help, /who, /verify, /discard, /quit. */
 import type { ChatClient, MemberId } from '@skytale/chat';
 import type { Names } from '../names.ts';
 import { displayText } from '../safe-text.ts';
@@ -6,11 +6,15 @@ import { displayText } from '../safe-text.ts';
 export type Answer = { readonly text: readonly string[]; readonly quit?: boolean };
 
 /** The part of the client that the commands ask. */
-type Source = Pick<ChatClient, 'member' | 'present' | 'knownMembers' | 'safetyNumber'>;
+type Source = Pick<
+  ChatClient,
+  'member' | 'present' | 'knownMembers' | 'safetyNumber' | 'setAside' | 'discard'
+>;
 
 const help = [
   '/who              who is here now',
   '/verify [NAME]    safety numbers, to compare over another channel',
+  '/discard          forget messages that cannot be sent, which are shown at each start until then',
   '/quit             leave (so does Ctrl-D)',
   '/help             this',
   '//text            send a text that begins with a slash',
@@ -28,6 +32,8 @@ export async function answer(line: string, client: Source, names: Names): Promis
       return { text: who(client, names) };
     case '/verify':
       return { text: await verify(argument, client, names) };
+    case '/discard':
+      return { text: await discard(client) };
     case '/quit':
     case '/exit':
       return { text: [], quit: true };
@@ -43,6 +49,13 @@ export async function answer(line: string, client: Source, names: Names): Promis
 function who(client: Source, names: Names): string[] {
   const others = client.present.map(({ member }) => names.label(member));
   return [`Here, by what the server says: ${[`${names.label(client.member)} (you)`, ...others].join(', ')}.`];
+}
+
+async function discard(client: Source): Promise<string[]> {
+  const drafts = client.setAside;
+  for (const { id } of drafts) await client.discard(id);
+  if (drafts.length === 0) return ['There are none that cannot be sent.'];
+  return [drafts.length === 1 ? 'It is forgotten.' : `All ${drafts.length} are forgotten.`];
 }
 
 async function verify(query: string, client: Source, names: Names): Promise<string[]> {

@@ -1,5 +1,13 @@
 /** The chat client on a terminal: history above; below it what is not sent yet, the state, and the input line. */
-import type { ChatClient, ChatError, ChatMessage, ConnectionState, MemberId, Presence } from '@skytale/chat';
+import type {
+  ChatClient,
+  ChatError,
+  ChatMessage,
+  ConnectionState,
+  MemberId,
+  Presence,
+  SetAside,
+} from '@skytale/chat';
 import { Names } from '../names.ts';
 import { displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
@@ -86,6 +94,9 @@ export class TerminalChat {
     try {
       const unsent = this.#client.unacknowledged;
       if (unsent > 0) this.#print(this.#view.notice(`From last time, ${count(unsent)} still to be sent.`));
+      const { setAside } = this.#client;
+      for (const draft of setAside) this.#wasSetAside(draft);
+      if (setAside.length > 0) this.#print(this.#view.notice('/discard forgets what cannot be sent.'));
       this.#client.start();
       const code = await this.#done.promise;
       await this.#sendTheRest();
@@ -132,12 +143,12 @@ export class TerminalChat {
       .on('state', (state) => this.#stateChanged(state))
       .on('fatal', (error) => this.#done.reject(error));
     this.#client
-      .on('setAside', ({ text, reason }) => {
-        this.#forgetUnsent(text);
-        this.#print(this.#view.warning(`Not sent: ${reason.message} It was:\n${text}`));
+      .on('setAside', (draft) => {
+        this.#forgetUnsent(draft.text);
+        this.#wasSetAside(draft);
       })
       .on('unsupported', ({ member, name, kind }) => {
-        if (name !== undefined) this.#learn(member, name);
+        this.#learn(member, name);
         const what = `${this.#names.label(member)} sent something (${displayText(kind)})`;
         this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
       });
@@ -152,6 +163,10 @@ export class TerminalChat {
     const label = this.#names.label(message.member);
     this.#print(this.#view.message(message.at, message.member, label, message.text));
     if (!message.old) this.#shownSeq = message.seq;
+  }
+
+  #wasSetAside({ text, reason }: SetAside): void {
+    this.#print(this.#view.warning(`Not sent: ${reason.message} It was:\n${text}`));
   }
 
   #forgetUnsent(text: string): void {

@@ -1,4 +1,4 @@
-/** Cuts standard input into lines, in bounded memory, and loses nothing of it. */
+/** Cuts a stream into lines, in bounded memory, and loses nothing of it. */
 
 /** A line as it stands, without its line ending (LF or CR LF); or one that no message can carry. */
 export type Line = { readonly number: number; readonly bytes: number } & (
