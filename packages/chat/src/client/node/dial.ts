@@ -9,14 +9,21 @@ import type { ByteStream } from '../byte-stream.ts';
 import { unreachable } from '../chat-error.ts';
 import { DuplexByteStream } from './duplex-byte-stream.ts';
 
-/**
- * What a WebSocket may bring before the client has read it. The server writes many frames in one message, and each of the client's
- * pieces may come from the system in small chunks; a message in fragments it has no reason for.
- */
+/** Of one WebSocket message; the server writes many frames in one. */
+const MAX_WEBSOCKET_MESSAGE = 2 * MAX_MAX_FRAME;
+/** Of one WebSocket message. A server has no reason to send it in fragments. */
+const MAX_WEBSOCKET_FRAGMENTS = 1024;
+/** Pieces of one fragment, as they come from the system; the longest frame is so many packets of Ethernet. */
+const MAX_WEBSOCKET_CHUNKS = 16 * 1024;
+/** PONGs that the server does not take. */
+const MAX_WEBSOCKET_PONGS = 8;
+
+/** Every limit that the library has is given here, not left to it. */
 const limits = {
-  maxPayload: 2 * MAX_MAX_FRAME,
-  maxFragments: 1024,
-  maxBufferedChunks: 16 * 1024,
+  maxPayload: MAX_WEBSOCKET_MESSAGE,
+  maxFragments: MAX_WEBSOCKET_FRAGMENTS,
+  maxBufferedChunks: MAX_WEBSOCKET_CHUNKS,
+  maxPendingAutoPongs: MAX_WEBSOCKET_PONGS,
 } as const;
 
 /**
