@@ -556,6 +556,18 @@ export function messageLogCases(name: string, open: () => Promise<MessageLog>): 
         assert.deepEqual(notes.places, [1]);
       }));
 
+    test('close does what was asked before', async () => {
+      const log = await open();
+      for (const id of [room, otherRoom]) await log.createRoom(id, '', 0);
+      const one = log.append(batch(1, 1));
+      // Behind the turn in which the first transaction takes what there is.
+      await new Promise((resolve) => setImmediate(resolve));
+      const other = log.append(batch(1, 1, { room: otherRoom }));
+      const closing = log.close();
+      assert.deepEqual([await one, await other], [{ stored: true }, { stored: true }]);
+      await closing;
+    });
+
     test('after close everything is refused', async () => {
       const log = await open();
       await log.close();

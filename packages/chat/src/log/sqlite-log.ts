@@ -41,7 +41,8 @@ export class SqliteLog implements MessageLog {
   );
   /** Appends for the next transaction. */
   #appends: WaitingAppend[] = [];
-  #appending = false;
+  /** While transactions are made. */
+  #appending: Promise<void> | undefined;
   #ended: LogError | undefined;
 
   private constructor({ onDamage = () => undefined, ...options }: SqliteLogOptions) {
@@ -112,10 +113,8 @@ export class SqliteLog implements MessageLog {
     if (this.#ended !== undefined) throw this.#ended;
     const outcome = await new Promise<Appended>((resolve, reject) => {
       this.#appends.push({ batch, resolve, reject });
-      if (this.#appending) return;
-      this.#appending = true;
       // Not at once: what else is appended in this turn comes along.
-      queueMicrotask(() => void this.#appendAll());
+      this.#appending ??= Promise.resolve().then(() => this.#appendAll());
     });
     if (outcome.stored) await this.#watchers.stored(batch);
     return outcome;
@@ -153,6 +152,8 @@ export class SqliteLog implements MessageLog {
     const closed = new LogError('LOG_CLOSED', 'The message log is closed.');
     if (this.#ended === undefined) {
       this.#ended = closed;
+      // What waits for the next transaction was asked before, too.
+      await this.#appending;
       this.#watchers.failAll(closed);
     }
     // The writer last: who closes last, and may write, leaves no write-ahead log behind.
@@ -204,7 +205,7 @@ export class SqliteLog implements MessageLog {
         for (const { reject } of appends) reject(error as LogError);
       }
     }
-    this.#appending = false;
+    this.#appending = undefined;
   }
 
   #end(reason: LogError): void {

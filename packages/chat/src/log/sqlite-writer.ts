@@ -24,8 +24,9 @@ import { storeWhatFits } from './what-fits.ts';
 const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 /** What a transaction writes besides its messages, roughly: a few pages. */
 const TRANSACTION_BYTES = 20 * 1024;
-/** How long copying back waits for those who read. */
+/** How long copying back waits for those who read; and when it has been in vain, so that the log is twice as long. */
 const CHECKPOINT_WAIT_MS = 20;
+const LATE_CHECKPOINT_WAIT_MS = 250;
 const nobody = new Uint8Array(0);
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
@@ -247,8 +248,9 @@ export class SqliteWriter {
   tidy(): void {
     if (this.#uncopied < this.#copiedAt) return;
     try {
-      // Our own reader is done in less than that.
-      this.#db.exec(`PRAGMA busy_timeout = ${CHECKPOINT_WAIT_MS}`);
+      // Our own reader is done in less than that, unless the machine is busy.
+      const late = this.#uncopied >= 2 * CHECKPOINT_BYTES;
+      this.#db.exec(`PRAGMA busy_timeout = ${late ? LATE_CHECKPOINT_WAIT_MS : CHECKPOINT_WAIT_MS}`);
       const { busy } = this.#db.prepare('PRAGMA wal_checkpoint(RESTART)').get() ?? {};
       if (busy === 0) this.#uncopied = 0;
     } catch {

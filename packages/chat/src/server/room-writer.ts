@@ -153,10 +153,14 @@ export class RoomWriter<S extends Sender> {
   #append(batch: MessageBatch<S>): void {
     this.#storing = batch;
     this.#brought = false;
-    this.#log.append(batch.forLog(this.#room)).then(
-      (appended) => this.#appended(batch, appended),
-      (error) => this.#notAppended(batch, error),
-    );
+    this.#log
+      .append(batch.forLog(this.#room))
+      .then(
+        (appended) => this.#appended(batch, appended),
+        (error) => this.#notAppended(batch, error),
+      )
+      // Whatever fails in telling the room's clients is the room's failure, and nobody else's.
+      .catch((error) => this.#fail(error));
   }
 
   #watched(batch: Batch): void {
@@ -207,10 +211,12 @@ export class RoomWriter<S extends Sender> {
         this.#append(batch);
       });
     } else if (code === 'LOG_FULL') {
+      // Of what is dropped here; whoever is told may publish again at once, which takes anew.
+      const taken = this.#taken;
       // Told first: what is given back makes publishers go on, who must know by then.
       this.#events.full(this.#drop());
       this.#events.give();
-      this.#giveBack(this.#taken);
+      this.#giveBack(taken);
     } else {
       this.#fail(error);
     }
@@ -247,7 +253,13 @@ export class RoomWriter<S extends Sender> {
     this.#begin();
     if (this.#storing !== undefined) {
       // The log begins with what is appended at the end of this turn: that comes first.
-      queueMicrotask(() => this.#given(bytes));
+      queueMicrotask(() => {
+        try {
+          this.#given(bytes);
+        } catch (error) {
+          this.#fail(error);
+        }
+      });
     } else {
       this.#spare = undefined;
       this.#given(bytes);
