@@ -32,12 +32,13 @@ const leaveWithinMs = 3000;
 export class TerminalChat {
   readonly #client: ChatClient;
   readonly #style: Style;
+  /** Bytes of UTF-8 in a message. */
   readonly #longest: number;
   readonly #view: HistoryView;
   readonly #names = new Names();
   readonly #company = new Company((member) => this.#names.label(member));
   readonly #newcomers = new Newcomers((member) => this.#printPresence(member, true));
-  readonly #editor = new LineEditor();
+  readonly #editor: LineEditor;
   readonly #tty: Tty;
   readonly #region: LiveRegion;
   readonly #done = Promise.withResolvers<number>();
@@ -62,6 +63,7 @@ export class TerminalChat {
     this.#client = options.client;
     this.#style = options.style;
     this.#longest = options.longest;
+    this.#editor = new LineEditor(options.longest);
     this.#view = new HistoryView(options.style, () => terminalSize(process.stdout).columns);
     this.#names.learn(this.#client.member, this.#client.name);
     for (const [member, name] of this.#client.knownMembers) this.#names.learn(member, name);
@@ -200,7 +202,13 @@ export class TerminalChat {
 
   #press(key: Key): void {
     if (this.#leaving) return;
-    switch (this.#editor.press(key)) {
+    const request = this.#editor.press(key);
+    if (typeof request === 'object') {
+      const message = `Not taken: with it the text has ${request.bytes} bytes, and a message has at most ${this.#longest}.`;
+      this.#print(this.#view.warning(`${message} What stands in the line is as it was, and not sent.`));
+      return;
+    }
+    switch (request) {
       case 'submit':
         this.#submit(this.#editor.take());
         break;
@@ -237,12 +245,6 @@ export class TerminalChat {
   }
 
   #send(text: string): void {
-    const length = Buffer.byteLength(text);
-    if (length > this.#longest) {
-      const message = `Not sent: ${length} bytes, and a message has at most ${this.#longest}. Arrow up brings it back.`;
-      this.#print(this.#view.warning(message));
-      return;
-    }
     const entry: { n: number | undefined; text: string } = { n: undefined, text };
     this.#unsent.push(entry);
     this.#client.send(text).then(
