@@ -73,11 +73,19 @@ describe('skytale start', { timeout: 300_000 }, () => {
     using directory = new TemporaryDirectory();
     for (const signed of ['self', 'authority'] as const) {
       const { cert, key } = certificate(directory.join(signed), 'DNS:localhost', signed);
-      const listen = ['--listen', '127.0.0.1:0', '--http', 'off', '--data', directory.join(signed, 'data')];
+      const listen = [
+        '--listen',
+        '127.0.0.1:0',
+        '--http',
+        '127.0.0.1:0',
+        '--data',
+        directory.join(signed, 'data'),
+      ];
       await using program = new Program(['start', ...listen, '--tls-cert', cert, '--tls-key', key], {
         cwd: repository,
       });
       await program.until(() => /Ctrl-C/.test(program.stdout), 'the end of what it shows');
+      assert.match(program.stdout, /^ *Server +127\.0\.0\.1:\d+, https:\/\/127\.0\.0\.1:\d+$/m);
       assert.match(program.stdout, /skytales:\/\/localhost:\d+\//);
       const command = /^ *(npx --no-install skytale chat .*)$/m.exec(program.stdout)![1]!;
       assert.equal(await paste(command, { XDG_STATE_HOME: directory.join(signed, 'state') }, 'hello\n'), 0);

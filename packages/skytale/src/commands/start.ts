@@ -38,7 +38,14 @@ export async function start(values: ServerValues): Promise<number> {
       file,
       ...(certificate === undefined ? [] : ['--ca-file', resolve(certificate)]),
     ];
-    const shown = { listening, data: values.data, crypto, link: formatInvite(invite), words };
+    const http = listening.http.map((at) => `${certificate === undefined ? 'http' : 'https'}://${at}`);
+    const shown = {
+      servers: [...listening.tcp, ...http],
+      data: values.data,
+      crypto,
+      link: formatInvite(invite),
+      words,
+    };
     await writeOut(describe(shown, styleFor(process.stdout)));
   });
 }
@@ -93,7 +100,7 @@ const commandName = (): string =>
   existsSync(join(process.cwd(), 'node_modules/.bin/skytale')) ? 'npx --no-install skytale' : 'skytale';
 
 type Shown = {
-  readonly listening: Listening;
+  readonly servers: readonly string[];
   readonly data: string;
   readonly crypto: string;
   readonly link: string;
@@ -101,9 +108,9 @@ type Shown = {
   readonly words: readonly string[];
 };
 
-function describe({ listening: { tcp, http }, data, crypto, link, words }: Shown, style: Style): string {
+function describe({ servers, data, crypto, link, words }: Shown, style: Style): string {
   const rows = [
-    ['Server', [...tcp, ...http.map((address) => `http://${address}`)].join(', ')],
+    ['Server', servers.join(', ')],
     ['Data', data],
     ['Crypto', crypto],
     ['Invite', style('cyan', link)],
