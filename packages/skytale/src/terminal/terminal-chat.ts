@@ -1,7 +1,7 @@
 /** The chat client on a terminal: history above; below it what is not sent yet, the state, and the input line. */
 import type { ChatClient, ChatError, ChatMessage, ConnectionState, MemberId, Presence } from '@skytale/chat';
 import { Names } from '../names.ts';
-import { displayText } from '../safe-text.ts';
+import { displayLine, displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
 import type { Style } from '../style.ts';
 import { answer } from './chat-commands.ts';
@@ -140,7 +140,7 @@ export class TerminalChat {
       })
       .on('unsupported', ({ member, name, kind }) => {
         if (name !== undefined) this.#learn(member, name);
-        const what = `${this.#names.label(member)} sent something (${displayText(kind)})`;
+        const what = `${this.#names.label(member)} sent something (${displayLine(kind)})`;
         this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
       });
   }
