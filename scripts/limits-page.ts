@@ -40,7 +40,7 @@ const noLimits = [
   /^(LENGTH_BYTES|HASH_BYTES|HEADER_BYTES|VALUE_HEADER_BYTES|CHAIN_HASH_BYTES|TAG_BYTES|SALT_BYTES|SALT_CHECK_BYTES)$/,
   /^(IDENTITY_SEED|ROOM_SECRET|ROOM_ID|EPOCH|SENDER_KEY|PUBLIC_KEY|SIGNATURE|GROUP|NONCE|DELIVER|ACK)_BYTES$/,
   /^(GROUPS|LAST_TIME|OVERHEAD|MIN_ENVELOPE)$/,
-  /^(tabWidth|timeWidth|endKey|firstGeneric|exampleMemory|longest)$/,
+  /^(tabWidth|timeWidth|leastWidth|endKey|firstGeneric|exampleMemory|longest)$/,
 ];
 
 const declaration = /^(?:export )?const ([A-Za-z]\w*)(?:: number)? = ([^;]+);/;

@@ -56,7 +56,7 @@ const anyText = fc.string({
 });
 /** Tabs apart; joiners and selectors are looked at where it is decided what may be shown. */
 const harmful =
-  /[^\P{Cc}\t]|[\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}\u00ad\u200b\u2060-\u2064\u3164\ufeff]|^\p{DI}/u;
+  /[^\P{Cc}\t]|[\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}\u00ad\u200b\u2060-\u2064\u2800\u3164\ufeff]|^\p{DI}/u;
 
 /** The inverse of escapeLine, as its documentation has it. */
 function unescapeLine(line: string): string {
@@ -97,6 +97,7 @@ describe('text from others', () => {
       }),
     );
     assert.equal(displayText('a\r\nb\rc'), 'a\nb\nc');
+    assert.equal(displayText('⠓⠑⠀⠃\u3164\uffa0'), '⠓⠑ ⠃');
     assert.equal(displayText('\x1b]0;owned\x07\x9b2J'), '\\x1b]0;owned\\x07\\x9b2J');
   });
 

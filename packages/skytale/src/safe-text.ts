@@ -34,7 +34,7 @@ export function escapeJson(value: unknown): string {
   return replaceHidden(JSON.stringify(value), asUnicodeEscape);
 }
 
-/** For the terminal: lines and tabs stay, controls become visible escapes, what reorders or cannot be seen goes. */
+/** For the terminal: lines and tabs stay, controls become visible escapes, what reorders or cannot be seen goes, what is no blank and looks like one becomes one. */
 export function displayText(text: string): string {
   return replaceHidden(text.replace(/\r\n?/g, '\n'), (character, kind) => {
     switch (kind) {
@@ -42,6 +42,8 @@ export function displayText(text: string): string {
         return character === '\n' || character === '\t' ? character : asControlEscape(character);
       case 'break':
         return '\n';
+      case 'blank':
+        return ' ';
       case 'unknown':
         return '\ufffd';
       default:

@@ -1,6 +1,6 @@
 import { equalBytes } from '../bytes.ts';
 import type { ChatCrypto } from '../crypto.ts';
-import { createInvite, type Invite } from '../encryption/invite.ts';
+import { createInvite, type Invite, openInvite } from '../encryption/invite.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { createStatement } from '../protocol/signed.ts';
@@ -12,6 +12,8 @@ import type { ClientEnvironment } from './environment.ts';
 export type CreateRoomOptions = {
   readonly server: ServerAddress;
   readonly crypto: ChatCrypto;
+  /** Of a room that there was: it is made again, for those who have been invited. A server that has it leaves it as it is. */
+  readonly invite?: Invite;
   /** With it the room needs the passphrase besides the link. */
   readonly passphrase?: string;
   /** Longest wait for each answer, in milliseconds; 10,000 unless told. */
@@ -20,8 +22,8 @@ export type CreateRoomOptions = {
 };
 
 /**
- * Makes a new room at a server.
- * @throws {InviteError} INVITE_PASSPHRASE_TOO_SHORT
+ * Makes a room at a server, a new one unless told.
+ * @throws {InviteError} INVITE_PASSPHRASE_TOO_SHORT, and those of `openInvite`
  * @throws {ChatError} CHAT_UNREACHABLE, CHAT_TOO_MANY_ROOMS, CHAT_UNAVAILABLE, CHAT_HUNG_UP, CHAT_PROTOCOL_VIOLATION, …
  */
 export async function createRoom(
@@ -30,7 +32,13 @@ export async function createRoom(
 ): Promise<Invite> {
   const { server, crypto, passphrase, signal = new AbortController().signal } = options;
   const { timeout = defaultTuning.connectTimeout } = options;
-  const { invite, keys } = await createInvite(crypto, server, passphrase);
+  const { invite, keys } =
+    options.invite === undefined
+      ? await createInvite(crypto, server, passphrase)
+      : {
+          invite: { ...options.invite, server },
+          keys: await openInvite(crypto, options.invite, passphrase),
+        };
   using _ = keys;
   const times = { connectTimeout: timeout, idleTimeout: timeout };
   const connection = await Connection.open({ server, environment, signal, ...times });

@@ -5,7 +5,7 @@ import type { RoomKeys } from '../encryption/key-schedule.ts';
 import { ChatError } from './chat-error.ts';
 
 const NONCE_BYTES = 12;
-/** What is drawn for each key, besides the secret that it is made of. */
+/** What is drawn for each nonce, which is made of it, of what is sealed, and of a secret. */
 const RANDOM_BYTES = 32;
 const TAG_BYTES = 16;
 const LABEL = utf8('skytale state 1');

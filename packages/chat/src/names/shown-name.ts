@@ -4,11 +4,6 @@ import { hasHidden, replaceHidden } from './shown-text.ts';
 /** Of a name as it is shown, in characters as a person counts them. */
 const LONGEST_SHOWN = 32;
 
-/**
- * Letters and symbols that are drawn as nothing, though no property of Unicode says so: the empty Braille pattern, a
- * musical note without a head, two blanks among the hieroglyphs.
- */
-const blanks = /[\u2800\u{1d159}\u{13441}\u{13442}]/gu;
 const invisible = /\p{Default_Ignorable_Code_Point}/gu;
 /** A mark without anything that it is on is next to nothing. */
 const visible = /[\p{L}\p{N}\p{P}\p{S}]/u;
@@ -18,16 +13,16 @@ const segmenter = new Intl.Segmenter();
 /** A name on one line, without anything that cannot be seen, not too long; `(no name)` where nothing is left. */
 export function shownName(name: string): string {
   const text = replaceHidden(name.replace(invisible, '').normalize('NFC'), (character, kind) => {
-    if (kind === 'break' || /\s/.test(character)) return ' ';
+    if (kind === 'break' || kind === 'blank' || /\s/.test(character)) return ' ';
     return kind === 'control' || kind === 'unknown' ? '\u{fffd}' : '';
   });
-  const line = text.replace(blanks, ' ').replace(/\s+/g, ' ').trim();
+  const line = text.replace(/\s+/g, ' ').trim();
   return visible.test(line) ? shortened(line) : '(no name)';
 }
 
 /** Whether a name may be one's own: all of it can be seen, and there is something to see. */
 export function isVisibleName(name: string): boolean {
-  return !hasHidden(name) && name.search(blanks) === -1 && visible.test(name);
+  return !hasHidden(name) && visible.test(name);
 }
 
 function shortened(name: string): string {

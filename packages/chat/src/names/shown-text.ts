@@ -18,12 +18,19 @@ export type HiddenKind =
   | 'break'
   /** Default_Ignorable_Code_Point and other formats: no glyph, no width. */
   | 'invisible'
+  /** Drawn as a blank, and no blank: a text could be set with them so that its end looks like another's line. */
+  | 'blank'
   /** Unassigned, private, or half of a surrogate pair. */
   | 'unknown';
 
+/**
+ * Letters and symbols that are drawn as nothing, though no property of Unicode says so: the empty Braille pattern, a
+ * musical note without a head, two blanks among the hieroglyphs. (The Hangul fillers are Default_Ignorable.)
+ */
+const blank = String.raw`[\u2800\u{1d159}\u{13441}\u{13442}]`;
 // Formats that have a glyph (Prepended_Concatenation_Mark), such as the Arabic end of ayah, are no danger.
-const hidden = String.raw`[[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}]]`;
-const visible = String.raw`[[\p{L}\p{M}\p{N}\p{P}\p{S}]--\p{Default_Ignorable_Code_Point}]`;
+const hidden = String.raw`[[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}${blank}]--[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}]]`;
+const visible = String.raw`[[\p{L}\p{M}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}${blank}]]`;
 const selector = String.raw`[\ufe00-\ufe0f\u180b-\u180d\u180f\u{e0100}-\u{e01ef}]`;
 /**
  * Between and behind what can be seen, joiners and variation selectors change how it looks: families, flags, half the
@@ -37,6 +44,7 @@ const joined = [
 
 const hiddenOrJoined = new RegExp(`(${joined})|${hidden}`, 'gv');
 const anyHidden = new RegExp(hidden, 'v');
+const anyBlank = new RegExp(blank, 'v');
 
 /**
  * The text with something else in the place of each hidden character.
@@ -65,5 +73,6 @@ function kindOf(character: string): HiddenKind {
   if (/\p{Cc}/u.test(character)) return 'control';
   if (/\p{Bidi_Control}/u.test(character)) return 'order';
   if (/[\p{Zl}\p{Zp}]/u.test(character)) return 'break';
+  if (anyBlank.test(character)) return 'blank';
   return /[\p{Default_Ignorable_Code_Point}\p{Cf}]/u.test(character) ? 'invisible' : 'unknown';
 }

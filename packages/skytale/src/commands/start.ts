@@ -9,8 +9,6 @@ import {
   parseInvite,
   parseServerAddress,
   type ServerAddress,
-  ServerControl,
-  ServerError,
 } from '@skytale/chat';
 import { hostInCertificate, outerAddress } from '../certificates.ts';
 import { CommandError } from '../command-error.ts';
@@ -18,7 +16,7 @@ import { openDevice, tryDevice } from '../crypto.ts';
 import { type Listening, runServer } from '../server-run.ts';
 import type { ServerValues } from '../server-values.ts';
 import { shellWord } from '../shell-word.ts';
-import { note, whenReaderLeaves, writeOut } from '../stdio.ts';
+import { whenReaderLeaves, writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
 import { table } from '../table.ts';
 
@@ -33,14 +31,21 @@ export async function start(values: ServerValues): Promise<number> {
     const certificate = values['tls-cert'];
     const server = await serverAddress(listening, certificate);
     const file = resolve(values.data, inviteFile);
-    const invite = await ownRoom(values.data, file, server, certificate);
+    const invite = await ownRoom(file, server, certificate);
     const crypto = `${device.name}, tested: ${milliseconds.toFixed(1)} ms there and back`;
     const words = [
       '--invite-file',
       file,
       ...(certificate === undefined ? [] : ['--ca-file', resolve(certificate)]),
     ];
-    const shown = { listening, data: values.data, crypto, link: formatInvite(invite), words };
+    const http = listening.http.map((at) => `${certificate === undefined ? 'http' : 'https'}://${at}`);
+    const shown = {
+      servers: [...listening.tcp, ...http],
+      data: values.data,
+      crypto,
+      link: formatInvite(invite),
+      words,
+    };
     await writeOut(describe(shown, styleFor(process.stdout)));
   });
 }
@@ -63,45 +68,21 @@ const isLoopback = (host: string): boolean => host === '::1' || host.startsWith(
 
 /** The room of the data directory, which is made where there is none. The file always has the present address. */
 async function ownRoom(
-  data: string,
   file: string,
   server: ServerAddress,
   certificate: string | undefined,
 ): Promise<Invite> {
   const before = existsSync(file) ? await readInvite(file) : undefined;
-  const isThere = before !== undefined && (await hasRoom(data, before));
-  const invite = isThere
-    ? { ...before, server }
-    : await createRoom({
-        crypto: nodeCrypto(),
-        server,
-        ...(certificate !== undefined && { ca: readFileSync(certificate, 'utf8') }),
-      });
-  if (before !== undefined && !isThere) {
-    note(
-      'The room of earlier starts is gone: nobody spoke in it, or it was deleted. This is a new one; invites to the other lead nowhere.',
-    );
-  }
+  // At each start: a server forgets a room in which nobody speaks (--empty-room-days), and its owner may delete it.
+  const invite = await createRoom({
+    crypto: nodeCrypto(),
+    server,
+    ...(before !== undefined && { invite: before }),
+    ...(certificate !== undefined && { ca: readFileSync(certificate, 'utf8') }),
+  });
   writeFileSync(`${file}.new`, `${formatInvite(invite)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return invite;
-}
-
-/**
- * Whether the server still has the room: it forgets one in which nobody speaks (--empty-room-days), and its owner may delete it.
- * Looks through all rooms, once for each start.
- */
-async function hasRoom(data: string, { roomId }: Invite): Promise<boolean> {
-  const wanted = Buffer.from(roomId).toString('hex');
-  try {
-    using server = await ServerControl.connect(data);
-    for await (const { room } of server.rooms()) if (room === wanted) return true;
-    return false;
-  } catch (error) {
-    // It cannot be asked where the path is too long for a socket, of which it has warned; then the room is taken to be there.
-    if (error instanceof ServerError && error.code === 'SERVER_NOT_RUNNING') return true;
-    throw error;
-  }
 }
 
 async function readInvite(file: string): Promise<Invite> {
@@ -120,7 +101,7 @@ const commandName = (): string =>
   existsSync(join(process.cwd(), 'node_modules/.bin/skytale')) ? 'npx --no-install skytale' : 'skytale';
 
 type Shown = {
-  readonly listening: Listening;
+  readonly servers: readonly string[];
   readonly data: string;
   readonly crypto: string;
   readonly link: string;
@@ -128,9 +109,9 @@ type Shown = {
   readonly words: readonly string[];
 };
 
-function describe({ listening: { tcp, http }, data, crypto, link, words }: Shown, style: Style): string {
+function describe({ servers, data, crypto, link, words }: Shown, style: Style): string {
   const rows = [
-    ['Server', [...tcp, ...http.map((address) => `http://${address}`)].join(', ')],
+    ['Server', servers.join(', ')],
     ['Data', data],
     ['Crypto', crypto],
     ['Invite', style('cyan', link)],

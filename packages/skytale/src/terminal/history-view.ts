@@ -5,7 +5,7 @@
 import type { MemberId } from '@skytale/chat';
 import { displayText } from '../safe-text.ts';
 import type { Style } from '../style.ts';
-import { widthOf, wrapWords } from './text-width.ts';
+import { breakAnywhere, tabWidth, widthOf, wrapWords } from './text-width.ts';
 
 // Readable on dark and light; red and yellow are kept for warnings.
 const nameColours = [
@@ -24,6 +24,8 @@ const timeFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '
 
 /** Cells of a time, `12:34`. */
 const timeWidth = 5;
+/** Cells that a text has beside its name at the least; with less it begins below. */
+const leastWidth = 20;
 
 export class HistoryView {
   readonly #style: Style;
@@ -47,9 +49,12 @@ export class HistoryView {
     const day = dayFormat.format(at);
     const separator = day === this.#day ? '' : this.divider(day);
     this.#day = day;
-    const lines = this.#wrap(displayText(text), timeWidth + 1 + widthOf(label) + 2);
-    const time = this.#style('dim', timeFormat.format(at));
-    return `${separator}${time} ${this.name(member, label)}  ${lines}\n`;
+    const head = `${this.#style('dim', timeFormat.format(at))} ${this.name(member, label)}`;
+    const beside = timeWidth + 1 + widthOf(label) + 2;
+    const isBeside = this.#columns() - 1 - beside >= leastWidth;
+    const indent = isBeside ? beside : timeWidth + 1;
+    const gap = isBeside ? '  ' : `\n${' '.repeat(indent)}`;
+    return `${separator}${head}${gap}${this.#wrap(displayText(text), indent)}\n`;
   }
 
   /** A line between one part and the next. */
@@ -67,9 +72,17 @@ export class HistoryView {
     return `${this.#style(['red', 'bold'], `⚠ ${this.#wrap(displayText(text), 2)}`)}\n`;
   }
 
+  /**
+   * Where rows are indented, words that are longer than a row are broken here, and tabs are spaces: the terminal would go
+   * on in its first column, where a text could look like another's message.
+   */
   #wrap(text: string, indent: number): string {
-    const cells = Math.max(20, this.#columns() - 1 - indent);
-    const rows = text.split('\n').flatMap((line) => wrapWords(line, cells));
+    const cells = Math.max(1, this.#columns() - 1 - indent);
+    const words = text
+      .replaceAll('\t', ' '.repeat(tabWidth))
+      .split('\n')
+      .flatMap((line) => wrapWords(line, cells));
+    const rows = indent === 0 ? words : words.flatMap((row) => breakAnywhere(row, cells));
     return rows.join(`\n${' '.repeat(indent)}`);
   }
 }

@@ -14,7 +14,10 @@ export type Key = {
 };
 
 /** What a key asks of the program, beyond a change of the text. */
-export type Request = 'submit' | 'interrupt' | 'end' | 'suspend' | 'clear-screen';
+export type Request = 'submit' | 'interrupt' | 'end' | 'suspend' | 'clear-screen' | TooLong;
+
+/** To say that what was typed or pasted was not taken: with it the text would have so many bytes of UTF-8. */
+export type TooLong = { readonly bytes: number };
 
 /** Lines that were sent, to go back to. */
 const historyLength = 500;
@@ -30,12 +33,14 @@ export class LineEditor {
   #place = 0;
   #draft = '';
   #killed = '';
-  /** Text of the paste under way. */
-  #paste: string | undefined;
+  /** The paste under way; its text only while it can be taken. */
+  #paste: { text: string; bytes: number } | undefined;
+  /** Bytes that the text would have with all that was not taken since the last other key; 0 if nothing was. */
+  #refused = 0;
   readonly #longest: number;
 
-  /** @param longest characters (UTF-16 units) that fit; what would go beyond is not taken */
-  constructor(longest = 64 * 1024) {
+  /** @param longest bytes of UTF-8 that fit; an insertion that would go beyond is not taken, no part of it */
+  constructor(longest: number) {
     this.#longest = longest;
   }
 
@@ -57,17 +62,28 @@ export class LineEditor {
     return text;
   }
 
-  /** Applies a key. @returns what the program is to do, if anything */
+  /**
+   * Applies a key. After something was not taken, nothing more is inserted until another kind of key has come, so that
+   * no hole is in the text; and the first Enter does not send it, since it may have been typed before that was seen.
+   * @returns what the program is to do, if anything
+   */
   press(key: Key): Request | undefined {
-    if (this.#paste !== undefined) return this.#pasteKey(key);
+    const refused = this.#refused;
+    const request = this.#apply(key);
+    if (this.#refused === refused && this.#paste === undefined) this.#refused = 0;
+    return request;
+  }
+
+  #apply(key: Key): Request | undefined {
+    if (this.#paste !== undefined) return this.#pasteKey(this.#paste, key);
     if (key.ctrl) return this.#controlKey(key);
     if (key.meta) return this.#metaKey(key);
     switch (key.name) {
       case 'return':
       case 'enter':
-        return 'submit';
+        return this.#refused > 0 ? { bytes: this.#refused } : 'submit';
       case 'paste-start':
-        this.#paste = '';
+        this.#paste = { text: '', bytes: 0 };
         return undefined;
       case 'left':
         this.#cursor -= this.#before();
@@ -96,8 +112,7 @@ export class LineEditor {
       case 'tab':
         return undefined;
       default:
-        if (key.text !== undefined && !/\p{Cc}/u.test(key.text)) this.#insert(key.text);
-        return undefined;
+        return key.text === undefined || /\p{Cc}/u.test(key.text) ? undefined : this.#insert(key.text);
     }
   }
 
@@ -134,8 +149,7 @@ export class LineEditor {
         this.#kill(this.#wordStart(), this.#cursor);
         return undefined;
       case 'y':
-        this.#insert(this.#killed);
-        return undefined;
+        return this.#insert(this.#killed);
       case 'left':
         this.#cursor = this.#wordStart();
         return undefined;
@@ -157,37 +171,39 @@ export class LineEditor {
     }
   }
 
-  #metaKey(key: Key): undefined {
+  #metaKey(key: Key): Request | undefined {
     switch (key.name) {
       case 'return':
       case 'enter':
-        this.#insert('\n');
-        break;
+        return this.#insert('\n');
       case 'b':
       case 'left':
         this.#cursor = this.#wordStart();
-        break;
+        return undefined;
       case 'f':
       case 'right':
         this.#cursor = this.#wordEnd();
-        break;
+        return undefined;
       case 'd':
         this.#kill(this.#cursor, this.#wordEnd());
-        break;
+        return undefined;
       case 'backspace':
         this.#kill(this.#wordStart(), this.#cursor);
-        break;
+        return undefined;
+      default:
+        return undefined;
     }
   }
 
   /** Between the marks of a bracketed paste everything is text: a line break in it must not send. */
-  #pasteKey(key: Key): undefined {
+  #pasteKey(paste: { text: string; bytes: number }, key: Key): TooLong | undefined {
     if (key.name === 'paste-end') {
-      this.#insert(displayText(this.#paste ?? ''));
       this.#paste = undefined;
-    } else if (key.text !== undefined && this.#paste!.length < this.#longest) {
-      this.#paste += key.text;
+      return paste.bytes > this.#longest ? this.#refuse(paste.bytes) : this.#insert(displayText(paste.text));
     }
+    paste.bytes += Buffer.byteLength(key.text ?? '');
+    paste.text = paste.bytes > this.#longest ? '' : paste.text + (key.text ?? '');
+    return undefined;
   }
 
   #replace(text: string, cursor: number): void {
@@ -195,10 +211,20 @@ export class LineEditor {
     this.#cursor = cursor;
   }
 
-  #insert(text: string): void {
-    const taken = text.slice(0, Math.max(0, this.#longest - this.#text.length));
-    const cursor = this.#cursor + taken.length;
-    this.#replace(this.#text.slice(0, this.#cursor) + taken + this.#text.slice(this.#cursor), cursor);
+  #insert(text: string): TooLong | undefined {
+    const whole = this.#text.slice(0, this.#cursor) + text + this.#text.slice(this.#cursor);
+    if (text !== '' && (this.#refused > 0 || Buffer.byteLength(whole) > this.#longest)) {
+      return this.#refuse(Buffer.byteLength(text));
+    }
+    this.#replace(whole, this.#cursor + text.length);
+    return undefined;
+  }
+
+  /** Said once for all that is typed on end; Enter says the sum. */
+  #refuse(bytes: number): TooLong | undefined {
+    const isFirst = this.#refused === 0;
+    this.#refused = (isFirst ? Buffer.byteLength(this.#text) : this.#refused) + bytes;
+    return isFirst ? { bytes: this.#refused } : undefined;
   }
 
   #erase(from: number, to: number): void {

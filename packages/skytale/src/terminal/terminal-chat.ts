@@ -9,7 +9,7 @@ import type {
   SetAside,
 } from '@skytale/chat';
 import { Names } from '../names.ts';
-import { displayText } from '../safe-text.ts';
+import { displayLine, displayText } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
 import type { Style } from '../style.ts';
 import { answer } from './chat-commands.ts';
@@ -40,12 +40,13 @@ const leaveWithinMs = 3000;
 export class TerminalChat {
   readonly #client: ChatClient;
   readonly #style: Style;
+  /** Bytes of UTF-8 in a message. */
   readonly #longest: number;
   readonly #view: HistoryView;
   readonly #names = new Names();
   readonly #company = new Company((member) => this.#names.label(member));
   readonly #newcomers = new Newcomers((member) => this.#printPresence(member, true));
-  readonly #editor = new LineEditor();
+  readonly #editor: LineEditor;
   readonly #tty: Tty;
   readonly #region: LiveRegion;
   readonly #done = Promise.withResolvers<number>();
@@ -70,6 +71,7 @@ export class TerminalChat {
     this.#client = options.client;
     this.#style = options.style;
     this.#longest = options.longest;
+    this.#editor = new LineEditor(options.longest);
     this.#view = new HistoryView(options.style, () => terminalSize(process.stdout).columns);
     this.#names.learn(this.#client.member, this.#client.name);
     for (const [member, name] of this.#client.knownMembers) this.#names.learn(member, name);
@@ -149,7 +151,7 @@ export class TerminalChat {
       })
       .on('unsupported', ({ member, name, kind }) => {
         this.#learn(member, name);
-        const what = `${this.#names.label(member)} sent something (${displayText(kind)})`;
+        const what = `${this.#names.label(member)} sent something (${displayLine(kind)})`;
         this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
       });
   }
@@ -215,7 +217,13 @@ export class TerminalChat {
 
   #press(key: Key): void {
     if (this.#leaving) return;
-    switch (this.#editor.press(key)) {
+    const request = this.#editor.press(key);
+    if (typeof request === 'object') {
+      const message = `Not taken: with it the text has ${request.bytes} bytes, and a message has at most ${this.#longest}.`;
+      this.#print(this.#view.warning(`${message} What stands in the line is as it was, and not sent.`));
+      return;
+    }
+    switch (request) {
       case 'submit':
         this.#submit(this.#editor.take());
         break;
@@ -252,12 +260,6 @@ export class TerminalChat {
   }
 
   #send(text: string): void {
-    const length = Buffer.byteLength(text);
-    if (length > this.#longest) {
-      const message = `Not sent: ${length} bytes, and a message has at most ${this.#longest}. Arrow up brings it back.`;
-      this.#print(this.#view.warning(message));
-      return;
-    }
     const entry: { n: number | undefined; text: string } = { n: undefined, text };
     this.#unsent.push(entry);
     this.#client.send(text).then(

@@ -41,6 +41,25 @@ export function fit(text: string, cells: number): string {
   return `${result}…`;
 }
 
+/** Breaks a line into rows of at most so many cells, wherever that is; one character may be wider than a row. */
+export function breakAnywhere(line: string, cells: number): string[] {
+  const rows: string[] = [];
+  let row = '';
+  let used = 0;
+  for (const grapheme of graphemes(line)) {
+    const width = cellsOf(grapheme);
+    if (used + width > cells && used > 0) {
+      rows.push(row);
+      row = '';
+      used = 0;
+    }
+    row += grapheme;
+    used += width;
+  }
+  rows.push(row);
+  return rows;
+}
+
 /**
  * Breaks a line at spaces into rows of at most so many cells. A word that is longer stays whole, so that links can
  * still be copied; the terminal breaks it.
