@@ -208,6 +208,15 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
     terminal.press('Enter');
     await scene.bob.until(() => scene.bob.lines.length >= 3, 'three messages');
     assert.deepEqual(scene.bob.lines.slice(1), ['>日本 語 ok again', 'line one\\nline two\\nline three']);
+
+    terminal.type('draft');
+    terminal.paste('x'.repeat(66_000));
+    await terminal.shows(
+      /Not taken: with it the text has 66005\s+bytes, and a message has at most\s+65536\./,
+    );
+    await terminal.screenShows(/alice> draft$/m);
+    terminal.press('BSpace', 'Enter');
+    await terminal.shows(/alice {2}draf$/m);
   });
 
   it('marks what is not sent while the server is away', async () => {

@@ -1,5 +1,6 @@
 /** A real terminal for a program to run in: tmux, on a server of its own. */
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { TemporaryDirectory } from './directory.ts';
 
@@ -36,7 +37,10 @@ export class Terminal implements Disposable {
 
   /** Pastes as a terminal does, with the marks of a bracketed paste if the program asked for them. */
   paste(text: string): void {
-    this.#tmux('set-buffer', '--', text);
+    // A command of tmux has at most 16 KiB.
+    const file = `${this.#socket}.paste`;
+    writeFileSync(file, text);
+    this.#tmux('load-buffer', file);
     this.#tmux('paste-buffer', '-p');
   }
 
