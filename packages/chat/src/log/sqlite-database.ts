@@ -104,6 +104,11 @@ export function bytesOf(hex: string): Uint8Array {
   return Buffer.from(hex, 'hex');
 }
 
+/** Whether a column holds bytes: on a damaged page anything may stand, whatever the table's type says. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
 export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }

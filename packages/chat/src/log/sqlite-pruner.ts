@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Batches } from './sqlite-batches.ts';
-import { bytesOf, hexOf, rows } from './sqlite-database.ts';
+import { bytesOf, hexOf, isBytes, rows } from './sqlite-database.ts';
 import type { Mender } from './sqlite-mender.ts';
 
 /** Rows, and bytes of frames, that one step of deleting takes at most, so that it never holds up an append for long. */
@@ -48,6 +48,7 @@ export class Pruner {
     let newer = false;
     const nextSecond = BigInt(Math.ceil(before / 1000) * 1000);
     for (const [id, last, time] of seen) {
+      if (!isBytes(id) || typeof last !== 'bigint' || typeof time !== 'bigint') continue;
       const room = hexOf(id);
       if (this.#givenUp.has(room)) continue;
       if (time < BigInt(before)) rooms.set(room, [...(rooms.get(room) ?? []), Number(last)]);
@@ -97,8 +98,9 @@ export class Pruner {
 
   /** Goes on with a deletion that the end of the process has cut off. */
   #finishDeletion(): boolean {
-    const ids = this.#statements.deleted.all() as unknown as [Uint8Array][];
-    const room = ids.map(([id]) => hexOf(id)).find((id) => !this.#givenUp.has(id));
+    const rooms = this.#statements.deleted.all() as unknown as [unknown][];
+    const ids = rooms.flatMap(([id]) => (isBytes(id) ? [hexOf(id)] : []));
+    const room = ids.find((id) => !this.#givenUp.has(id));
     if (room === undefined) return false;
     this.#room = room;
     const id = bytesOf(room);

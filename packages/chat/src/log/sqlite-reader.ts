@@ -10,6 +10,7 @@ import {
   connect,
   damaged,
   hexOf,
+  isBytes,
   memberById,
   noRoom,
   type OnDamage,
@@ -102,9 +103,9 @@ export class SqliteReader {
     return this.#reading('looking for empty rooms', () => {
       const found = this.#statements.empty.all(before, after[0], bytesOf(after[1]), count) as unknown as [
         bigint,
-        Uint8Array,
+        unknown,
       ][];
-      return found.map(([createdAt, id]) => [Number(createdAt), hexOf(id)]);
+      return found.flatMap(([createdAt, id]) => (isBytes(id) ? [[Number(createdAt), hexOf(id)]] : []));
     });
   }
 
