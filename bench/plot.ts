@@ -47,13 +47,12 @@ function chart({ name, unit, points }: Series, index: number): string {
   const base = MARGIN.top + inner.height;
   const lines = [
     `<g transform="translate(${(index % COLUMNS) * WIDTH} ${Math.floor(index / COLUMNS) * HEIGHT})">`,
-    `<text class="title" x="${MARGIN.left}" y="20">${name}</text>`,
+    `<text class="title" x="${MARGIN.left}" y="20">${name}, ${unit}</text>`,
     ...y.ticks.map(
       (tick) =>
         `<path class="grid" d="M${MARGIN.left} ${py(tick)}h${inner.width}"/><text x="${MARGIN.left - 6}" y="${py(tick)}" class="y">${short(tick)}</text>`,
     ),
     ...x.ticks.map((tick) => `<text x="${px(tick)}" y="${base + 16}" class="x">${short(tick)}</text>`),
-    `<text class="unit" x="${MARGIN.left - 6}" y="${base + 32}">${unit}</text>`,
     `<polyline class="line" points="${points.map(({ n, value }) => `${px(n)},${py(value)}`).join(' ')}"/>`,
     ...points.map(({ n, value }) => `<circle cx="${px(n)}" cy="${py(value)}" r="3"/>`),
     '</g>',
@@ -70,7 +69,7 @@ const height = Math.ceil(all.length / COLUMNS) * HEIGHT;
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${COLUMNS * WIDTH} ${height}" font-family="sans-serif" font-size="11">
 <style>
   svg { background: #fff; color: #222 }
-  text { fill: #444 } .title { font-size: 13px; fill: #111 } .y, .unit { text-anchor: end; dominant-baseline: middle } .x { text-anchor: middle }
+  text { fill: #444 } .title { font-size: 13px; fill: #111 } .y { text-anchor: end; dominant-baseline: middle } .x { text-anchor: middle }
   .grid { stroke: #ddd; fill: none } .line { stroke: #1b6ac9; stroke-width: 2; fill: none } circle { fill: #1b6ac9 }
 </style>
 <rect width="100%" height="100%" fill="#fff"/>
