@@ -67,6 +67,7 @@ for (const line of text.split('\n')) if (line.startsWith('{')) rows.push(JSON.pa
 const all = seriesOf(rows);
 const height = Math.ceil(all.length / COLUMNS) * HEIGHT;
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${COLUMNS * WIDTH} ${height}" font-family="sans-serif" font-size="11">
+<title>How the costs of the chat server grow</title>
 <style>
   svg { background: #fff; color: #222 }
   text { fill: #444 } .title { font-size: 13px; fill: #111 } .y { text-anchor: end; dominant-baseline: middle } .x { text-anchor: middle }
