@@ -277,7 +277,7 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
       await terminal.screenShows(/^\$\s*$/m);
       terminal.type('echo status=$?; stty -g | cmp - before && echo same=yes');
       terminal.press('Enter');
-      const text = await terminal.shows(/same=yes$/m);
+      const text = await terminal.shows(/^same=yes$/m);
       assert.match(text, new RegExp(`^status=${status}$`, 'm'));
       if (status === 1) assert.match(text, /^skytale: This server does not know the room\./m);
       assert.equal(terminal.cursor().visible, true);
