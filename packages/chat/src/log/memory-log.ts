@@ -1,3 +1,4 @@
+import { joined } from '../bytes.ts';
 import { checkBatch, checkNewRoom, cutBatch } from './batch.ts';
 import { LogError, shortId } from './log-error.ts';
 import type {
@@ -109,7 +110,7 @@ export class MemoryLog implements MessageLog {
       last = part.last;
       if (last < batch.last) break;
     }
-    return parts.length === 0 ? undefined : { first, last, frames: concat(parts, bytes), damaged: false };
+    return parts.length === 0 ? undefined : { first, last, frames: joined(parts), damaged: false };
   }
 
   watch(room: string, from: number, watcher: Watcher): Disposable {
@@ -158,16 +159,6 @@ function cut(batch: Batch, after: number, maxBytes: number): Pick<Batch, 'first'
   const part = cutBatch(batch, after, maxBytes);
   if (part === undefined) throw new LogError('LOG_DAMAGED', 'A batch has other messages than it says.');
   return part;
-}
-
-function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function closed(): LogError {

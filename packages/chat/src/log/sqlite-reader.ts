@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { joined } from '../bytes.ts';
 import { cutBatch } from './batch.ts';
 import { databaseOf } from './data-directory.ts';
 import { messagesOf } from './frame-run.ts';
@@ -258,11 +259,5 @@ function membersOf(frames: Uint8Array): Batch['members'] {
 function inOne(parts: readonly Uint8Array[], length: number): Uint8Array {
   const [only] = parts;
   if (parts.length === 1 && only?.buffer.byteLength === length) return only;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joined(parts);
 }

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { concat, copyOf } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -151,7 +152,7 @@ class Pipe {
   /** Takes bytes; calls `done` when there is room for more. */
   write(bytes: Uint8Array, done: () => void): void {
     // What was written is the writer's to change.
-    const own = new Uint8Array(bytes);
+    const own = copyOf(bytes);
     for (const piece of this.tamper === undefined ? [own] : this.#tampered(own, this.tamper))
       this.#send(piece);
     if (this.#bytes < WINDOW_BYTES) done();
@@ -200,9 +201,7 @@ class Pipe {
 
   /** Cuts the stream into frames: a length of 32 bits, and so many bytes. */
   #tampered(bytes: Uint8Array, tamper: Tamper): Uint8Array[] {
-    let rest: Uint8Array = new Uint8Array(this.#rest.length + bytes.length);
-    rest.set(this.#rest);
-    rest.set(bytes, this.#rest.length);
+    let rest: Uint8Array = concat(this.#rest, bytes);
     const passed: Uint8Array[] = [];
     while (rest.length >= 4) {
       const length = 4 + new DataView(rest.buffer, rest.byteOffset).getUint32(0);

@@ -301,10 +301,11 @@ class World {
   }
 
   #killServer(): void {
-    if (this.#server === undefined) return;
+    const server = this.#server;
+    if (server === undefined) return;
     this.#note('the server is killed');
     this.#happened.serversKilled += 1;
-    this.#countServer();
+    this.#count(server);
     this.#serverLife?.end();
     this.#disk?.powerOff();
     this.#listening?.[Symbol.dispose]();
@@ -456,10 +457,6 @@ class World {
     if (watching !== 0) this.wrong.push(`${watching} rooms are still watched when everybody has gone`);
     await this.#stopServer();
     if (this.#network.links.length !== 0) this.wrong.push(`${this.#network.links.length} links are left`);
-  }
-
-  #countServer(): void {
-    if (this.#server !== undefined) this.#count(this.#server);
   }
 
   #count({ counters }: ChatServer): void {
