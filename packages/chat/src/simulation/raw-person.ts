@@ -31,6 +31,7 @@ export class RawPerson implements Someone {
   readonly #version: 1 | 2;
   /** What it has said, by number, from 1 on; all of it is on its disk. */
   readonly #texts: string[] = [];
+  #keys: RoomKeys | undefined;
   #identity: SigningKey | undefined;
   #life: Life | undefined;
   #acknowledged = 0;
@@ -181,7 +182,8 @@ export class RawPerson implements Someone {
   }
 
   async #join(challenge: Uint8Array, stream: Duplex): Promise<void> {
-    using keys = await RoomKeys.derive(this.#place.crypto, this.#secret);
+    this.#keys ??= await RoomKeys.derive(this.#place.crypto, this.#secret);
+    const keys = this.#keys;
     const member = this.#identity!.publicKey;
     const statement = joinStatement(copyOf(challenge), keys.roomId, member);
     const signatures = {

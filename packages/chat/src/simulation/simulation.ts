@@ -1,4 +1,5 @@
 import type { CryptoDevice } from '@skytale/cryptodev';
+import { pino } from 'pino';
 import type { ChatCrypto } from '../crypto.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { encodeFrame, FrameType, LENGTH_BYTES } from '../protocol/frames.ts';
@@ -6,12 +7,15 @@ import { ChatServer } from '../server/chat-server.ts';
 import { Life } from './life.ts';
 import type { Place, Someone } from './place.ts';
 import { SeededRandom } from './seeded-random.ts';
+import { simulatedCrypto } from './simulated-crypto.ts';
 import { fastDisk, SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedNetwork, type Tamper } from './simulated-network.ts';
 import { SimulatedRoom } from './simulated-room.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const ADDRESS = 'server';
+/** One for all servers: each that is made has a file open. */
+const logger = pino({ level: 'silent' });
 /** Of the rooms of a run: one of people with the client of this package, one of people who speak the bare protocol. */
 const kinds = ['clients', 'raw'] as const;
 const SECOND = 1000;
@@ -112,6 +116,7 @@ class World {
   readonly #device: CryptoDevice;
   readonly #durable = new MemoryLog();
   readonly #rooms: SimulatedRoom[] = [];
+  readonly #people: Someone[] = [];
   readonly #operations: string[] = [];
   readonly #happened: Happened = {
     said: 0,
@@ -143,7 +148,7 @@ class World {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
     const random = this.#random.fork();
-    this.#crypto = { ...bound(crypto), randomBytes: (length) => random.bytes(length) };
+    this.#crypto = simulatedCrypto(crypto, random);
     this.#device = device;
     this.#network = new SimulatedNetwork(this.#clock, this.#random.fork(), {
       latency: this.#random.pick([1, 5, 40]),
@@ -175,6 +180,7 @@ class World {
       const room = await SimulatedRoom.open(kind, this.#random.bytes(32), this.#random.between(2, 3), place);
       await this.#durable.createRoom(room.id, 'simulation', this.#clock.now());
       this.#rooms.push(room);
+      this.#people.push(...room.people);
     }
     await this.#startServer();
     for (let count = 0; count < OPERATIONS; count += 1) {
@@ -199,10 +205,6 @@ class World {
     for (const room of this.#rooms) this.wrong.push(...(await room.judge(this.#durable, this.#clock)));
     this.#judgeWarnings();
     await this.#leave();
-  }
-
-  get #people(): readonly Someone[] {
-    return this.#rooms.flatMap(({ people }) => people);
   }
 
   // What is done
@@ -352,6 +354,7 @@ class World {
       {
         log: disk,
         clock: life,
+        logger,
         crypto: { ...this.#crypto, randomBytes: (length) => random.bytes(length) },
         onFailure: (error) => this.wrong.push(`the server's log is gone: ${error}`),
       },
@@ -470,16 +473,4 @@ class World {
 
 function isDone(person: Someone): boolean {
   return person.running && person.unacknowledged === 0 && person.waiting.length === 0;
-}
-
-/** Its methods without the object: it can be spread. */
-function bound(crypto: ChatCrypto): ChatCrypto {
-  return {
-    randomBytes: (length) => crypto.randomBytes(length),
-    sha256: (data) => crypto.sha256(data),
-    hkdf: (key, salt, info, length) => crypto.hkdf(key, salt, info, length),
-    signingKey: (seed) => crypto.signingKey(seed),
-    verify: (key, message, signature) => crypto.verify(key, message, signature),
-    argon2id: (secret, salt, cost) => crypto.argon2id(secret, salt, cost),
-  };
 }
