@@ -257,7 +257,8 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
    * @param text at most `MAX_TEXT_BYTES` bytes of UTF-8; may be empty
    * @returns when the message is durable in the outbox, whether or not there is a connection. While the outbox is full
    *   (1,024 messages or 4 MiB) it waits: this is the back-pressure on whoever writes faster than the server stores.
-   * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`
+   * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`; then it is not in the outbox,
+   *   unless the store did not end within the close time-out: then nobody knows
    */
   async send(text: string): Promise<SentMessage> {
     return { n: await this.#outbox.add(text) };
@@ -348,6 +349,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     steps.defer(() => this.#inTime(this.#closeKeys()));
     steps.defer(() => this.#inTime(this.#store.close()));
     steps.defer(() => this.#setState({ phase: 'closed' }));
+    steps.defer(() => this.#outbox.abandon());
     await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
   }
 

@@ -33,27 +33,29 @@ export class MemoryDisk {
     for (const file of this.#files) file.user?.kill();
   }
 
-  /** The same, and what was not written for good is lost too. */
-  cutPower(): void {
+  /** The same, and what was not written for good is lost too. @returns whether there was such */
+  cutPower(): boolean {
+    this.kill();
+    let lost = false;
     for (const file of this.#files) {
-      file.user?.kill();
-      file.content = copyOf(file.durable);
+      lost ||= file.content !== file.durable;
+      file.content = file.durable;
     }
+    return lost;
   }
 
   /** A copy of all states as they are, which is used as if it were this disk. */
   copy(): MemoryDisk {
     const copy = new MemoryDisk(this.#options);
-    for (const { of, path, content } of this.#files) {
-      copy.#files.push({ of, path, content: copyOf(content), durable: copyOf(content), user: undefined });
-    }
+    for (const { of, path, content } of this.#files)
+      copy.#files.push({ of, path, content, durable: content, user: undefined });
     return copy;
   }
 
   #make(of: string, seed: Uint8Array): StateFile {
     const path = `${of}.${this.#files.length + 1}`;
     const content = emptyContent(seed);
-    const file: StateFile = { of, path, content, durable: copyOf(content), user: undefined };
+    const file: StateFile = { of, path, content, durable: content, user: undefined };
     this.#files.push(file);
     return file;
   }
@@ -62,7 +64,7 @@ export class MemoryDisk {
 type StateFile = {
   readonly of: string;
   readonly path: string;
-  /** As a process that was killed leaves it, and as a loss of power does. */
+  /** As a process that was killed leaves it, and as a loss of power does. Replaced as a whole, never changed. */
   content: Content;
   durable: Content;
   user: MemoryStore | undefined;
