@@ -349,8 +349,9 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     steps.defer(() => this.#inTime(this.#closeKeys()));
     steps.defer(() => this.#inTime(this.#store.close()));
     steps.defer(() => this.#setState({ phase: 'closed' }));
-    steps.defer(() => this.#outbox.abandon());
-    await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
+    const reason = new ChatError('CHAT_CLOSED', 'The client was closed.');
+    steps.defer(() => this.#outbox.abandon(reason));
+    await this.#inTime(this.#stop(reason));
   }
 
   async #closeKeys(): Promise<void> {

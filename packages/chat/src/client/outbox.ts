@@ -307,8 +307,8 @@ export class Outbox {
   }
 
   /** After `end`, where the store does not end: nobody waits for it any longer. */
-  abandon(): void {
-    for (const { reject } of this.#storing.splice(0)) reject(this.#end);
+  abandon(reason: ChatError): void {
+    for (const { reject } of this.#storing.splice(0)) reject(reason);
   }
 
   /** Of what a client of version 1 left there is only the envelope; it can be opened, as one's own. */

@@ -77,6 +77,9 @@ export class ChatServer implements AsyncDisposable {
   readonly #sockets: Sockets;
   readonly #connections = new Map<ClientConnection, Transport>();
   readonly #questions = new LogQuestions();
+  readonly #backlog = new Backlog();
+  readonly #tails = new TailBytes();
+  readonly #reads = new ReadBudget();
   readonly #rooms: RoomTable;
   readonly #creation: RoomCreation;
   /** What connections see of the server. */
@@ -93,7 +96,6 @@ export class ChatServer implements AsyncDisposable {
     const { counters } = this;
     const clock = parts.clock ?? systemClock;
     const logger = withShortIds(parts.logger ?? pino({ level: 'silent' }));
-    const backlog = new Backlog();
     this.settings = settings;
     this.#log = log;
     this.#clock = clock;
@@ -109,9 +111,9 @@ export class ChatServer implements AsyncDisposable {
         log,
         clock,
         counters,
-        backlog,
-        tails: new TailBytes(),
-        reads: new ReadBudget(),
+        backlog: this.#backlog,
+        tails: this.#tails,
+        reads: this.#reads,
         questions: this.#questions,
         limits: settings,
         presenceDelayMs: settings.presenceDelayMs,
@@ -123,7 +125,7 @@ export class ChatServer implements AsyncDisposable {
       clock,
       crypto: parts.crypto ?? nodeCrypto(),
       counters,
-      backlog,
+      backlog: this.#backlog,
       turn: new WriteTurn(),
       rooms: this.#rooms,
       createRoom: (id, peer) => this.#createRoom(id.toString('hex'), networkOf(peer)),
@@ -182,6 +184,21 @@ export class ChatServer implements AsyncDisposable {
   /** Where it listens; the ports are the real ones where the settings say 0. */
   get addresses(): { tcp: readonly Address[]; http: readonly Address[] } {
     return { tcp: this.#listeners?.tcp ?? [], http: this.#listeners?.http ?? [] };
+  }
+
+  /** What clients hold of its memory, in bytes, and of its log; nothing when all have gone. */
+  get held(): {
+    readonly backlog: number;
+    readonly tails: number;
+    readonly reads: number;
+    readonly questions: number;
+  } {
+    return {
+      backlog: this.#backlog.used,
+      tails: this.#tails.bytes,
+      reads: this.#reads.used,
+      questions: this.#questions.open,
+    };
   }
 
   /**

@@ -161,6 +161,9 @@ export class Person implements Someone {
         }
         signal.addEventListener('abort', () => link.client.destroy(), { once: true });
         this.link = link;
+        link.client.once('close', () => {
+          if (this.link === link) this.link = undefined;
+        });
         return new DuplexByteStream(link.client);
       },
       openStore: (room, name, newSeed) => this.disk.openStore(room, name, newSeed),

@@ -44,7 +44,7 @@ export interface Someone {
   readonly waiting: readonly string[];
   /** Messages that it sent once more, as far as that is known. */
   readonly resent: number;
-  /** Its connection, the last one that it had. */
+  /** Its connection, if it has one. */
   readonly link: Link | undefined;
   /** Its disk, if that can fail, and what became of that. */
   readonly disk: ClientDisk | undefined;

@@ -151,6 +151,7 @@ export class RawPerson implements Someone {
     stream.on('error', () => undefined);
     stream.on('end', () => stream.destroy());
     stream.on('close', () => {
+      if (this.link?.client === stream) this.link = undefined;
       if (!life.over) this.#again(life);
     });
   }

@@ -41,6 +41,11 @@ export class SimulatedNetwork {
     return [...this.#links];
   }
 
+  /** Breaks all of them. */
+  cutAll(): void {
+    for (const link of this.links) link.cut();
+  }
+
   /** Listens at an address until the result is disposed of. */
   listen(address: string, listener: Listener): Disposable {
     this.#listeners.set(address, listener);

@@ -36,7 +36,7 @@ const REST_MS = 30 * MINUTE;
 const PAUSE_MS = 400;
 
 /** Warnings of what is gone from a server. */
-const ofGone: readonly string[] = ['DAMAGED', 'EXPIRED', 'LEFT_OUT'];
+const ofGone: readonly string[] = ['DAMAGED', 'EXPIRED', 'LEFT_OUT', 'MISSING'];
 
 /** What happened in a run, to see that runs are not empty. */
 export interface Happened {
@@ -87,6 +87,8 @@ export interface Tools {
   /** Everything in the calling thread, or seeds do not replay. */
   readonly crypto: ChatCrypto;
   readonly device: CryptoDevice;
+  /** Called in each run when everybody has gone and the server is still there. */
+  readonly atRest?: () => void;
 }
 
 /**
@@ -115,7 +117,7 @@ const weights = {
   startPerson: 12,
   closePerson: 3,
   killPerson: 4,
-  cutPersonsPower: 1,
+  cutPersonsPower: 2,
   cut: 6,
   silence: 2,
   killServer: 3,
@@ -148,6 +150,7 @@ class World {
   readonly #network: SimulatedNetwork;
   readonly #crypto: ChatCrypto;
   readonly #device: CryptoDevice;
+  readonly #atRest: (() => void) | undefined;
   readonly #durable = new DurableLog();
   readonly #rooms: SimulatedRoom[] = [];
   readonly #people: Someone[] = [];
@@ -194,12 +197,13 @@ class World {
   /** Whether servers may have a limit for each room. */
   #limited = true;
 
-  constructor(seed: number, { crypto, device }: Tools) {
+  constructor(seed: number, { crypto, device, atRest }: Tools) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
     const random = this.#random.fork();
     this.#crypto = simulatedCrypto(crypto, random);
     this.#device = device;
+    this.#atRest = atRest;
     this.#retaining = this.#random.chance(0.3);
     this.#network = new SimulatedNetwork(this.#clock, this.#random.fork(), {
       latency: this.#random.pick([1, 5, 40]),
@@ -250,7 +254,7 @@ class World {
     // A server that may go on does: what it has got wrong must show, and not be healed by another.
     if (this.#server !== undefined && this.#server.settings.maxRoomBytes > 0) await this.#stopServer();
     this.#limited = false;
-    if (this.#random.chance(0.5)) for (const link of this.#network.links) link.cut();
+    if (this.#random.chance(0.5)) this.#network.cutAll();
     await this.#startServer();
     for (const person of this.#people) await this.#startPerson(person);
     if (!(await this.#clock.run(REST_MS, () => this.#people.every(isDone)))) this.#complainOfWaiting();
@@ -443,7 +447,7 @@ class World {
     this.#disk?.powerOff();
     this.#listening?.[Symbol.dispose]();
     this.#server = undefined;
-    for (const link of this.#network.links) link.cut();
+    this.#network.cutAll();
   }
 
   async #stopServer(): Promise<void> {
@@ -640,6 +644,9 @@ class World {
     if (openRooms !== 0) this.wrong.push(`${openRooms} rooms are left when everybody has gone`);
     const { watching } = this.#disk!;
     if (watching !== 0) this.wrong.push(`${watching} rooms are still watched when everybody has gone`);
+    for (const [what, amount] of Object.entries(this.#server!.held))
+      if (amount !== 0) this.wrong.push(`${what}: ${amount} when everybody has gone`);
+    this.#atRest?.();
     await this.#stopServer();
     if (this.#network.links.length !== 0) this.wrong.push(`${this.#network.links.length} links are left`);
   }
