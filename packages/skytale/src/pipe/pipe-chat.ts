@@ -25,7 +25,7 @@ export type PipeChatOptions = {
   readonly format: 'text' | 'json';
   /** Stay when standard input has ended. */
   readonly follow: boolean;
-  /** How long the server may do nothing of what is waited for, in seconds. */
+  /** How long the server may do nothing of what is waited for, in milliseconds. */
   readonly timeout: number;
   /** Longest text of a message, in bytes of UTF-8. */
   readonly longest: number;
@@ -88,7 +88,7 @@ class PipeChat implements Disposable {
       onMoved: (draft) => this.#draftWasSetAside(draft),
     });
     this.#patience = new Patience(
-      timeout * 1000,
+      timeout,
       (what) => this.#end.reject(new CommandError(this.#lastWords(what))),
       // While nobody reads our output the client reads nothing of the server's.
       () => this.#online && this.#printer.isWriting,
