@@ -46,7 +46,7 @@ function parserOf(setting: Description): (text: string) => unknown {
     case 'addresses':
       return parseAddresses;
     case 'list':
-      return listOf(setting.entry);
+      return listOf(setting.entry!);
     case 'directory':
       return parseText;
     case 'switch':

@@ -16,6 +16,11 @@ export interface Connection {
    * Pausing the stream keeps more from coming.
    */
   watch(listener: (cost: number) => void): void;
+  /**
+   * All bytes that came by the wire so far, where some bring nothing that `watch` is told of: those of TLS (handshakes, empty records,
+   * new keys).
+   */
+  readonly wireBytes: (() => number) | undefined;
 }
 
 /** One step from an accepted socket to a connection: what is done with the stream; it may be closed by then. */
@@ -33,6 +38,20 @@ export const SOCKET_HIGH_WATER_MARK = 1;
  * empty one is work too. So little that who keeps to the rate of frames never notices.
  */
 export const LEAST_COST = 512;
+
+/**
+ * What a byte that brings nothing costs, of those a client may send: records of TLS that are empty, or have new keys, are about so many
+ * times smaller than `LEAST_COST`.
+ */
+export const EMPTY_BYTE_COST = 16;
+
+/** What a transport may add to what is counted of its bytes: a record of TLS has some 30 bytes, and counts as `LEAST_COST` at the least. */
+export const HONEST_OVERHEAD = 1 / 16;
+
+/** `Connection.wireBytes` of a stream that is the socket, or TLS over it. */
+export function wireBytesOf(stream: Duplex, { socket }: AdmittedSocket): (() => number) | undefined {
+  return stream === socket ? undefined : () => socket.bytesRead;
+}
 
 /** `Connection.watch` of a stream that is its own transport. */
 export function watchPieces(stream: Duplex, listener: (cost: number) => void): void {
