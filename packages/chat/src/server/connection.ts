@@ -33,11 +33,14 @@ export const HIGH_WATER_MARK = 64 * 1024;
  * wait. What has room for more would take it in pieces of one byte each, at a hundred times their size.
  */
 export const SOCKET_HIGH_WATER_MARK = 1;
-/**
- * What each piece that comes, and each frame of a WebSocket, counts at the least for the bytes that a client may send, in bytes: an
- * empty one is work too. So little that who keeps to the rate of frames never notices.
- */
+/** What each piece that comes counts at the least for the bytes that a client may send, in bytes: an empty one is work too. */
 export const LEAST_COST = 512;
+/**
+ * What each frame of a WebSocket counts for them at the least, fragments and control frames too: the library makes about a kilobyte of
+ * objects of the shortest, 9,000 of which come in one piece. So much that the settings' burst of bytes is spent by about as many of
+ * these as their burst of the protocol's own frames allows, and who keeps to that never notices.
+ */
+export const WEB_SOCKET_FRAME_COST = 3 * 1024;
 
 /**
  * What a byte that brings nothing costs, of those a client may send: records of TLS that are empty, or have new keys, are about so many
