@@ -7,9 +7,9 @@ import {
   formatSize,
   formatTime,
   integer,
+  listOf,
   oneOf,
   parseAddresses,
-  parseList,
   parseSwitch,
   parseText,
   parseTime,
@@ -46,7 +46,7 @@ function parserOf(setting: Description): (text: string) => unknown {
     case 'addresses':
       return parseAddresses;
     case 'list':
-      return parseList;
+      return listOf(setting.entry!);
     case 'directory':
       return parseText;
     case 'switch':

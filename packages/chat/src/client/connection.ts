@@ -6,6 +6,7 @@ import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts'
 import type { ByteStream } from './byte-stream.ts';
 import { ChatError, unreachable } from './chat-error.ts';
 import type { ClientEnvironment } from './environment.ts';
+import { aboutMute } from './other-port.ts';
 import { refusal } from './refusal.ts';
 
 export type ConnectionOptions = {
@@ -67,6 +68,8 @@ export class Connection {
   #paused = false;
   #reading = false;
   #heard = true;
+  /** Nothing has come yet. */
+  #isMute = true;
   #pinged = false;
   #idleTimer: Disposable | undefined;
   #drain: { readonly spread: number | undefined } | undefined;
@@ -189,7 +192,7 @@ export class Connection {
   #next(): Promise<OpeningFrame> {
     const { promise, resolve, reject } = Promise.withResolvers<OpeningFrame>();
     const timer = this.#options.environment.clock.after(this.#options.connectTimeout, () =>
-      this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
+      this.#fail(this.#hungUpFor('The server does not answer.')),
     );
     this.#waiting = (frame) => {
       timer[Symbol.dispose]();
@@ -205,6 +208,7 @@ export class Connection {
   #received(piece: Uint8Array): void {
     if (this.#end !== undefined) return;
     this.#heard = true;
+    this.#isMute = false;
     this.#pinged = false;
     this.#decoder.push(piece);
     this.#read();
@@ -221,7 +225,8 @@ export class Connection {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.violation(error.message.replace(/\.$/, ''));
+      if (this.#maxFrame === 0) this.#fail(noServer());
+      else this.violation(error.message.replace(/\.$/, ''));
     } finally {
       this.#reading = false;
     }
@@ -286,8 +291,13 @@ export class Connection {
 
   #hungUp(reason: string | undefined): void {
     if (this.#drain !== undefined) this.#fail(new ChatError('CHAT_UNAVAILABLE', 'The server is going down.'));
-    else if (reason === undefined) this.#fail(new ChatError('CHAT_HUNG_UP', 'The server hung up.'));
-    else this.#fail(new ChatError('CHAT_HUNG_UP', `The connection broke: ${reason}.`));
+    else if (reason === undefined) this.#fail(this.#hungUpFor('The server hung up.'));
+    else this.#fail(this.#hungUpFor(`The connection broke: ${reason}.`));
+  }
+
+  #hungUpFor(text: string): ChatError {
+    const hint = this.#isMute ? aboutMute(this.#options.server) : '';
+    return new ChatError('CHAT_HUNG_UP', text + hint);
   }
 
   #armIdleTimer(): void {
@@ -314,6 +324,13 @@ export class Connection {
   get #mayPing(): boolean {
     return this.#listener !== undefined;
   }
+}
+
+function noServer(): ChatError {
+  return new ChatError(
+    'CHAT_PROTOCOL_VIOLATION',
+    'What answers there is no skytale server: it begins otherwise.',
+  );
 }
 
 /** Ends in time, whatever the dialing does. @throws {ChatError} CHAT_UNREACHABLE */

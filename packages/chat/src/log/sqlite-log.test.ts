@@ -48,6 +48,23 @@ const error = (code: string) => ({ name: 'LogError', code });
 messageLogCases('SqliteLog', () => open(newDirectory()));
 
 describe('SqliteLog on disk', () => {
+  test('what nobody waits for any more when its turn has come is not read', async () => {
+    const log = await open(newDirectory());
+    await log.createRoom(room, '', 0);
+    await log.append(batch(1, 3));
+    let wanted = true;
+    const reads = Array.from({ length: 6 }, (_, index) =>
+      log.read(room, 0, 1000, index % 2 === 0 ? undefined : () => wanted),
+    );
+    wanted = false;
+    const [first, begun, ...chunks] = await Promise.all(reads);
+    assert.deepEqual([first?.last, begun?.last], [3, 3], 'the thread has these');
+    assert.deepEqual(
+      chunks.map((chunk) => chunk?.last),
+      [3, undefined, 3, undefined],
+    );
+  });
+
   test('what was stored is there after closing, and after a crash', async () => {
     const directory = newDirectory();
     const first = await open(directory);

@@ -120,9 +120,14 @@ export class SqliteLog implements MessageLog {
     return outcome;
   }
 
-  async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
+  async read(
+    room: string,
+    after: number,
+    maxBytes: number,
+    isWanted?: () => boolean,
+  ): Promise<LogChunk | undefined> {
     return await this.#mending(room, () =>
-      this.#reader.call('read', [room, after, maxBytes], { urgent: false }),
+      this.#reader.call('read', [room, after, maxBytes], { urgent: false, isWanted }),
     );
   }
 

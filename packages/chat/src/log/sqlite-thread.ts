@@ -9,8 +9,15 @@ import type { ThreadMessage, ThreadRequest, ThreadRole } from './thread-messages
 interface Waiting {
   readonly request: ThreadRequest;
   readonly transfer: ArrayBuffer[];
+  readonly isWanted: (() => boolean) | undefined;
   resolve(value: unknown): void;
   reject(error: LogError): void;
+}
+
+interface CallOptions {
+  readonly urgent?: boolean;
+  readonly transfer?: ArrayBuffer[];
+  readonly isWanted?: (() => boolean) | undefined;
 }
 
 /** Requests that a thread has been given and has not answered: one that it works at, and one so that it need not wait. */
@@ -54,13 +61,16 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
     return this.#ask('open', [], true, []);
   }
 
-  /** Calls a method there. What is urgent is done before what is not, and otherwise in the order of asking. */
+  /**
+   * Calls a method there. What is urgent is done before what is not, and otherwise in the order of asking.
+   * @param isWanted looked at when its turn has come: what nobody waits for any more is not done, and resolves with `undefined`
+   */
   call<K extends keyof Methods<T> & string>(
     method: K,
     args: Methods<T>[K] extends (...args: infer A) => unknown ? A : never,
-    { urgent = true, transfer = [] }: { urgent?: boolean; transfer?: ArrayBuffer[] } = {},
+    { urgent = true, transfer = [], isWanted }: CallOptions = {},
   ): Promise<Methods<T>[K] extends (...args: never[]) => infer R ? R : never> {
-    return this.#ask(method, args as unknown[], urgent, transfer) as never;
+    return this.#ask(method, args as unknown[], urgent, transfer, isWanted) as never;
   }
 
   /** Does what was asked before, closes the connection, and ends the thread. */
@@ -78,12 +88,18 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
     await this.#worker.terminate();
   }
 
-  #ask(method: string, args: readonly unknown[], urgent: boolean, transfer: ArrayBuffer[]): Promise<unknown> {
+  #ask(
+    method: string,
+    args: readonly unknown[],
+    urgent: boolean,
+    transfer: ArrayBuffer[],
+    isWanted?: () => boolean,
+  ): Promise<unknown> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const request = { id: this.#nextId, method, args };
     this.#nextId += 1;
     return new Promise((resolve, reject) => {
-      (urgent ? this.#urgent : this.#others).push({ request, transfer, resolve, reject });
+      (urgent ? this.#urgent : this.#others).push({ request, transfer, isWanted, resolve, reject });
       this.#give();
     });
   }
@@ -92,6 +108,10 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
     while (this.#given.size < GIVEN) {
       const next = this.#urgent.shift() ?? this.#others.shift();
       if (next === undefined) return;
+      if (next.isWanted?.() === false) {
+        next.resolve(undefined);
+        continue;
+      }
       this.#given.set(next.request.id, next);
       this.#worker.postMessage(next.request, next.transfer);
     }

@@ -23,6 +23,7 @@ import { RoomCreation } from './room-creation.ts';
 import { RoomTable } from './room-table.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
 import { Sockets } from './sockets.ts';
+import { StorageSpace } from './storage-space.ts';
 import { TailBytes } from './tail.ts';
 
 /** How often time-outs of clients are looked at; they may be so much longer. */
@@ -41,6 +42,7 @@ const MAX_REFUSED_BYTES = 64 * 1024;
 type Transport = Omit<Connection, 'stream' | 'peer'>;
 const plain = (stream: Duplex): Transport => ({
   refusal: undefined,
+  wireBytes: undefined,
   entered: () => undefined,
   watch: (listener) => watchPieces(stream, listener),
 });
@@ -82,6 +84,7 @@ export class ChatServer implements AsyncDisposable {
   readonly #reads = new ReadBudget();
   readonly #rooms: RoomTable;
   readonly #creation: RoomCreation;
+  readonly #space: StorageSpace;
   /** What connections see of the server. */
   readonly #host: ConnectionHost;
   #listeners: Listeners | undefined;
@@ -106,6 +109,7 @@ export class ChatServer implements AsyncDisposable {
       counters.sockets = open;
     });
     this.#creation = new RoomCreation(log, clock, settings);
+    this.#space = new StorageSpace(clock, logger, counters);
     this.#rooms = new RoomTable(
       {
         log,
@@ -117,6 +121,7 @@ export class ChatServer implements AsyncDisposable {
         questions: this.#questions,
         limits: settings,
         presenceDelayMs: settings.presenceDelayMs,
+        space: this.#space,
       },
       (room, error) => this.#roomFailed(room, error),
     );
@@ -299,8 +304,15 @@ export class ChatServer implements AsyncDisposable {
   }
 
   async #createRoom(id: string, creator: string): Promise<void> {
-    const isNew = await this.#questions.ask(() => this.#creation.create(id, creator));
-    if (isNew) this.#logger.info({ room: shortId(id) }, 'room created');
+    const isNew = await this.#questions
+      .ask(() => this.#creation.create(id, creator))
+      .catch((error) => {
+        if ((error as ProtocolError).code === 'STORAGE_FULL') this.#space.refused();
+        throw error;
+      });
+    if (!isNew) return;
+    this.#space.stored();
+    this.#logger.info({ room: shortId(id) }, 'room created');
   }
 
   /** That is the room's own matter, unless the log is gone for all. */
@@ -319,6 +331,7 @@ export class ChatServer implements AsyncDisposable {
     for (const connection of this.#connections.keys()) connection.tick(now);
     this.#rooms.tick(now);
     this.#connectionLog.tick(now);
+    this.#space.tick(now);
   }
 
   /** Deletes what is older than the settings say, bit by bit. One round at a time, however long the log takes. */
@@ -328,10 +341,14 @@ export class ChatServer implements AsyncDisposable {
     const { retentionDays, emptyRoomDays } = this.settings;
     const ago = (days: number) => (days > 0 ? this.#clock.now() - days * DAY_MS : 0);
     try {
-      while (await this.#log.prune(ago(retentionDays), ago(emptyRoomDays)));
+      while (await this.#log.prune(ago(retentionDays), ago(emptyRoomDays))) {
+        if (this.#closing !== undefined) return;
+      }
       await this.#rooms.refresh();
     } catch (error) {
-      this.#logger.error({ err: error }, 'old messages could not be deleted');
+      // A log that is being closed answers nothing more.
+      if (this.#closing === undefined)
+        this.#logger.error({ err: error }, 'old messages could not be deleted');
     } finally {
       this.#pruning = false;
     }

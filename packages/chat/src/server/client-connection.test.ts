@@ -29,6 +29,7 @@ function start() {
   };
   const stream = new PassThrough();
   let arrived: (cost: number) => void = () => undefined;
+  const wire = { bytes: 0 };
   const connection = new ClientConnection(
     {
       stream,
@@ -38,12 +39,13 @@ function start() {
       watch: (listener) => {
         arrived = listener;
       },
+      wireBytes: () => wire.bytes,
     },
     host,
     pino({ level: 'silent' }),
     1,
   );
-  return { clock, stream, connection, arrived: (cost: number) => arrived(cost) };
+  return { clock, stream, connection, wire, arrived: (cost: number) => arrived(cost) };
 }
 
 test('a connection that brings nothing but framing is paused when that is too much', async () => {
@@ -65,4 +67,19 @@ test('what is discarded at the end is kept to the same rate', async () => {
   assert(stream.isPaused());
   clock.advance(500);
   await until(() => !stream.isPaused());
+});
+
+test('what comes by the wire and brings nothing counts, as framing of what does bring something does not', () => {
+  const { clock, stream, connection, wire, arrived } = start();
+  const tick = () => connection.tick(clock.monotonic());
+  arrived(512);
+  wire.bytes += 540;
+  tick();
+  assert(!stream.isPaused());
+  wire.bytes += 30;
+  tick();
+  assert(!stream.isPaused());
+  wire.bytes += 60;
+  tick();
+  assert(stream.isPaused());
 });

@@ -128,3 +128,16 @@ describe('presence', () => {
     assert(many < 2.5 * few, `${few} bytes for 1,000 members, ${many} for 2,000`);
   });
 });
+
+test('a room that is closed sets no timer when its last client is said to have left', () => {
+  const clock = new ManualClock();
+  const presence = new Presence(clock, DELAY_MS);
+  const last = new Listener(1);
+  presence.came(last);
+  clock.advance(DELAY_MS);
+  presence.close();
+  presence.left(last, false);
+  presence.came(new Listener(2));
+  presence.caughtUp(last);
+  assert.equal(clock.timers, 0);
+});

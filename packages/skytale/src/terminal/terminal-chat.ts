@@ -34,8 +34,8 @@ export type TerminalChatOptions = {
 
 /** Rows for messages that wait to be acknowledged; of more, their number is shown. */
 const mostUnsentRows = 3;
-/** How long leaving waits for the last acknowledgements. */
-const leaveWithinMs = 3000;
+/** How long leaving waits for the last acknowledgements, unless the user will not. */
+const leaveWithinMs = 30_000;
 
 export class TerminalChat {
   readonly #client: ChatClient;
@@ -50,6 +50,8 @@ export class TerminalChat {
   readonly #tty: Tty;
   readonly #region: LiveRegion;
   readonly #done = Promise.withResolvers<number>();
+  /** The user does not want to wait for the last acknowledgements. */
+  readonly #leaveNow = Promise.withResolvers<void>();
   /** Texts on their way, oldest first; by the client's number once they have one. */
   readonly #unsent: { n: number | undefined; text: string }[] = [];
   /** What is to be printed above the region at the next drawing. */
@@ -216,7 +218,10 @@ export class TerminalChat {
   }
 
   #press(key: Key): void {
-    if (this.#leaving) return;
+    if (this.#leaving) {
+      if (key.ctrl && key.name === 'c') this.#leaveNow.resolve();
+      return;
+    }
     const request = this.#editor.press(key);
     if (typeof request === 'object') {
       const message = `Not taken: with it the text has ${request.bytes} bytes, and a message has at most ${this.#longest}.`;
@@ -350,9 +355,13 @@ export class TerminalChat {
 
   async #sendTheRest(): Promise<void> {
     this.#leaving = true;
-    if (this.#state.phase !== 'online' || this.#client.unacknowledged === 0) return;
+    const { unacknowledged } = this.#client;
+    if (this.#state.phase !== 'online' || unacknowledged === 0) return;
+    const what = unacknowledged === 1 ? '1 message' : `${unacknowledged} messages`;
+    const kept = `${unacknowledged === 1 ? 'it is' : 'they are'} kept and sent next time`;
+    this.#print(this.#view.notice(`Leaving; waiting for ${what} (Ctrl-C again to leave now; ${kept}).`));
     const enough = new Promise((resolve) => setTimeout(resolve, leaveWithinMs).unref());
-    await Promise.race([this.#client.flush().catch(() => {}), enough]);
+    await Promise.race([this.#client.flush().catch(() => {}), enough, this.#leaveNow.promise]);
   }
 }
 
