@@ -2,28 +2,12 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import type { Guest, KernelName } from '@skytale/vm';
+import type { KernelName } from '@skytale/vm';
 import { devCryptoCases } from './support/dev-crypto.cases.ts';
-import { GuestBuild, launchCryptodevGuest, obstacle } from './support/guest-driver.ts';
+import { GuestBuild, launchCryptodevGuest, obstacle, sleepAndWake } from './support/guest-driver.ts';
 
 const kernels: readonly KernelName[] = ['6.1', '6.12', 'newest'];
 const skip = (await obstacle(kernels)) ?? false;
-
-/** Resolves when QEMU says so. */
-function event(guest: Guest, name: string): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const unsubscribe = guest.qmp.subscribe(({ event }) => event === name && resolve());
-  return promise.finally(unsubscribe);
-}
-
-/** Sends the guest to sleep, its memory kept (ACPI's S3), and wakes it. */
-async function sleepAndWake(guest: Guest): Promise<void> {
-  const asleep = event(guest, 'SUSPEND');
-  const awake = guest.check('echo deep >/sys/power/mem_sleep && echo mem >/sys/power/state');
-  await Promise.race([asleep, awake]);
-  await guest.qmp.execute('system_wakeup');
-  await awake;
-}
 
 for (const name of kernels) {
   describe(`the guest driver in Linux ${name}`, { skip }, () => {

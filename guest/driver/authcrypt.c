@@ -230,16 +230,17 @@ int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op)
 	u16 flags = op->flags;
 	int error;
 
-	error = vcd_find_session(file, op->ses, &session);
+	error = vcd_enter_session(file, op->ses, false, &session);
 	if (error)
 		return error;
 	op->flags = vcd_auth_flags(&session, op);
 	error = vcd_plan(&session, file->dev, op, &plan);
 	if (error)
-		return error;
+		goto leave;
 	req = vcd_authcrypt_request(file, &session, op, &plan);
-	if (IS_ERR(req))
-		return PTR_ERR(req);
+	error = PTR_ERR_OR_ZERO(req);
+	if (error)
+		goto leave;
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	if (session.is_aead && (!error || error == -EBADMSG))
 		vcd_keep_tag_len(file, op->ses, plan.tag_len);
@@ -247,5 +248,7 @@ int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op)
 		error = vcd_authcrypt_finish(file, req, &answer, &plan, op);
 	op->flags = flags;
 	vcd_request_put(req);
+leave:
+	vcd_leave_session(&session, false);
 	return error;
 }

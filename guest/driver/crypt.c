@@ -91,14 +91,25 @@ static struct vcd_request *vcd_crypt_prepare(struct vcd_file *file,
 	return vcd_crypt_request(file, session, op, iv, data);
 }
 
-/* The same, for an operation whose result another process may fetch */
+/*
+ * The same, for an operation whose result another process may fetch. The request has the session's
+ * turn; -EBUSY if that is another's for long.
+ */
 struct vcd_request *vcd_crypt_prepare_async(struct vcd_file *file, const struct crypt_op *op)
 {
 	struct vcd_data data = { .pin = true };
 	struct vcd_session session;
-	int error = vcd_find_session(file, op->ses, &session);
+	struct vcd_request *req;
+	int error = vcd_enter_job_session(file, op->ses, &session);
 
-	return error ? ERR_PTR(error) : vcd_crypt_prepare(file, &session, op, NULL, &data);
+	if (error)
+		return ERR_PTR(error);
+	req = vcd_crypt_prepare(file, &session, op, NULL, &data);
+	if (IS_ERR(req))
+		vcd_leave_job_session(session.turn);
+	else
+		req->turn = session.turn;
+	return req;
 }
 
 /* Gives the program the IV, if it asked for that with COP_FLAG_WRITE_IV. */
@@ -165,31 +176,45 @@ static u32 vcd_crypt_most(const struct vcd_file *file, const struct vcd_session 
 }
 
 /*
- * A session may have other operations between two pieces, by other threads: each piece is told the
- * IV that the one before has left.
+ * The flags of a piece, such that all together do to the hash's state what the operation would
+ * (6.8): fresh with the first, if that is asked for, and a digest with the last
  */
-int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
+static u16 vcd_piece_flags(const struct crypt_op *op, bool first, bool last)
 {
+	u16 flags = op->flags & ~(COP_FLAG_RESET | COP_FLAG_UPDATE | COP_FLAG_FINAL);
+	bool starts = !op->flags || (op->flags & COP_FLAG_RESET);
+	bool ends = (op->flags & COP_FLAG_FINAL) || !(op->flags & COP_FLAG_UPDATE);
+
+	flags |= COP_FLAG_WRITE_IV | COP_FLAG_UPDATE;
+	if (first && starts)
+		flags |= COP_FLAG_RESET;
+	if (last && ends)
+		flags |= COP_FLAG_FINAL;
+	return flags;
+}
+
+/*
+ * A cipher may have other operations between two pieces, by other threads: each piece is told the IV
+ * that the one before has left. A hash must not: only who has the session's turn alone cuts.
+ */
+static int vcd_crypt_pieces(struct vcd_file *file, const struct vcd_session *session,
+			    const struct crypt_op *op)
+{
+	u32 done = 0, most = vcd_crypt_most(file, session, op);
 	struct virtio_cryptodev_response answer;
-	struct vcd_session session;
 	u8 iv[VCD_MAX_IV];
-	u32 done = 0, most;
 	int error;
 
-	error = vcd_find_session(file, op->ses, &session);
-	if (error)
-		return error;
-	most = vcd_crypt_most(file, &session, op);
 	do {
 		struct crypt_op piece = *op;
 
 		piece.len = min(op->len - done, most);
 		if (piece.len < op->len) {
-			piece.flags |= COP_FLAG_WRITE_IV;
+			piece.flags = vcd_piece_flags(op, !done, done + piece.len == op->len);
 			piece.src += done;
 			piece.dst += done;
 		}
-		error = vcd_crypt_piece(file, &session, &piece, done ? iv : NULL, &answer);
+		error = vcd_crypt_piece(file, session, &piece, done ? iv : NULL, &answer);
 		if (error == -E2BIG) {
 			most = VCD_PIECE;
 			continue;
@@ -200,4 +225,18 @@ int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
 		done += piece.len;
 	} while (done < op->len);
 	return op->flags & COP_FLAG_WRITE_IV ? vcd_write_iv(&answer, op->iv) : 0;
+}
+
+int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
+{
+	/* What is shorter is never cut. */
+	bool alone = op->len > VCD_PIECE;
+	struct vcd_session session;
+	int error = vcd_enter_session(file, op->ses, alone, &session);
+
+	if (error)
+		return error;
+	error = vcd_crypt_pieces(file, &session, op);
+	vcd_leave_session(&session, alone);
+	return error;
 }

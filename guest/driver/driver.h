@@ -10,6 +10,8 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
@@ -131,14 +133,31 @@ struct vcd_file {
 	struct delayed_work expiry;
 };
 
+/*
+ * Whose turn it is with the state of a session's hash: all who ask, or one whose data come in
+ * pieces
+ */
+struct vcd_turn {
+	struct rcu_head rcu;
+	refcount_t references;
+	struct rw_semaphore sem;
+	/* Asynchronous operations that have not been answered: they keep nobody waiting. */
+	atomic_t jobs;
+};
+
 /* What the driver must know of a session to give its operations the memory that they need */
 struct vcd_session {
 	struct rcu_head rcu;
 	u32 id;
 	bool has_cipher;
 	bool is_aead;
-	/* A message may be given in pieces, each with the IV that the one before has left. */
+	/*
+	 * A message may be given in pieces, each with the IV that the one before has left, and with
+	 * the hash's state.
+	 */
 	bool chains;
+	/* NULL without hash or MAC */
+	struct vcd_turn *turn;
 	u16 block_size;
 	u16 iv_size;
 	u16 digest_size;
@@ -223,8 +242,9 @@ struct vcd_request {
 	struct vcd_part destination;
 	struct scatterlist head_sg, answer_sg, linear_sg;
 
-	/* An asynchronous operation */
+	/* An asynchronous operation; the session's turn until it is answered */
 	struct vcd_file *file;
+	struct vcd_turn *turn;
 	struct list_head job;
 	unsigned long deadline;
 	struct crypt_op op;
@@ -310,7 +330,10 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op);
 int vcd_end_session(struct vcd_file *file, u32 id);
 int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg);
 int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op);
-int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy);
+int vcd_enter_session(struct vcd_file *file, u32 id, bool alone, struct vcd_session *copy);
+void vcd_leave_session(const struct vcd_session *session, bool alone);
+int vcd_enter_job_session(struct vcd_file *file, u32 id, struct vcd_session *copy);
+void vcd_leave_job_session(struct vcd_turn *turn);
 void vcd_keep_tag_len(struct vcd_file *file, u32 id, u16 tag_len);
 void vcd_forget_sessions(struct vcd_file *file);
 

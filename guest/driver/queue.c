@@ -70,6 +70,8 @@ void vcd_spread_interrupts(struct vcd_device *dev)
 /* There is an answer, or why there is none, for whoever waits. May run in an interrupt. */
 void vcd_answered(struct vcd_request *req)
 {
+	vcd_leave_job_session(req->turn);
+	req->turn = NULL;
 	complete(&req->answered);
 	if (req->file)
 		wake_up_interruptible_poll(&req->file->poll, EPOLLIN | EPOLLRDNORM);

@@ -103,6 +103,8 @@ static void vcd_request_free(struct kref *ref)
 	vcd_data_release(req);
 	if (req->charged)
 		vcd_user_release(req->user, req->charged);
+	/* One that was never handed over, as there were too many */
+	vcd_leave_job_session(req->turn);
 	if (req->file)
 		vcd_file_put(req->file);
 	/* Keys, plaintext */

@@ -38,10 +38,11 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
-/* Whether the IV that is left is all that an operation knows of those before (6.7) */
+/* Whether the IV that is left is all that an operation knows of those before (6.7); of no cipher, nothing is */
 static bool vcd_cipher_chains(u32 cipher)
 {
 	switch (cipher) {
+	case 0:
 	case CRYPTO_DES_CBC:
 	case CRYPTO_3DES_CBC:
 	case CRYPTO_BLF_CBC:
@@ -56,6 +57,24 @@ static bool vcd_cipher_chains(u32 cipher)
 	default:
 		return false;
 	}
+}
+
+static struct vcd_turn *vcd_turn_new(void)
+{
+	struct vcd_turn *turn = kzalloc(sizeof(*turn), GFP_KERNEL_ACCOUNT);
+
+	if (turn) {
+		refcount_set(&turn->references, 1);
+		init_rwsem(&turn->sem);
+	}
+	return turn;
+}
+
+/* May run in an interrupt. */
+static void vcd_turn_put(struct vcd_turn *turn)
+{
+	if (turn && refcount_dec_and_test(&turn->references))
+		kfree_rcu(turn, rcu);
 }
 
 /*
@@ -78,7 +97,14 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	session->tag_size = le16_to_cpu(answer->session.tag_size);
 	session->tag_len = session->tag_size;
 	session->is_aead = session->tag_size;
-	session->chains = vcd_cipher_chains(op->cipher) && !session->digest_size;
+	session->chains = vcd_cipher_chains(op->cipher);
+	if (session->digest_size) {
+		session->turn = vcd_turn_new();
+		if (!session->turn) {
+			kfree(session);
+			return -ENOMEM;
+		}
+	}
 	if (session->iv_size > VCD_MAX_IV || session->digest_size > VCD_MAX_MAC ||
 	    session->tag_size > VCD_MAX_MAC || session->block_size > EALG_MAX_BLOCK_LEN)
 		error = -EIO;
@@ -88,6 +114,7 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 		error = xa_insert(&file->sessions, session->id, session, GFP_KERNEL_ACCOUNT);
 	if (!error)
 		return 0;
+	vcd_turn_put(session->turn);
 	kfree(session);
 	return error == -EBUSY ? -EIO : error;
 }
@@ -142,21 +169,98 @@ int vcd_end_session(struct vcd_file *file, u32 id)
 
 	if (!session)
 		return 0;
+	vcd_turn_put(session->turn);
 	kfree_rcu(session, rcu);
 	vcd_user_drop_sessions(file->user, 1);
 	return vcd_end_device_session(file, id);
 }
 
-int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
+/* With a reference to its turn. -EINVAL if there is no such session */
+static int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
 {
 	const struct vcd_session *session;
+	bool found;
 
 	rcu_read_lock();
 	session = xa_load(&file->sessions, id);
-	if (session)
+	found = session &&
+		(!session->turn || refcount_inc_not_zero(&session->turn->references));
+	if (found) {
 		*copy = *session;
+		/* Operations change it: vcd_keep_tag_len. */
+		copy->tag_len = READ_ONCE(session->tag_len);
+	}
 	rcu_read_unlock();
-	return session ? 0 : -EINVAL;
+	return found ? 0 : -EINVAL;
+}
+
+/*
+ * For an operation that comes in one piece or, `alone`, may come in several, between which no other
+ * must change the hash's state. -EINVAL if there is no such session; -EINTR if the process is being
+ * killed while it waits; -EBUSY if there are asynchronous operations under way, for which who asked
+ * for them may have to look first. vcd_leave_session once it is done.
+ */
+int vcd_enter_session(struct vcd_file *file, u32 id, bool alone, struct vcd_session *copy)
+{
+	int error = vcd_find_session(file, id, copy);
+	struct vcd_turn *turn;
+
+	if (error || !copy->turn)
+		return error;
+	turn = copy->turn;
+	error = alone ? down_write_killable(&turn->sem) : down_read_killable(&turn->sem);
+	if (error) {
+		vcd_turn_put(turn);
+		return -EINTR;
+	}
+	if (alone && atomic_read(&turn->jobs)) {
+		vcd_leave_session(copy, alone);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+void vcd_leave_session(const struct vcd_session *session, bool alone)
+{
+	struct vcd_turn *turn = session->turn;
+
+	if (!turn)
+		return;
+	if (alone)
+		up_write(&turn->sem);
+	else
+		up_read(&turn->sem);
+	vcd_turn_put(turn);
+}
+
+/*
+ * For an asynchronous operation: -EBUSY rather than to wait; -EINVAL. vcd_leave_job_session with the
+ * session's turn, if it has one, once it is answered.
+ */
+int vcd_enter_job_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
+{
+	int error = vcd_find_session(file, id, copy);
+	struct vcd_turn *turn;
+
+	if (error || !copy->turn)
+		return error;
+	turn = copy->turn;
+	if (!down_read_trylock(&turn->sem)) {
+		vcd_turn_put(turn);
+		return -EBUSY;
+	}
+	atomic_inc(&turn->jobs);
+	up_read(&turn->sem);
+	return 0;
+}
+
+/* May run in an interrupt. */
+void vcd_leave_job_session(struct vcd_turn *turn)
+{
+	if (!turn)
+		return;
+	atomic_dec(&turn->jobs);
+	vcd_turn_put(turn);
 }
 
 /* A tag's length, once used, becomes the session's. */
@@ -179,6 +283,7 @@ void vcd_forget_sessions(struct vcd_file *file)
 	unsigned long id, count = 0;
 
 	xa_for_each(&file->sessions, id, session) {
+		vcd_turn_put(session->turn);
 		kfree(session);
 		count++;
 	}
@@ -236,7 +341,7 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 	return error ?: vcd_put_info(&info, arg);
 }
 
-int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+static int vcd_call_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 {
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCPHASH), 0);
@@ -249,5 +354,39 @@ int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 	req->header.argument = cpu_to_le32(op->src_ses);
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	vcd_request_put(req);
+	return error;
+}
+
+/* One of two sessions at once: all take the turns of theirs in the same order. */
+static int vcd_enter_both(struct vcd_session *first, struct vcd_session *second)
+{
+	if (first->turn && down_read_killable(&first->turn->sem))
+		return -EINTR;
+	if (!second->turn || !down_read_killable_nested(&second->turn->sem, SINGLE_DEPTH_NESTING))
+		return 0;
+	if (first->turn)
+		up_read(&first->turn->sem);
+	return -EINTR;
+}
+
+/* What is not in order with the sessions the device says. */
+int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+{
+	struct vcd_session first = {}, second = {};
+	int error;
+
+	if (op->dst_ses == op->src_ses)
+		return vcd_call_copy_hash(file, op);
+	vcd_find_session(file, min(op->dst_ses, op->src_ses), &first);
+	vcd_find_session(file, max(op->dst_ses, op->src_ses), &second);
+	error = vcd_enter_both(&first, &second);
+	if (error) {
+		vcd_turn_put(first.turn);
+		vcd_turn_put(second.turn);
+		return error;
+	}
+	error = vcd_call_copy_hash(file, op);
+	vcd_leave_session(&second, false);
+	vcd_leave_session(&first, false);
 	return error;
 }

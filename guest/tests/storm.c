@@ -5,7 +5,8 @@
  * Many processes work on /dev/crypto at once and check what they get: data that are encrypted and decrypted are the
  * same again, digests of the same data are equal. They fork with files open, close files with operations under way,
  * and fetch what others submitted. With "kill" processes are killed at random and replaced. With "faults" operations
- * may fail as they do when the device goes away (ENODEV, EIO, ETIMEDOUT), and files are then opened anew.
+ * may fail as they do when the device goes away (ENODEV, EIO, ETIMEDOUT) or memory is short (ENOMEM), and files are
+ * then opened anew.
  * Says at the end how often what happened; status 1 if anything was wrong.
  */
 #define _GNU_SOURCE
@@ -61,6 +62,16 @@ static void wrong(const char *what)
 	_exit(1);
 }
 
+static bool may_be(int error)
+{
+	static const int errors[] = { ENODEV, EIO, ETIMEDOUT, ENOENT, ENXIO, ENOMEM };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i] == error)
+			return true;
+	return false;
+}
+
 /* Whether it was done; a fault that may be is counted, and the rest is wrong. */
 static bool done(int result, const char *what)
 {
@@ -68,7 +79,7 @@ static bool done(int result, const char *what)
 		__atomic_add_fetch(&totals->operations, 1, __ATOMIC_RELAXED);
 		return true;
 	}
-	if (!faults_allowed || (errno != ENODEV && errno != EIO && errno != ETIMEDOUT && errno != ENOENT && errno != ENXIO))
+	if (!faults_allowed || !may_be(errno))
 		wrong(what);
 	__atomic_add_fetch(&totals->faults, 1, __ATOMIC_RELAXED);
 	return false;

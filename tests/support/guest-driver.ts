@@ -160,6 +160,22 @@ export const setParameter = (guest: Guest, name: string, value: number) =>
 export const until = (guest: Guest, condition: string) =>
   guest.check(`until ${condition}; do sleep 0.05; done`);
 
+/** Resolves when QEMU says so. */
+function event(guest: Guest, name: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = guest.qmp.subscribe(({ event }) => event === name && resolve());
+  return promise.finally(unsubscribe);
+}
+
+/** Sends the guest to sleep, its memory kept (ACPI's S3), and wakes it. */
+export async function sleepAndWake(guest: Guest): Promise<void> {
+  const asleep = event(guest, 'SUSPEND');
+  const awake = guest.check('echo deep >/sys/power/mem_sleep && echo mem >/sys/power/state');
+  await Promise.race([asleep, awake]);
+  await guest.qmp.execute('system_wakeup');
+  await awake;
+}
+
 /** Another device in a guest with a slot for it, /dev/cryptodev1, for as long as this is in scope */
 export async function plugAnother(
   { qemu, guest }: CryptodevGuest,
