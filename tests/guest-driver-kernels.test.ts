@@ -6,7 +6,7 @@ import type { KernelName } from '@skytale/vm';
 import { devCryptoCases } from './support/dev-crypto.cases.ts';
 import { GuestBuild, launchCryptodevGuest, obstacle, sleepAndWake } from './support/guest-driver.ts';
 
-const kernels: readonly KernelName[] = ['6.1', '6.12', 'newest'];
+const kernels: readonly KernelName[] = ['6.1', '6.12', 'newest', '6.1-arm64'];
 const skip = (await obstacle(kernels)) ?? false;
 
 for (const name of kernels) {
@@ -42,8 +42,8 @@ for (const name of kernels) {
       vm.guest.assertCleanLog();
     });
 
-    // In the newest, the ports by which commands come and go have ended when the guest wakes.
-    if (name !== 'newest') {
+    // In the newest, the ports by which commands come and go have ended when the guest wakes; the machine of ARM has no S3.
+    if (name === '6.1' || name === '6.12') {
       it('sleeps and wakes under load; what was open then fails, and what is opened works', async (test) => {
         const [key, data] = ['00'.repeat(24), 'rand:1:1048576'];
         const jobs = Array.from({ length: 60 }, () => `async 0 0 0 0 ${data} same null null\n`);

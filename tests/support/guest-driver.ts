@@ -6,9 +6,12 @@ import { fileURLToPath } from 'node:url';
 import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
 import { serveDevice } from '@skytale/vhost-user';
 import {
+  armProgramPackages,
+  armQemu,
   buildModules,
   buildProgram,
   buildTree,
+  crossCompile,
   debianKernel,
   findQemu,
   Guest,
@@ -66,15 +69,16 @@ export class GuestBuild implements Disposable {
   async complaints(): Promise<string> {
     const tree = await buildTree(this.kernel, checkPackages);
     const headers = `/usr/src/linux-headers-${this.kernel.release}`;
-    const make = `make -s -C driver KDIR=${headers} check 2>&1`;
+    const make = `make -s -C driver ${crossCompile(this.kernel).join(' ')} KDIR=${headers} check 2>&1`;
     return runInTree(tree, this.path(), ['sh', '-c', make]);
   }
 
-  /** Builds a program of one file below guest/, which runs on any kernel; returns its path. */
+  /** Builds a program of one file below guest/, which runs on any kernel of its architecture; returns its path. */
   async program(source: string, flags: readonly string[] = []): Promise<string> {
     const program = `${source.replace(/\.c$/, '')}${flags.join('')}`;
     const options = { source, program, flags: ['-I', 'driver/include', ...flags] };
-    await buildProgram(await debianKernel('6.1'), this.path(), options);
+    const arm = this.kernel.source.architecture === 'arm64';
+    await buildProgram(arm ? this.kernel : await debianKernel('6.1'), this.path(), options);
     return this.path(program);
   }
 
@@ -132,7 +136,7 @@ export async function launchCryptodevGuest(
     readonly blockLike?: boolean;
   } = {},
 ) {
-  const qemu = await findQemu(11);
+  const qemu = kernel.source.architecture === 'arm64' ? await armQemu() : await findQemu(11);
   const { parameters = '', device, blockLike = false, ...guestOptions } = options;
   await using stack = new AsyncDisposableStack();
   const maker = blockLike ? new URL('./block-like-device.ts', import.meta.url) : undefined;
@@ -194,12 +198,19 @@ export async function plugAnother(
   };
 }
 
+/** The kernel of guests that are no PCs */
+const armKernel: KernelName = '6.1-arm64';
+
 /** Why guests with the driver and these kernels cannot be had on this machine, or undefined. */
 export async function obstacle(kernels: readonly KernelName[] = ['6.1']): Promise<string | undefined> {
   try {
     await findQemu(11);
     await buildTree(await debianKernel('6.1'), programPackages);
     for (const name of kernels) await buildTree(await debianKernel(name), checkPackages);
+    if (kernels.includes(armKernel)) {
+      await armQemu();
+      await buildTree(await debianKernel(armKernel), armProgramPackages);
+    }
     return undefined;
   } catch (error) {
     if (error instanceof VmError) return `no guest can be had: ${error.message}`;
