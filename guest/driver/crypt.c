@@ -7,7 +7,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "crypt.h"
+#include "exchange.h"
 
 /* The room that the digest needs: none before the last part */
 static u16 vcd_mac_room(const struct vcd_session *session, const struct crypt_op *op)
@@ -63,7 +64,7 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 	req->header.mac_len = cpu_to_le16(req->mac_room);
 	error = iv ? vcd_request_add_own(req, iv, iv_len) : vcd_request_add(req, op->iv, iv_len);
 	if (!error)
-		error = vcd_data_attach(req, data);
+		error = vcd_request_attach(req, data);
 	if (error) {
 		vcd_request_put(req);
 		return ERR_PTR(error);
@@ -100,15 +101,15 @@ struct vcd_request *vcd_crypt_prepare_async(struct vcd_file *file, const struct 
 	struct vcd_data data = { .pin = true };
 	struct vcd_session session;
 	struct vcd_request *req;
-	int error = vcd_enter_job_session(file, op->ses, &session);
+	int error = vcd_find_session(file, op->ses, &session) ?: vcd_turn_begin_job(session.turn);
 
 	if (error)
 		return ERR_PTR(error);
 	req = vcd_crypt_prepare(file, &session, op, NULL, &data);
 	if (IS_ERR(req))
-		vcd_leave_job_session(session.turn);
+		vcd_turn_end_job(session.turn);
 	else
-		req->turn = session.turn;
+		req->job.turn = session.turn;
 	return req;
 }
 
@@ -130,7 +131,7 @@ static int vcd_crypt_result(struct vcd_request *req, const struct crypt_op *op,
 
 	/* Without room for the digest the cipher's work is done all the same. */
 	if (!error || error == -EFAULT)
-		error = vcd_data_copy_out(req, le32_to_cpu(answer->data_len)) ?: error;
+		error = vcd_data_copy_out(&req->memory, le32_to_cpu(answer->data_len)) ?: error;
 	if (!error && mac_len && copy_to_user(op->mac, req->mac, mac_len))
 		error = -EFAULT;
 	return error;
@@ -194,8 +195,8 @@ static u16 vcd_piece_flags(const struct crypt_op *op, bool first, bool last)
 }
 
 /*
- * A cipher may have other operations between two pieces, by other threads: each piece is told the IV
- * that the one before has left. A hash must not: only who has the session's turn alone cuts.
+ * A cipher may have other operations between two pieces, by other threads: each piece is told the
+ * IV that the one before has left. A hash must not: only who has the session's turn alone cuts.
  */
 static int vcd_crypt_pieces(struct vcd_file *file, const struct vcd_session *session,
 			    const struct crypt_op *op)
@@ -232,11 +233,12 @@ int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
 	/* What is shorter is never cut. */
 	bool alone = op->len > VCD_PIECE;
 	struct vcd_session session;
-	int error = vcd_enter_session(file, op->ses, alone, &session);
+	int error = vcd_find_session(file, op->ses, &session) ?:
+		    vcd_turn_begin(session.turn, alone);
 
 	if (error)
 		return error;
 	error = vcd_crypt_pieces(file, &session, op);
-	vcd_leave_session(&session, alone);
+	vcd_turn_end(session.turn, alone);
 	return error;
 }

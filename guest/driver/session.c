@@ -7,7 +7,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "exchange.h"
+#include "session.h"
 
 static struct vcd_request *vcd_session_request(struct vcd_file *file, const struct session_op *op)
 {
@@ -38,7 +39,10 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
-/* Whether the IV that is left is all that an operation knows of those before (6.7); of no cipher, nothing is */
+/*
+ * Whether the IV that is left is all that an operation knows of those before (6.7). Without a
+ * cipher it is, for a hash's state stays on the device.
+ */
 static bool vcd_cipher_chains(u32 cipher)
 {
 	switch (cipher) {
@@ -57,24 +61,6 @@ static bool vcd_cipher_chains(u32 cipher)
 	default:
 		return false;
 	}
-}
-
-static struct vcd_turn *vcd_turn_new(void)
-{
-	struct vcd_turn *turn = kzalloc(sizeof(*turn), GFP_KERNEL_ACCOUNT);
-
-	if (turn) {
-		refcount_set(&turn->references, 1);
-		init_rwsem(&turn->sem);
-	}
-	return turn;
-}
-
-/* May run in an interrupt. */
-static void vcd_turn_put(struct vcd_turn *turn)
-{
-	if (turn && refcount_dec_and_test(&turn->references))
-		kfree_rcu(turn, rcu);
 }
 
 /*
@@ -175,16 +161,18 @@ int vcd_end_session(struct vcd_file *file, u32 id)
 	return vcd_end_device_session(file, id);
 }
 
-/* With a reference to its turn. -EINVAL if there is no such session */
-static int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
+/*
+ * -EINVAL if there is no such session. The caller gets a reference to its turn, for vcd_turn_begin
+ * or vcd_turn_begin_job.
+ */
+int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
 {
 	const struct vcd_session *session;
 	bool found;
 
 	rcu_read_lock();
 	session = xa_load(&file->sessions, id);
-	found = session &&
-		(!session->turn || refcount_inc_not_zero(&session->turn->references));
+	found = session && vcd_turn_get(session->turn);
 	if (found) {
 		*copy = *session;
 		/* Operations change it: vcd_keep_tag_len. */
@@ -192,75 +180,6 @@ static int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *c
 	}
 	rcu_read_unlock();
 	return found ? 0 : -EINVAL;
-}
-
-/*
- * For an operation that comes in one piece or, `alone`, may come in several, between which no other
- * must change the hash's state. -EINVAL if there is no such session; -EINTR if the process is being
- * killed while it waits; -EBUSY if there are asynchronous operations under way, for which who asked
- * for them may have to look first. vcd_leave_session once it is done.
- */
-int vcd_enter_session(struct vcd_file *file, u32 id, bool alone, struct vcd_session *copy)
-{
-	int error = vcd_find_session(file, id, copy);
-	struct vcd_turn *turn;
-
-	if (error || !copy->turn)
-		return error;
-	turn = copy->turn;
-	error = alone ? down_write_killable(&turn->sem) : down_read_killable(&turn->sem);
-	if (error) {
-		vcd_turn_put(turn);
-		return -EINTR;
-	}
-	if (alone && atomic_read(&turn->jobs)) {
-		vcd_leave_session(copy, alone);
-		return -EBUSY;
-	}
-	return 0;
-}
-
-void vcd_leave_session(const struct vcd_session *session, bool alone)
-{
-	struct vcd_turn *turn = session->turn;
-
-	if (!turn)
-		return;
-	if (alone)
-		up_write(&turn->sem);
-	else
-		up_read(&turn->sem);
-	vcd_turn_put(turn);
-}
-
-/*
- * For an asynchronous operation: -EBUSY rather than to wait; -EINVAL. vcd_leave_job_session with the
- * session's turn, if it has one, once it is answered.
- */
-int vcd_enter_job_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
-{
-	int error = vcd_find_session(file, id, copy);
-	struct vcd_turn *turn;
-
-	if (error || !copy->turn)
-		return error;
-	turn = copy->turn;
-	if (!down_read_trylock(&turn->sem)) {
-		vcd_turn_put(turn);
-		return -EBUSY;
-	}
-	atomic_inc(&turn->jobs);
-	up_read(&turn->sem);
-	return 0;
-}
-
-/* May run in an interrupt. */
-void vcd_leave_job_session(struct vcd_turn *turn)
-{
-	if (!turn)
-		return;
-	atomic_dec(&turn->jobs);
-	vcd_turn_put(turn);
 }
 
 /* A tag's length, once used, becomes the session's. */
@@ -331,12 +250,9 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	req->header.session = cpu_to_le32(id);
-	req->linear = req->parts;
-	req->data.dst_len = sizeof(info);
-	req->least_data_len = sizeof(info);
-	sg_init_one(&req->linear_sg, req->linear, sizeof(info));
+	vcd_request_expect(req, sizeof(info));
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
-	memcpy(&info, req->linear, sizeof(info));
+	memcpy(&info, req->memory.linear, sizeof(info));
 	vcd_request_put(req);
 	return error ?: vcd_put_info(&info, arg);
 }
@@ -357,18 +273,6 @@ static int vcd_call_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 	return error;
 }
 
-/* One of two sessions at once: all take the turns of theirs in the same order. */
-static int vcd_enter_both(struct vcd_session *first, struct vcd_session *second)
-{
-	if (first->turn && down_read_killable(&first->turn->sem))
-		return -EINTR;
-	if (!second->turn || !down_read_killable_nested(&second->turn->sem, SINGLE_DEPTH_NESTING))
-		return 0;
-	if (first->turn)
-		up_read(&first->turn->sem);
-	return -EINTR;
-}
-
 /* What is not in order with the sessions the device says. */
 int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 {
@@ -379,14 +283,11 @@ int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 		return vcd_call_copy_hash(file, op);
 	vcd_find_session(file, min(op->dst_ses, op->src_ses), &first);
 	vcd_find_session(file, max(op->dst_ses, op->src_ses), &second);
-	error = vcd_enter_both(&first, &second);
-	if (error) {
-		vcd_turn_put(first.turn);
-		vcd_turn_put(second.turn);
+	error = vcd_turn_begin_both(first.turn, second.turn);
+	if (error)
 		return error;
-	}
 	error = vcd_call_copy_hash(file, op);
-	vcd_leave_session(&second, false);
-	vcd_leave_session(&first, false);
+	vcd_turn_end(second.turn, false);
+	vcd_turn_end(first.turn, false);
 	return error;
 }

@@ -9,8 +9,12 @@
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/virtio_config.h>
 
-#include "driver.h"
+#include "chardev.h"
+#include "data.h"
+#include "queue.h"
+#include "virtio_cryptodev.h"
 
 #define VCD_MAX_DEVICES	32
 
@@ -18,7 +22,6 @@ static unsigned int max_queues = 8;
 module_param(max_queues, uint, 0444);
 MODULE_PARM_DESC(max_queues, "Queues of a device that are used, at most");
 
-struct workqueue_struct *vcd_workqueue;
 static dev_t vcd_devt;
 static DEFINE_IDA(vcd_minors);
 static enum cpuhp_state vcd_hotplug;
