@@ -14,6 +14,7 @@
 #include "chardev.h"
 #include "data.h"
 #include "queue.h"
+#include "stats.h"
 #include "virtio_cryptodev.h"
 
 #define VCD_MAX_DEVICES	32
@@ -28,6 +29,7 @@ static enum cpuhp_state vcd_hotplug;
 
 static struct class vcd_class = {
 	.name = "cryptodev",
+	.dev_groups = vcd_stats_groups,
 };
 
 static void vcd_device_release(struct device *dev)

@@ -69,8 +69,8 @@ static int vcd_add(struct vcd_queue *queue, struct vcd_transfer *transfer)
 	return error;
 }
 
-/* Takes what the device has answered. Called with the queue's lock. */
-static void vcd_take_used(struct vcd_queue *queue)
+/* Takes what the device has answered, and counts that. Called with the queue's lock. */
+static void vcd_take_used(struct vcd_queue *queue, u64 *count)
 {
 	struct vcd_device *dev = queue->vq->vdev->priv;
 	struct vcd_transfer *transfer;
@@ -79,6 +79,7 @@ static void vcd_take_used(struct vcd_queue *queue)
 	while ((transfer = virtqueue_get_buf(queue->vq, &used))) {
 		transfer->used = used;
 		queue->in_flight--;
+		++*count;
 		vcd_return(transfer, 0);
 	}
 	/* It names requests that there are not: there is no more to be had from it. */
@@ -111,19 +112,19 @@ static void vcd_add_backlog(struct vcd_queue *queue)
  * Takes what the device has answered, has it interrupt for all that it will answer from now on, and
  * gives it what waited for room. Called with the queue's lock.
  */
-static void vcd_collect(struct vcd_queue *queue)
+static void vcd_collect(struct vcd_queue *queue, u64 *count)
 {
 	do {
 		virtqueue_disable_cb(queue->vq);
-		vcd_take_used(queue);
+		vcd_take_used(queue, count);
 	} while (!virtqueue_enable_cb(queue->vq));
 	vcd_add_backlog(queue);
 }
 
 /* The same, while somebody looks for answers: interrupts are not wanted. */
-static void vcd_collect_quietly(struct vcd_queue *queue)
+static void vcd_collect_quietly(struct vcd_queue *queue, u64 *count)
 {
-	vcd_take_used(queue);
+	vcd_take_used(queue, count);
 	if (!list_empty(&queue->backlog))
 		vcd_add_backlog(queue);
 }
@@ -194,7 +195,7 @@ void vcd_look(struct vcd_queue *queue)
 	if (!spin_trylock_irq(&queue->lock))
 		return;
 	if (queue->vq)
-		vcd_collect_quietly(queue);
+		vcd_collect_quietly(queue, &queue->looked_answers);
 	spin_unlock_irq(&queue->lock);
 }
 
@@ -203,7 +204,7 @@ void vcd_stop_looking(struct vcd_queue *queue)
 {
 	spin_lock_irq(&queue->lock);
 	if (!--queue->pollers && queue->vq)
-		vcd_collect(queue);
+		vcd_collect(queue, &queue->looked_answers);
 	spin_unlock_irq(&queue->lock);
 }
 
@@ -215,11 +216,12 @@ static void vcd_used(struct virtqueue *vq)
 
 	spin_lock_irqsave(&queue->lock, flags);
 	if (queue->vq == vq) {
+		queue->interrupts++;
 		/* An interrupt that was on its way already */
 		if (queue->pollers)
-			vcd_collect_quietly(queue);
+			vcd_collect_quietly(queue, &queue->interrupt_answers);
 		else
-			vcd_collect(queue);
+			vcd_collect(queue, &queue->interrupt_answers);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 }

@@ -7,6 +7,7 @@
  * to a function.
  *
  *	main			devices come and go; the module
+ *	stats			what queues have counted, in sysfs
  *	chardev			/dev/cryptodevN, and an ioctl's way to who carries it out
  *	abi			the API's structs in a program's memory
  *	async			CIOCASYNCCRYPT, CIOCASYNCFETCH, poll
@@ -45,6 +46,10 @@ struct vcd_queue {
 	unsigned int pollers;
 	/* How long that is worth it, in nanoseconds: without the lock */
 	u64 poll_window;
+	/* Interrupts, and answers that were there at one, or were found by looking */
+	u64 interrupts;
+	u64 interrupt_answers;
+	u64 looked_answers;
 	/* Requests for which the ring had no room */
 	struct list_head backlog;
 	char name[16];
