@@ -4,15 +4,17 @@
  * `SKYTALE_STORM_SECONDS` is how long 32 processes are at it, minutes in CI; the other storms are shorter.
  */
 import assert from 'node:assert/strict';
-import { randomBytes, randomInt } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { converse, runAgent } from './support/agent.ts';
 import {
   AES_CBC,
   CTR,
   DES_EDE3,
+  digestIn64,
   EINVAL,
   encrypt,
+  FINAL,
   fnv,
   GCM,
   hex,
@@ -20,8 +22,13 @@ import {
   NO_ZC,
   playSteps,
   pseudoRandom,
+  RESET,
   SHA1,
+  SHA1_HMAC,
+  UPDATE,
+  untouched,
   WRITE_IV,
+  XTS,
 } from './support/dev-crypto-steps.ts';
 import {
   type CryptodevGuest,
@@ -387,6 +394,80 @@ describe('the guest driver under load', { skip }, () => {
       [crypt(0, 'apart', 'apart', most + 1), `0 ${longer} - ${ivHex}`],
       [`async 0 0 0 0 null:${most + 1} new null ${ivHex}`, EINVAL],
     ]);
+    vm.guest.assertCleanLog();
+  });
+
+  it('takes longer data in pieces where what is between them is an IV and the state of a hash', async () => {
+    const MiB = 1024 * 1024;
+    await using _small = await plugAnother(vm, { maxDataLength: MiB }, wrongDevice);
+    const device = '/dev/cryptodev1';
+    const data = pseudoRandom(1, 3 * MiB + 16);
+    const digestOf = (times: number, withKey?: Buffer) => {
+      const hash = withKey === undefined ? createHash('sha1') : createHmac('sha1', withKey);
+      for (let i = 0; i < times; i++) hash.update(data);
+      return digestIn64(hash.digest());
+    };
+    const key = randomBytes(16);
+    const crypt = (slot: number, flags: number, place: string, withIv = 'null', mac = 'room') =>
+      `crypt 0 ${slot} 0 ${flags} rand:1:${data.length} ${place} ${mac} ${withIv}`;
+    const nothing = `- ${untouched(64)} -`;
+    const steps: Step[] = [
+      [`session 0 0 0 ${SHA1} - -`, '0'],
+      [`session 0 1 0 ${SHA1_HMAC} - ${hex(key)}`, '0'],
+      [`session 0 2 ${AES_CBC} ${SHA1_HMAC} ${hex(key)} ${hex(key)}`, '0'],
+    ];
+    for (const flags of [0, NO_ZC]) {
+      const only = flags === 0 ? 0 : flags | RESET;
+      steps.push(
+        [crypt(0, only, 'null'), `0 - ${digestOf(1)} -`],
+        [crypt(1, only, 'null'), `0 - ${digestOf(1, key)} -`],
+        // Goes on from what was there before, and has others go on.
+        [crypt(0, flags | UPDATE | RESET, 'null'), `0 ${nothing}`],
+        [crypt(0, flags | UPDATE, 'null'), `0 ${nothing}`],
+        ['cphash 0 1 0', '-22'],
+        [crypt(0, flags | FINAL, 'null'), `0 - ${digestOf(3)} -`],
+        [crypt(0, flags | UPDATE | FINAL, 'null'), `0 - ${digestOf(1)} -`],
+        // The digest has no place to go to.
+        [crypt(0, flags | FINAL, 'null', 'null', 'null'), '-14 - - -'],
+        [
+          crypt(2, only, 'new', ivHex),
+          `0 ${fnv(encrypt('aes-128-cbc', data, key))} ${digestOf(1, key)} ${ivHex}`,
+        ],
+      );
+    }
+    // An operation that cannot be cut
+    steps.push(
+      [`session 0 3 ${XTS} 0 ${hex(randomBytes(32))} -`, '0'],
+      [`session 0 4 ${GCM} 0 ${hex(key)} -`, '0'],
+      [crypt(3, 0, 'new', ivHex, 'null'), /^-22 /],
+      [`auth 0 4 0 0 rand:1:${MiB + 1} new - 0 ${ivHex.slice(0, 24)}`, /^-22 /],
+      [`async 0 0 0 0 rand:1:${MiB + 1} null room null`, '-22'],
+    );
+    const answers = await runAgent(
+      vm.guest,
+      programs.agent,
+      ['open 0', ...steps.map(([step]) => step)],
+      device,
+    );
+    for (const [index, [step, expected]] of steps.entries()) {
+      if (typeof expected === 'string') assert.equal(answers[index + 1], expected, step);
+      else assert.match(answers[index + 1]!, expected, step);
+    }
+
+    // Of those who share a session each has its turn; what is under way asynchronously is not waited for.
+    const together = `/host${await build.program('tests/together.c')}`;
+    for (const flags of [0, NO_ZC | RESET]) {
+      const output = await vm.guest.check([together, device, '4', String(3 * MiB), String(flags)]);
+      assert.equal(output, 'right 32 wrong 0\n');
+    }
+    await using agent = await converse(vm.guest, programs.agent, device);
+    for (const step of ['open 0', `session 0 0 0 ${SHA1} - -`]) assert.equal(await agent.ask(step), '0');
+    assert.match(await agent.ask(`crypt 0 0 0 ${keepNext << 8} 00 null room null`), /^0 /);
+    assert.equal(await agent.ask('async 0 0 0 0 00 null room null'), '0');
+    assert.equal(await agent.ask(crypt(0, 0, 'null')), `-16 ${nothing}`);
+    assert.match(await agent.ask('crypt 0 0 0 0 00 null room null'), /^0 /);
+    assert.match(await agent.ask('await 0'), /^0 0 /);
+    assert.equal(await agent.ask(crypt(0, 0, 'null')), `0 - ${digestOf(1)} -`);
     vm.guest.assertCleanLog();
   });
 

@@ -7,7 +7,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "exchange.h"
+#include "session.h"
 
 static struct vcd_request *vcd_session_request(struct vcd_file *file, const struct session_op *op)
 {
@@ -38,10 +39,14 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
-/* Whether the IV that is left is all that an operation knows of those before (6.7) */
+/*
+ * Whether the IV that is left is all that an operation knows of those before (6.7). Without a
+ * cipher it is, for a hash's state stays on the device.
+ */
 static bool vcd_cipher_chains(u32 cipher)
 {
 	switch (cipher) {
+	case 0:
 	case CRYPTO_DES_CBC:
 	case CRYPTO_3DES_CBC:
 	case CRYPTO_BLF_CBC:
@@ -78,7 +83,14 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	session->tag_size = le16_to_cpu(answer->session.tag_size);
 	session->tag_len = session->tag_size;
 	session->is_aead = session->tag_size;
-	session->chains = vcd_cipher_chains(op->cipher) && !session->digest_size;
+	session->chains = vcd_cipher_chains(op->cipher);
+	if (session->digest_size) {
+		session->turn = vcd_turn_new();
+		if (!session->turn) {
+			kfree(session);
+			return -ENOMEM;
+		}
+	}
 	if (session->iv_size > VCD_MAX_IV || session->digest_size > VCD_MAX_MAC ||
 	    session->tag_size > VCD_MAX_MAC || session->block_size > EALG_MAX_BLOCK_LEN)
 		error = -EIO;
@@ -88,6 +100,7 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 		error = xa_insert(&file->sessions, session->id, session, GFP_KERNEL_ACCOUNT);
 	if (!error)
 		return 0;
+	vcd_turn_put(session->turn);
 	kfree(session);
 	return error == -EBUSY ? -EIO : error;
 }
@@ -142,21 +155,31 @@ int vcd_end_session(struct vcd_file *file, u32 id)
 
 	if (!session)
 		return 0;
+	vcd_turn_put(session->turn);
 	kfree_rcu(session, rcu);
 	vcd_user_drop_sessions(file->user, 1);
 	return vcd_end_device_session(file, id);
 }
 
+/*
+ * -EINVAL if there is no such session. The caller gets a reference to its turn, for vcd_turn_begin
+ * or vcd_turn_begin_job.
+ */
 int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
 {
 	const struct vcd_session *session;
+	bool found;
 
 	rcu_read_lock();
 	session = xa_load(&file->sessions, id);
-	if (session)
+	found = session && vcd_turn_get(session->turn);
+	if (found) {
 		*copy = *session;
+		/* Operations change it: vcd_keep_tag_len. */
+		copy->tag_len = READ_ONCE(session->tag_len);
+	}
 	rcu_read_unlock();
-	return session ? 0 : -EINVAL;
+	return found ? 0 : -EINVAL;
 }
 
 /* A tag's length, once used, becomes the session's. */
@@ -179,6 +202,7 @@ void vcd_forget_sessions(struct vcd_file *file)
 	unsigned long id, count = 0;
 
 	xa_for_each(&file->sessions, id, session) {
+		vcd_turn_put(session->turn);
 		kfree(session);
 		count++;
 	}
@@ -226,17 +250,14 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 	if (IS_ERR(req))
 		return PTR_ERR(req);
 	req->header.session = cpu_to_le32(id);
-	req->linear = req->parts;
-	req->data.dst_len = sizeof(info);
-	req->least_data_len = sizeof(info);
-	sg_init_one(&req->linear_sg, req->linear, sizeof(info));
+	vcd_request_expect(req, sizeof(info));
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
-	memcpy(&info, req->linear, sizeof(info));
+	memcpy(&info, req->memory.linear, sizeof(info));
 	vcd_request_put(req);
 	return error ?: vcd_put_info(&info, arg);
 }
 
-int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+static int vcd_call_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 {
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCPHASH), 0);
@@ -249,5 +270,24 @@ int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 	req->header.argument = cpu_to_le32(op->src_ses);
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	vcd_request_put(req);
+	return error;
+}
+
+/* What is not in order with the sessions the device says. */
+int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+{
+	struct vcd_session first = {}, second = {};
+	int error;
+
+	if (op->dst_ses == op->src_ses)
+		return vcd_call_copy_hash(file, op);
+	vcd_find_session(file, min(op->dst_ses, op->src_ses), &first);
+	vcd_find_session(file, max(op->dst_ses, op->src_ses), &second);
+	error = vcd_turn_begin_both(first.turn, second.turn);
+	if (error)
+		return error;
+	error = vcd_call_copy_hash(file, op);
+	vcd_turn_end(second.turn, false);
+	vcd_turn_end(first.turn, false);
 	return error;
 }

@@ -18,7 +18,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "driver.h"
+#include "user.h"
 
 static unsigned int user_memory;
 module_param(user_memory, uint, 0644);

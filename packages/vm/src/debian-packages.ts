@@ -13,7 +13,7 @@ import { runProgram } from './run-program.ts';
 import { VmError } from './vm-error.ts';
 
 export type DebianSuite = 'bookworm' | 'trixie' | 'trixie-backports';
-export type DebianArchitecture = 'amd64' | 'i386';
+export type DebianArchitecture = 'amd64' | 'i386' | 'arm64';
 
 /** Called with a line for people to read when something takes long. */
 export type Progress = (message: string) => void;

@@ -8,8 +8,8 @@ import { assertNoComplaints, ConsoleLog } from './console-log.ts';
 import type { Progress } from './debian-packages.ts';
 import { guestInitramfs } from './guest-initramfs.ts';
 import { debianKernel, type Kernel } from './kernel.ts';
-import { findQemu, type Qemu } from './qemu.ts';
-import { qemuArguments } from './qemu-arguments.ts';
+import { armQemu, findQemu, type Qemu } from './qemu.ts';
+import { qemuArguments, serialConsoles } from './qemu-arguments.ts';
 import type { QemuDevice } from './qemu-devices.ts';
 import { Qmp } from './qmp.ts';
 import { missingProgram } from './run-program.ts';
@@ -107,8 +107,9 @@ export class Guest implements AsyncDisposable {
    */
   static async launch(options: GuestOptions = {}): Promise<Guest> {
     const { onProgress } = options;
-    const qemu = options.qemu ?? (await findQemu(undefined, onProgress));
     const kernel = options.kernel ?? (await debianKernel('6.1', onProgress));
+    const arm = kernel.source.architecture === 'arm64';
+    const qemu = options.qemu ?? (await (arm ? armQemu(onProgress) : findQemu(undefined, onProgress)));
     const initramfs = await guestInitramfs({
       kernel,
       modules: [...(options.devices ?? []).flatMap(({ modules }) => modules), ...(options.modules ?? [])],
@@ -394,11 +395,18 @@ async function startQemu(
   initramfs: string,
   options: GuestOptions,
 ): Promise<ChildProcess> {
+  const { architecture } = kernel.source;
   const machine = {
+    architecture,
     image: kernel.image,
     initramfs,
     // loglevel=5: warnings and worse reach the console even if the guest then dies. panic=0: halt, to be found out.
-    kernelArguments: ['console=ttyS0', 'loglevel=5', 'panic=0', ...(options.kernelArguments ?? [])],
+    kernelArguments: [
+      `console=${serialConsoles[architecture]}`,
+      'loglevel=5',
+      'panic=0',
+      ...(options.kernelArguments ?? []),
+    ],
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 2,
     acceleration: options.acceleration ?? 'tcg',

@@ -1,4 +1,12 @@
-export { buildModules, buildProgram, buildTree, programPackages, runInTree } from './build-tree.ts';
+export {
+  armProgramPackages,
+  buildModules,
+  buildProgram,
+  buildTree,
+  crossCompile,
+  programPackages,
+  runInTree,
+} from './build-tree.ts';
 export { busybox } from './busybox.ts';
 export { cacheDirectory } from './cache.ts';
 export type { GuestProcess } from './command-slot.ts';
@@ -15,7 +23,7 @@ export { Guest, type GuestEnd, type GuestOptions, type RunOptions, type RunResul
 export { buildInitramfs, type InitramfsOptions, storeInitramfs } from './initramfs.ts';
 export { debianKernel, type Kernel, type KernelName, kernelSources } from './kernel.ts';
 export { readModules } from './modules.ts';
-export { type DebianQemuMajor, debianQemu, findQemu, hostQemu, type Qemu } from './qemu.ts';
+export { armQemu, type DebianQemuMajor, debianQemu, findQemu, hostQemu, type Qemu } from './qemu.ts';
 export {
   builtinCrypto,
   deviceArguments,

@@ -11,7 +11,7 @@ export interface KernelSource {
   readonly suite: DebianSuite;
   readonly architecture: DebianArchitecture;
   /** The last part of the name of Debian's package. */
-  readonly flavour: 'amd64' | '686';
+  readonly flavour: 'amd64' | '686' | 'arm64';
 }
 
 /** The kernels that guests run, by the name to ask for them. */
@@ -24,6 +24,8 @@ export const kernelSources = {
   newest: { suite: 'trixie-backports', architecture: 'amd64', flavour: 'amd64' },
   /** Linux 6.1 for 32-bit PCs without PAE, which emulators of such PCs want */
   '6.1-686': { suite: 'bookworm', architecture: 'i386', flavour: '686' },
+  /** Linux 6.1 for 64-bit ARM, which QEMU emulates */
+  '6.1-arm64': { suite: 'bookworm', architecture: 'arm64', flavour: 'arm64' },
 } as const satisfies Record<string, KernelSource>;
 
 export type KernelName = keyof typeof kernelSources;

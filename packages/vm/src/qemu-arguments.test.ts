@@ -16,6 +16,7 @@ const descriptors = {
   ],
 };
 const machine: Machine = {
+  architecture: 'amd64',
   image: '/k',
   initramfs: '/i',
   kernelArguments: ['console=ttyS0', 'panic=0'],

@@ -1,4 +1,5 @@
 /** The command line of a guest's QEMU, all of it. */
+import type { DebianArchitecture } from './debian-packages.ts';
 import { deviceArguments, optionValue, type QemuDevice, sharedMemoryArguments } from './qemu-devices.ts';
 
 /** File descriptors that QEMU inherits: connected Unix stream sockets. */
@@ -11,6 +12,7 @@ export interface GuestDescriptors {
 }
 
 export interface Machine {
+  readonly architecture: DebianArchitecture;
   readonly image: string;
   readonly initramfs: string;
   readonly kernelArguments: readonly string[];
@@ -28,11 +30,17 @@ export interface Machine {
   readonly extraArguments: readonly string[];
 }
 
+/** QEMU's names of the machines */
+const boards = { amd64: 'q35', i386: 'q35', arm64: 'virt' } as const;
+
+/** What Linux calls the first serial line of these machines */
+export const serialConsoles = { amd64: 'ttyS0', i386: 'ttyS0', arm64: 'ttyAMA0' } as const;
+
 export function qemuArguments(machine: Machine, descriptors: GuestDescriptors): string[] {
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-accel', machine.acceleration === 'tcg' ? 'tcg,thread=multi' : 'kvm', '-cpu', 'max'],
-    ...['-smp', String(machine.cpus), ...sharedMemoryArguments(machine.memory)],
+    ...['-smp', String(machine.cpus), ...sharedMemoryArguments(machine.memory, boards[machine.architecture])],
     ...['-kernel', machine.image, '-initrd', machine.initramfs, '-append', machine.kernelArguments.join(' ')],
     ...channelArguments(descriptors),
     ...(machine.hostTree === undefined ? [] : hostTreeArguments(machine.hostTree)),

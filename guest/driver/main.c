@@ -9,8 +9,13 @@
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/virtio_config.h>
 
-#include "driver.h"
+#include "chardev.h"
+#include "data.h"
+#include "queue.h"
+#include "stats.h"
+#include "virtio_cryptodev.h"
 
 #define VCD_MAX_DEVICES	32
 
@@ -18,13 +23,13 @@ static unsigned int max_queues = 8;
 module_param(max_queues, uint, 0444);
 MODULE_PARM_DESC(max_queues, "Queues of a device that are used, at most");
 
-struct workqueue_struct *vcd_workqueue;
 static dev_t vcd_devt;
 static DEFINE_IDA(vcd_minors);
 static enum cpuhp_state vcd_hotplug;
 
 static struct class vcd_class = {
 	.name = "cryptodev",
+	.dev_groups = vcd_stats_groups,
 };
 
 static void vcd_device_release(struct device *dev)
