@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { busybox } from './busybox.ts';
-import { type DebianArchitecture, type DebianSuite, debianTree, type Progress } from './debian-packages.ts';
+import type { DebianArchitecture, DebianSuite } from './debian-apt.ts';
+import { debianTree, type Progress } from './debian-packages.ts';
 import { runProgram } from './run-program.ts';
 import { VmError } from './vm-error.ts';
 
