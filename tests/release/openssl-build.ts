@@ -29,7 +29,7 @@ nice make -s -j"$(nproc)" LDFLAGS=-static libcrypto.a libssl.a apps/openssl >../
 /** The tree in which it is built, and in which programs can be linked with it. */
 export const openSslTree = async () => buildTree(await debianKernel('6.1', say), packages, say);
 
-/** A directory with `openssl`, `libssl.a`, `libcrypto.a` and `include`. The first call takes ten minutes on two cores. */
+/** A directory with `openssl`, `libssl.a`, `libcrypto.a` and `include`. The first call takes some minutes. */
 export async function openSsl(): Promise<{ readonly directory: string; readonly version: string }> {
   const source = await debianSource('bookworm', 'openssl', say);
   const dsc = (await readdir(source)).find((file) => file.endsWith('.dsc'))!;
@@ -43,14 +43,14 @@ export async function openSsl(): Promise<{ readonly directory: string; readonly 
     await cp(headers, join(temporary, 'include'), { recursive: true });
     say(`Building OpenSSL ${version}`);
     await runInTree(tree, temporary, ['sh', '-c', script]);
-    const built = join(temporary, 'openssl');
-    await cp(join(built, 'include/openssl'), join(temporary, 'include/openssl'), { recursive: true });
-    for (const file of ['libssl.a', 'libcrypto.a', 'apps/openssl'])
-      await rename(join(built, file), join(temporary, `built-${basename(file)}`));
-    await rm(built, { recursive: true });
-    for (const file of ['libssl.a', 'libcrypto.a', 'openssl'])
-      await rename(join(temporary, `built-${file}`), join(temporary, file));
-    await rm(join(temporary, 'source'), { recursive: true });
+    // Only what is used is kept: the built tree has 300 MB.
+    await rename(join(temporary, 'openssl'), join(temporary, 'built'));
+    const keep = { 'libssl.a': '', 'libcrypto.a': '', 'apps/openssl': '', 'include/openssl': 'include' };
+    for (const [path, place] of Object.entries(keep))
+      await rename(join(temporary, 'built', path), join(temporary, place, basename(path)));
+    for (const file of await readdir(temporary))
+      if (!['libssl.a', 'libcrypto.a', 'openssl', 'include'].includes(file))
+        await rm(join(temporary, file), { recursive: true });
   });
   return { directory, version };
 }

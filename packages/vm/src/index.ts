@@ -7,7 +7,7 @@ export { type CpioEntry, cpioArchive } from './cpio.ts';
 export type { DebianArchitecture, DebianSuite } from './debian-apt.ts';
 export { debianTree, type Progress, type TreeRequest } from './debian-packages.ts';
 export { debianSource } from './debian-source.ts';
-export { type DebianSystem, dkmsSystem } from './debian-system.ts';
+export { changesTo, type DebianSystem, dkmsSystem } from './debian-system.ts';
 export { Guest, type GuestEnd, type GuestOptions, type RunOptions, type RunResult } from './guest.ts';
 export { buildInitramfs, type InitramfsOptions, storeInitramfs } from './initramfs.ts';
 export { debianKernel, type Kernel, type KernelName, kernelSources } from './kernel.ts';
