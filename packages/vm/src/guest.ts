@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { CommandSlot, type GuestProcess } from './command-slot.ts';
 import { assertNoComplaints, ConsoleLog } from './console-log.ts';
 import type { Progress } from './debian-packages.ts';
+import type { DebianSystem } from './debian-system.ts';
 import { guestInitramfs } from './guest-initramfs.ts';
 import { debianKernel, type Kernel } from './kernel.ts';
 import { armQemu, findQemu, type Qemu } from './qemu.ts';
@@ -19,7 +20,7 @@ import { VmError } from './vm-error.ts';
 export interface GuestOptions {
   /** Default: the host's, or QEMU 11 from Debian's packages. */
   readonly qemu?: Qemu;
-  /** Default: Linux 6.1. */
+  /** Default: that of `system`, or Linux 6.1. */
   readonly kernel?: Kernel;
   /** MiB. Default: 1024. */
   readonly memory?: number;
@@ -38,6 +39,9 @@ export interface GuestOptions {
    *  `/proc` and `/sys` are the guest's own, save that a project which lies in `/tmp` or `/run` is seen there;
    *  `/host` is the host's tree as it is, its `/tmp` included. Default: true. */
   readonly hostTree?: boolean;
+  /** The guest is this system, on its own files (writable, but those in the directory stay as they are) in place of
+   *  the host's; nothing of it is started. */
+  readonly system?: DebianSystem;
   /** Whether it has a network, QEMU's user-mode one. Default: false. */
   readonly network?: boolean;
   readonly kernelArguments?: readonly string[];
@@ -107,13 +111,13 @@ export class Guest implements AsyncDisposable {
    */
   static async launch(options: GuestOptions = {}): Promise<Guest> {
     const { onProgress } = options;
-    const kernel = options.kernel ?? (await debianKernel('6.1', onProgress));
+    const kernel = options.kernel ?? options.system?.kernel ?? (await debianKernel('6.1', onProgress));
     const arm = kernel.source.architecture === 'arm64';
     const qemu = options.qemu ?? (await (arm ? armQemu(onProgress) : findQemu(undefined, onProgress)));
     const initramfs = await guestInitramfs({
       kernel,
       modules: [...(options.devices ?? []).flatMap(({ modules }) => modules), ...(options.modules ?? [])],
-      hostTree: options.hostTree ?? true,
+      tree: options.system !== undefined ? 'system' : (options.hostTree ?? true) ? 'host' : undefined,
       network: options.network ?? false,
       slots: slotCount,
       onProgress,
@@ -412,7 +416,7 @@ async function startQemu(
     acceleration: options.acceleration ?? 'tcg',
     devices: options.devices ?? [],
     hotplugSlots: options.hotplugSlots ?? 0,
-    hostTree: (options.hostTree ?? true) ? '/' : undefined,
+    tree: options.system?.tree ?? ((options.hostTree ?? true) ? '/' : undefined),
     network: options.network ?? false,
     extraArguments: options.qemuArguments ?? [],
   };

@@ -25,7 +25,7 @@ export interface Machine {
   /** Empty PCI Express slots `hotplug0`, `hotplug1`, … */
   readonly hotplugSlots: number;
   /** The directory of the host that the guest sees, read-only, by the tag `host`. */
-  readonly hostTree?: string | undefined;
+  readonly tree?: string | undefined;
   readonly network: boolean;
   readonly extraArguments: readonly string[];
 }
@@ -43,7 +43,7 @@ export function qemuArguments(machine: Machine, descriptors: GuestDescriptors): 
     ...['-smp', String(machine.cpus), ...sharedMemoryArguments(machine.memory, boards[machine.architecture])],
     ...['-kernel', machine.image, '-initrd', machine.initramfs, '-append', machine.kernelArguments.join(' ')],
     ...channelArguments(descriptors),
-    ...(machine.hostTree === undefined ? [] : hostTreeArguments(machine.hostTree)),
+    ...(machine.tree === undefined ? [] : treeArguments(machine.tree)),
     ...(machine.network ? ['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='] : []),
     ...Array.from({ length: machine.hotplugSlots }, (_, index) => hotplugArguments(index)).flat(),
     ...machine.devices.flatMap(deviceArguments),
@@ -69,7 +69,7 @@ function channelArguments({ monitor, console, terminal, slots }: GuestDescriptor
   ];
 }
 
-const hostTreeArguments = (path: string) => [
+const treeArguments = (path: string) => [
   ...['-fsdev', `local,id=host,path=${optionValue(path)},security_model=none,readonly=on,multidevs=remap`],
   ...['-device', 'virtio-9p-pci,fsdev=host,mount_tag=host'],
 ];
