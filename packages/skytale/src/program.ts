@@ -92,6 +92,7 @@ const commands = [
       'name',
       'crypto',
       'since',
+      'history',
       'follow',
       'format',
       'state',
