@@ -12,6 +12,7 @@ import type {
   RoomSummary,
   Watcher,
 } from './message-log.ts';
+import type { SqliteCopier } from './sqlite-copier.ts';
 import { type Damage, noRoom, type SqliteLogOptions } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
 import { SqliteThread } from './sqlite-thread.ts';
@@ -30,8 +31,9 @@ const MAX_DELETE_STEPS = 8;
 const FORGET_STEP = 500;
 
 /**
- * The log in an SQLite database, worked by two threads, so that waiting for the disk holds up nobody, and reading
- * does not hold up appends.
+ * The log in an SQLite database, worked by threads, so that waiting for the disk holds up nobody: one appends, one reads, and
+ * one, made when it is first needed, copies what was appended from the write-ahead log into the database. None of them holds up
+ * another.
  */
 export class SqliteLog implements MessageLog {
   readonly #writer: SqliteThread<SqliteWriter>;
@@ -43,14 +45,22 @@ export class SqliteLog implements MessageLog {
   #appends: WaitingAppend[] = [];
   /** While transactions are made. */
   #appending: Promise<void> | undefined;
+  /** While the write-ahead log is copied. */
+  #copying: Promise<void> | undefined;
+  #copier: SqliteThread<SqliteCopier> | undefined;
+  readonly #startCopier: () => SqliteThread<SqliteCopier>;
   #ended: LogError | undefined;
 
   private constructor({ onDamage = () => undefined, ...options }: SqliteLogOptions) {
     const told = new DamageReport(onDamage);
-    const tell = (damage: Damage) => told.tell(damage);
-    const onEnd = (reason: LogError) => this.#end(reason);
-    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, tell, onEnd);
-    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, tell, onEnd);
+    const events = {
+      damage: (damage: Damage) => told.tell(damage),
+      long: () => this.#long(),
+      end: (reason: LogError) => this.#end(reason),
+    };
+    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, events);
+    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, events);
+    this.#startCopier = () => new SqliteThread<SqliteCopier>({ role: 'copy', options }, events);
   }
 
   /**
@@ -161,14 +171,16 @@ export class SqliteLog implements MessageLog {
       await this.#appending;
       this.#watchers.failAll(closed);
     }
+    await this.#copying;
     // The writer last: who closes last, and may write, leaves no write-ahead log behind.
+    await this.#copier?.close();
     await this.#reader.close();
     await this.#writer.close();
   }
 
   /** Ends the threads at once, whatever they are doing, as a crash would. For tests. */
   async kill(): Promise<void> {
-    await Promise.all([this.#writer.kill(), this.#reader.kill()]);
+    await Promise.all([this.#writer.kill(), this.#reader.kill(), this.#copier?.kill()]);
   }
 
   /** Asks again, once, what found damage, when what can be mended was. */
@@ -213,10 +225,41 @@ export class SqliteLog implements MessageLog {
     this.#appending = undefined;
   }
 
+  #long(): void {
+    if (this.#ended !== undefined) return;
+    // What becomes long meanwhile is told anew.
+    this.#copying ??= this.#copy().finally(() => {
+      this.#copying = undefined;
+    });
+  }
+
+  async #copy(): Promise<void> {
+    try {
+      this.#copier ??= await this.#openCopier();
+      const { left } = await this.#copier.call('copy', []);
+      if (left > 0) await this.#writer.call('restart', [], { urgent: false });
+    } catch {
+      // Of a full disk the next append tells, of a thread's end `#end`; otherwise it is tried again when more was written.
+    }
+  }
+
+  async #openCopier(): Promise<SqliteThread<SqliteCopier>> {
+    const copier = this.#startCopier();
+    this.#copier = copier;
+    try {
+      await copier.open();
+      return copier;
+    } catch (error) {
+      this.#copier = undefined;
+      await copier.close();
+      throw error;
+    }
+  }
+
   #end(reason: LogError): void {
     this.#ended ??= reason;
     this.#watchers.failAll(this.#ended);
-    // One without the other is of no use.
+    // One without the others is of no use.
     void this.kill();
   }
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { LogError } from './log-error.ts';
-import type { OnDamage } from './sqlite-database.ts';
+import type { SqliteCopier } from './sqlite-copier.ts';
+import type { Damage } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 import type { ThreadMessage, ThreadRequest, ThreadRole } from './thread-messages.ts';
@@ -23,6 +24,15 @@ interface CallOptions {
 /** Requests that a thread has been given and has not answered: one that it works at, and one so that it need not wait. */
 const GIVEN = 2;
 
+/** Whom a thread tells. */
+export interface ThreadEvents {
+  damage(damage: Damage): void;
+  /** The write-ahead log is to be copied. */
+  long?(): void;
+  /** Told once why nothing more can be asked, unless `close` was called. */
+  end(reason: LogError): void;
+}
+
 /** Names of the methods of T, with what they take and give. */
 type Methods<T> = { [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] };
 
@@ -30,25 +40,24 @@ type Methods<T> = { [K in keyof T as T[K] extends (...args: never[]) => unknown 
  * A thread of the log as the others see it. Requests wait here, not in the thread: those that are urgent pass those
  * that are not. Every promise ends, at the latest with the thread.
  */
-export class SqliteThread<T extends SqliteReader | SqliteWriter> {
+export class SqliteThread<T extends SqliteReader | SqliteWriter | SqliteCopier> {
   readonly #worker: Worker;
   readonly #exited: Promise<unknown>;
-  readonly #onDamage: OnDamage;
+  readonly #events: ThreadEvents;
   readonly #given = new Map<number, Waiting>();
   readonly #urgent: Waiting[] = [];
   readonly #others: Waiting[] = [];
   #nextId = 1;
   #ended: LogError | undefined;
 
-  /** @param onEnd told once why nothing more can be asked, unless `close` was called */
-  constructor(role: ThreadRole, onDamage: OnDamage, onEnd: (reason: LogError) => void) {
-    this.#onDamage = onDamage;
+  constructor(role: ThreadRole, events: ThreadEvents) {
+    this.#events = events;
     this.#worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: role });
     this.#exited = once(this.#worker, 'exit').catch(() => undefined);
     const end = (cause?: unknown) => {
       if (this.#ended === undefined) {
         this.#ended = gone(cause);
-        onEnd(this.#ended);
+        events.end(this.#ended);
       }
       this.#rejectAll();
     };
@@ -119,7 +128,11 @@ export class SqliteThread<T extends SqliteReader | SqliteWriter> {
 
   #answered(answer: ThreadMessage): void {
     if ('damage' in answer) {
-      this.#onDamage(answer.damage);
+      this.#events.damage(answer.damage);
+      return;
+    }
+    if ('long' in answer) {
+      this.#events.long?.();
       return;
     }
     const { id, value, error } = answer;
