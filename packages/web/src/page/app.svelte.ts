@@ -3,7 +3,7 @@ import type { Engine, EngineEvent, LinkFound, RoomId, RoomSummary } from '../eng
 import { pathOfRoom, roomOfPath } from './address.ts';
 import { notify } from './notifications.ts';
 import { RoomModel } from './room.svelte.ts';
-import { errorInWords } from './words.ts';
+import { errorInWords, isTold } from './words.ts';
 
 export type Invited = Extract<LinkFound, { kind: 'invite' }> & { readonly link: string };
 
@@ -99,6 +99,7 @@ export class AppModel {
       return true;
     } catch (error) {
       this.problem = errorInWords(error);
+      if (!isTold(error)) reportError(error);
       return false;
     }
   }

@@ -37,12 +37,12 @@ export class Timeline {
   #nextId = 1;
   #fetching: Promise<void> | undefined;
 
-  /** @param changed told after each change of what can be read here */
+  /** @param changed told after each later change of what can be read here */
   constructor(history: History, items: readonly Item[], changed: () => void) {
     this.#history = history;
     this.#changed = changed;
     this.#putAll(items);
-    this.#publish();
+    this.#publish(() => {});
   }
 
   /** The highest place known. */
@@ -203,9 +203,9 @@ export class Timeline {
     this.atStart = false;
   }
 
-  #publish(): void {
+  #publish(changed = this.#changed): void {
     this.entries = this.atEnd ? [...this.#held, ...this.#waiting.values()] : [...this.#held];
-    this.#changed();
+    changed();
   }
 }
 

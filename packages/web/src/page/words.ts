@@ -133,9 +133,11 @@ export function noticeInWords(what: Exclude<Notice['what'], { kind: 'warning' }>
   }
 }
 
+/** Whether an error is the engine's, and has words for people. */
+export const isTold = (error: unknown): error is { readonly text: string } =>
+  typeof (error as { text?: unknown } | null)?.text === 'string';
+
 /** What an error says to people, and nothing else of it. */
 export function errorInWords(error: unknown): string {
-  const text = (error as { text?: unknown } | null)?.text;
-  if (typeof text === 'string' && text !== '') return text;
-  return 'Something went wrong in this page. Reload it; what you wrote is kept.';
+  return isTold(error) ? error.text : 'Something went wrong in this page. Reload it; what you wrote is kept.';
 }
