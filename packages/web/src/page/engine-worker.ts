@@ -1,6 +1,7 @@
 /** The engine, in a worker of its own: keys and secrets never come to the page. */
-import { connectEngine } from '../engine/engine-client.ts';
+
 import workerScript from '../engine/engine.worker.ts?worker&url';
+import { connectEngine } from '../engine/engine-client.ts';
 import type { Engine } from '../engine.ts';
 import { trustedScript } from './trusted-scripts.ts';
 

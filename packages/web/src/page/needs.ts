@@ -2,8 +2,7 @@
 
 export type Missing =
   /** Plain HTTP from another machine: the browser keeps everything from the page that encryption and storage need. */
-  | { readonly kind: 'insecure'; readonly origin: string }
-  | { readonly kind: 'old'; readonly what: string };
+  { readonly kind: 'insecure'; readonly origin: string } | { readonly kind: 'old'; readonly what: string };
 
 /** What is missing, or `undefined`. */
 export function missingOf(window: Window & typeof globalThis): Missing | undefined {
@@ -18,5 +17,7 @@ export function missingOf(window: Window & typeof globalThis): Missing | undefin
     ] as const
   ).find(([name]) => window[name] === undefined)?.[1];
   if (what !== undefined) return { kind: 'old', what };
-  return window.navigator.locks === undefined ? { kind: 'old', what: 'locks between tabs (Web Locks)' } : undefined;
+  return window.navigator.locks === undefined
+    ? { kind: 'old', what: 'locks between tabs (Web Locks)' }
+    : undefined;
 }

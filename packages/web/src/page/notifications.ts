@@ -22,7 +22,11 @@ export async function setNotify(on: boolean): Promise<NotifyState> {
 /** Tells that somebody wrote, unless the user looks at this tab. One for each room: a later one takes its place, also another tab's. */
 export function notify({ room, label }: RoomSummary, onClick: () => void): void {
   if (document.visibilityState === 'visible' || notifyState() !== 'on') return;
-  const shown = new Notification(shownName(label), { body: 'There is something new.', tag: room, icon: '/icon-192.png' });
+  const shown = new Notification(shownName(label), {
+    body: 'There is something new.',
+    tag: room,
+    icon: '/icon-192.png',
+  });
   shown.onclick = () => {
     window.focus();
     onClick();

@@ -4,5 +4,7 @@ import { trustedScript } from './trusted-scripts.ts';
 export function registerServiceWorker(): void {
   if (!window.isSecureContext || !('serviceWorker' in navigator)) return;
   // Without it the page works all the same: some browsers have none in private windows.
-  navigator.serviceWorker.register(trustedScript('/service-worker.js'), { scope: '/', updateViaCache: 'none' }).catch(() => {});
+  navigator.serviceWorker
+    .register(trustedScript('/service-worker.js'), { scope: '/', updateViaCache: 'none' })
+    .catch(() => {});
 }

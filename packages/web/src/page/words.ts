@@ -99,7 +99,8 @@ export function warningInWords(code: string): { readonly title: string; readonly
     case 'NAME_SHARED':
       return {
         title: 'Two people have the same name',
-        advice: 'Each is marked with the beginning of its key. Compare the safety number before you trust one.',
+        advice:
+          'Each is marked with the beginning of its key. Compare the safety number before you trust one.',
       };
     case 'REFUSED':
       return {
@@ -112,7 +113,8 @@ export function warningInWords(code: string): { readonly title: string; readonly
     case 'UNSUPPORTED_VERSION':
       return {
         title: 'Something came that cannot be read',
-        advice: 'It was dropped. Another version of the program may have sent it, or somebody who is up to mischief.',
+        advice:
+          'It was dropped. Another version of the program may have sent it, or somebody who is up to mischief.',
       };
     default:
       return { title: 'Something is not right', advice: '' };

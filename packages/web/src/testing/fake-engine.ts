@@ -62,7 +62,8 @@ export class FakeEngine implements Engine {
 
   of(room: RoomId): FakeRoom {
     const found = this.#rooms.get(room);
-    if (found === undefined) throw Object.assign(new Error(), { code: 'NO_ROOM', text: 'There is no such room.' });
+    if (found === undefined)
+      throw Object.assign(new Error(), { code: 'NO_ROOM', text: 'There is no such room.' });
     return found;
   }
 
@@ -85,11 +86,19 @@ export class FakeEngine implements Engine {
   }
 
   /** Puts many into the store at once, before the room is opened. */
-  fill(room: RoomId, count: number, make: (index: number) => { from: string; member: MemberId; text: string; at: number }) {
+  fill(
+    room: RoomId,
+    count: number,
+    make: (index: number) => { from: string; member: MemberId; text: string; at: number },
+  ) {
     const found = this.of(room);
     for (let index = 0; index < count; index += 1) {
       const { from, member, text, at } = make(index);
-      found.items.push({ ...message(from, member, text, at), own: member === self, seq: this.#last(found) + 1 });
+      found.items.push({
+        ...message(from, member, text, at),
+        own: member === self,
+        seq: this.#last(found) + 1,
+      });
     }
   }
 
@@ -135,7 +144,12 @@ export class FakeEngine implements Engine {
   async look(link: string): Promise<LinkFound> {
     this.#called('look', link);
     return (
-      this.links.get(link) ?? { kind: 'invite', room: 'room'.repeat(5), needsPassphrase: false, known: undefined }
+      this.links.get(link) ?? {
+        kind: 'invite',
+        room: 'room'.repeat(5),
+        needsPassphrase: false,
+        known: undefined,
+      }
     );
   }
 
