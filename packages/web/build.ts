@@ -10,19 +10,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import { extname, join } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { build, type InlineConfig } from 'vite';
-
-/** A file of the page. */
-export type Asset = {
-  /** From the root of the origin; `/` is the page itself. */
-  readonly path: string;
-  /** Below `dist/`. */
-  readonly file: string;
-  /** Hexadecimal. */
-  readonly sha256: string;
-  /** In bytes. */
-  readonly size: number;
-  readonly type: string;
-};
+import type { AssetEntry } from './src/assets.ts';
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -72,7 +60,7 @@ export function pageConfig(root: string, entry: string, outDir: string): InlineC
 }
 
 /** @param root the directory of this package, or a copy of it */
-export async function buildPage(root: string, outDir: string): Promise<readonly Asset[]> {
+export async function buildPage(root: string, outDir: string): Promise<readonly AssetEntry[]> {
   await build(pageConfig(root, 'index.html', outDir));
   const shell = assetsIn(outDir).filter(({ path }) => path !== '/service-worker.js');
   writeFileSync(join(outDir, 'service-worker.js'), serviceWorker(root, shell));
@@ -81,7 +69,7 @@ export async function buildPage(root: string, outDir: string): Promise<readonly 
   return assets;
 }
 
-function assetsIn(directory: string): Asset[] {
+function assetsIn(directory: string): AssetEntry[] {
   return globSync('**/*', { cwd: directory })
     .filter((file) => file !== 'assets.json' && statSync(join(directory, file)).isFile())
     .sort()
@@ -96,7 +84,7 @@ function assetsIn(directory: string): Asset[] {
 }
 
 /** The service worker's script. Any change of a file makes another, which is what browsers look for. */
-function serviceWorker(root: string, shell: readonly Asset[]): string {
+function serviceWorker(root: string, shell: readonly AssetEntry[]): string {
   const source = readFileSync(join(root, 'src/service-worker/service-worker.ts'), 'utf8');
   const code = stripTypeScriptTypes(source).replace(/^\s*\n/gm, '');
   const paths = shell.map(({ path }) => path).sort();
