@@ -59,14 +59,18 @@ const commands = [
   }),
   define({
     name: 'invite',
-    summary: 'make a room and print the link that lets people in',
+    summary: 'make a room and print the links that let people in',
     description:
       'Makes a room on a server and prints its link. Whoever has the link can read and write in the room: send ' +
-      'it over a channel that you trust. The part after # is the key; it never goes to the server.',
-    settings: ['server', 'passphrase', 'passphrase-file', 'ca-file', 'json'],
+      'it over a channel that you trust. The part after # is the key; it never goes to the server.\n\n' +
+      'The first line is for "skytale chat", the second for browsers; there is one where --public-url says what it ' +
+      'begins with, or --server speaks WebSocket. On a terminal a QR code follows. With --json: ' +
+      '{"invite":"skytale://…","web":"https://…"}, where "web" may be null.',
+    settings: ['server', 'public-url', 'passphrase', 'passphrase-file', 'ca-file', 'json'],
     examples: `
   skytale invite
-  skytale invite --server chat.example.org:7000
+  skytale invite --server chat.example.org:7000 --public-url https://chat.example.org
+  skytale invite --server wss://chat.example.org:443
   skytale invite --passphrase                     the link alone is not enough, people need the passphrase too`,
     load: async () => (await import('./commands/invite.ts')).invite,
   }),

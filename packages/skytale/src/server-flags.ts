@@ -10,6 +10,7 @@ import {
   listOf,
   oneOf,
   parseAddresses,
+  parseOrigin,
   parseSwitch,
   parseText,
   parseTime,
@@ -32,6 +33,8 @@ export function fallbackText(setting: Description): string {
       return setting.fallback.map(formatAddress).join() || 'off';
     case 'list':
       return setting.fallback.join() || 'none';
+    case 'origin':
+      return setting.fallback || 'none';
     case 'size':
       return formatSize(setting.fallback);
     case 'time':
@@ -49,6 +52,8 @@ function parserOf(setting: Description): (text: string) => unknown {
       return listOf(setting.entry!);
     case 'directory':
       return parseText;
+    case 'origin':
+      return parseOrigin;
     case 'switch':
       return parseSwitch;
     case 'choice':

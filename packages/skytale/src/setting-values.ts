@@ -1,5 +1,7 @@
 /** The values that settings can have: each parser takes a text and throws an Error that says what it must be. */
 
+import { webOriginOf } from '@skytale/chat/setting-table';
+
 export type Address = { readonly host: string; readonly port: number };
 
 const addressPattern = /^(?:(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]*):)?(\d{1,5})$/;
@@ -37,6 +39,13 @@ export const listOf =
       wrong === text ? `is ${otherwise}` : `has ${JSON.stringify(wrong)} in it, which is ${otherwise}`,
     );
   };
+
+/** The beginning of web links, or `none`. */
+export function parseOrigin(text: string): string {
+  const origin = text === 'none' ? '' : webOriginOf(text);
+  if (origin === undefined) throw new Error('is not http(s)://HOST or http(s)://HOST:PORT, without a path');
+  return origin;
+}
 
 export function parseSwitch(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;

@@ -1,5 +1,5 @@
 /** The command line of a guest's QEMU, all of it. */
-import type { DebianArchitecture } from './debian-packages.ts';
+import type { DebianArchitecture } from './debian-apt.ts';
 import { deviceArguments, optionValue, type QemuDevice, sharedMemoryArguments } from './qemu-devices.ts';
 
 /** File descriptors that QEMU inherits: connected Unix stream sockets. */

@@ -25,6 +25,7 @@ import { type Address, type ServerSettings, type ServerSettingsInput, serverSett
 import { Sockets } from './sockets.ts';
 import { StorageSpace } from './storage-space.ts';
 import { TailBytes } from './tail.ts';
+import type { WebPages } from './web-pages.ts';
 
 /** How often time-outs of clients are looked at; they may be so much longer. */
 const TICK_MS = 1000;
@@ -56,6 +57,8 @@ export interface ServerParts {
   /** Default: the machine's; the same of the next. */
   readonly clock?: Clock;
   readonly crypto?: ServerCrypto;
+  /** Handed out over HTTP. Default: a page that says what this is. */
+  readonly pages?: WebPages;
   /** Told, once, when the message log is gone for good; the server goes on refusing until it is closed. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -165,6 +168,7 @@ export class ChatServer implements AsyncDisposable {
           connection: (connection) => server.accept(connection.stream, connection.peer, connection),
           acceptFailed: (error) => server.#connectionLog.failed(error),
         },
+        parts.pages,
       );
     } catch (error) {
       await log.close();

@@ -6,3 +6,4 @@ export { ServerControl } from './server-control.ts';
 export * from './server-error.ts';
 export { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
 export { keepNewSpaceSmall } from './small-heap.ts';
+export type { WebPage, WebPages } from './web-pages.ts';

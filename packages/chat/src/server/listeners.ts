@@ -16,6 +16,7 @@ import type { Address, ServerSettings } from './settings.ts';
 import type { Sockets } from './sockets.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import { webLayer } from './web-layer.ts';
+import type { WebPages } from './web-pages.ts';
 
 export interface ListenerEvents {
   connection(connection: Connection): void;
@@ -45,6 +46,7 @@ export class Listeners {
   /**
    * Listens at all addresses of the settings, or at none.
    * @param healthy what /healthz says
+   * @param pages for browsers
    * @throws {ServerError}
    */
   static async open(
@@ -52,6 +54,7 @@ export class Listeners {
     sockets: Sockets,
     healthy: () => boolean,
     events: ListenerEvents,
+    pages?: WebPages,
   ): Promise<Listeners> {
     checkCertificate(settings.tls);
     const proxies = new TrustedProxies(settings);
@@ -66,7 +69,7 @@ export class Listeners {
         listeners.tcp.push(await listen(layer, address, false));
       }
       for (const address of settings.http) {
-        const web = webLayer({ settings, sockets, proxies, healthy, onConnection: events.connection });
+        const web = webLayer({ settings, sockets, proxies, pages, healthy, onConnection: events.connection });
         listeners.http.push(await listen(overTls(settings, sockets, 'http/1.1', web), address, true));
       }
       return listeners;

@@ -6,6 +6,8 @@ import { DEFAULT_MAX_FRAME, MAX_MAX_FRAME, MIN_MAX_FRAME } from '../protocol/fra
 import { parseNetwork } from './network.ts';
 import { isOrigin } from './origin.ts';
 
+export { webOriginOf } from './web-origin.ts';
+
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -17,6 +19,8 @@ export interface SettingValues {
   /** Texts with commas between them on a command line. */
   list: readonly string[];
   directory: string;
+  /** What links begin with; empty for none. */
+  origin: string;
   switch: boolean;
   choice: string;
   size: number;
@@ -113,6 +117,10 @@ function directory<const Flag extends string>(
   return { kind: 'directory', flag, placeholder: 'DIR', fallback, help, ...notNumber };
 }
 
+function origin<const Flag extends string>(flag: Flag, help: string): SettingOf<'origin', Flag> {
+  return { kind: 'origin', flag, placeholder: 'URL', fallback: '', help, ...notNumber };
+}
+
 function toggle<const Flag extends string>(flag: Flag, help: string): SettingOf<'switch', Flag> {
   return { kind: 'switch', flag, placeholder: '', fallback: false, help, ...notNumber };
 }
@@ -139,6 +147,10 @@ export const settingTable = {
     isValid: (entry) => entry === '*' || isOrigin(entry),
     otherwise: 'no origin of pages, like https://chat.example.org, without a path; nor "*"',
   }),
+  publicUrl: origin(
+    'public-url',
+    'what web links begin with, where a proxy or a name leads to --http: https://chat.example.org',
+  ),
   data: directory('data', 'skytale-data', 'directory of the server, for its database'),
   durability: choice(
     'durability',

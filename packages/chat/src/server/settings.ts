@@ -6,6 +6,7 @@ import {
   type ServerSettingValue,
   type SettingDescription,
   settingTable,
+  webOriginOf,
 } from './setting-table.ts';
 
 export type { Address } from './setting-table.ts';
@@ -24,6 +25,7 @@ export type ServerSettingsInput = Partial<ServerSettings>;
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const someText = v.pipe(v.string(), v.minLength(1));
+const isOrigin = (text: string) => webOriginOf(text) === text;
 const address: v.GenericSchema<Address> = v.strictObject({ host: someText, port });
 
 function listEntry(rule: SettingDescription['entry']): v.GenericSchema<string> {
@@ -44,6 +46,11 @@ function schemaOf({ kind, least, most, choices, entry }: SettingDescription): v.
       return v.array(listEntry(entry));
     case 'directory':
       return someText;
+    case 'origin':
+      return v.union([
+        v.literal(''),
+        v.pipe(v.string(), v.check(isOrigin, 'it is no http(s)://HOST or http(s)://HOST:PORT')),
+      ]);
     case 'switch':
       return v.boolean();
     case 'choice':

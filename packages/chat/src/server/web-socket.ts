@@ -42,6 +42,8 @@ export function acceptWebSockets(
     closeTimeout: settings.closeTimeoutMs,
     ...limits,
   };
+  // A proxy may send another Host than the one that browsers see.
+  const origins = settings.publicUrl === '' ? settings.origins : [...settings.origins, settings.publicUrl];
   const sockets = new WebSocketServer(options);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
@@ -50,7 +52,7 @@ export function acceptWebSockets(
       socket.destroy();
       return;
     }
-    const status = refuse(request, settings.origins);
+    const status = refuse(request, origins);
     if (status !== undefined) {
       admitted.refuse(`${request.url} is no place for a WebSocket`);
       socket.end(
