@@ -25,7 +25,12 @@ export type RoomSummary = {
 
 /** What a text in the "Join" box, or the page's own address, is. */
 export type LinkFound =
-  | { readonly kind: 'invite'; readonly room: RoomId; readonly needsPassphrase: boolean; readonly known: RoomSummary | undefined }
+  | {
+      readonly kind: 'invite';
+      readonly room: RoomId;
+      readonly needsPassphrase: boolean;
+      readonly known: RoomSummary | undefined;
+    }
   /** `text` says what is wrong and what to do; of a link to another host, that no page reaches it, and which command does. */
   | { readonly kind: 'bad'; readonly code: string; readonly text: string };
 
@@ -53,7 +58,12 @@ export type Notice = {
     | { readonly kind: 'introduced'; readonly member: MemberId; readonly name: string }
     | { readonly kind: 'unsupported'; readonly member: MemberId; readonly name: string }
     /** Something that must not happen. `code` is a `WarningCode` of the chat, `text` a whole sentence. */
-    | { readonly kind: 'warning'; readonly code: string; readonly text: string; readonly member: MemberId | undefined };
+    | {
+        readonly kind: 'warning';
+        readonly code: string;
+        readonly text: string;
+        readonly member: MemberId | undefined;
+      };
   readonly at: number;
 };
 
@@ -114,10 +124,19 @@ export interface Engine {
 
   rooms(): Promise<readonly RoomSummary[]>;
   /** Makes a room at the page's server and enters it. */
-  create(options: { readonly name: string; readonly label: string; readonly passphrase?: string }): Promise<RoomId>;
+  create(options: {
+    readonly name: string;
+    readonly label: string;
+    readonly passphrase?: string;
+  }): Promise<RoomId>;
   look(link: string): Promise<LinkFound>;
   /** Enters the room of a link. With a room that is known, opens that. */
-  join(options: { readonly link: string; readonly name: string; readonly label: string; readonly passphrase?: string }): Promise<RoomId>;
+  join(options: {
+    readonly link: string;
+    readonly name: string;
+    readonly label: string;
+    readonly passphrase?: string;
+  }): Promise<RoomId>;
 
   /** Opens a room, connects, and tells of it from now on. */
   open(room: RoomId): Promise<RoomView>;
