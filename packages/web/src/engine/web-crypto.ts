@@ -11,6 +11,20 @@ const MAX_RANDOM_BYTES = 65_536;
 const PKCS8_PREFIX = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 const ED25519 = { name: 'Ed25519' };
 
+/**
+ * The points of small order, those written with a y of p or more too, without the sign. Under such a key anybody signs anything, and
+ * not every platform refuses them, as the Web Cryptography API (Ed25519, "Verify", step 5) has it: Chromium does not.
+ */
+const smallOrder: ReadonlySet<string> = new Set([
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+]);
+
 /** Newer than the types: Web Cryptography API's draft "Modern Algorithms", section 5; in Node since 24.7. */
 type WithPublicKey = SubtleCrypto & {
   getPublicKey?(key: CryptoKey, usages: readonly KeyUsage[]): Promise<CryptoKey>;
@@ -44,7 +58,7 @@ export function webCrypto(platform: Crypto = globalThis.crypto): ChatCrypto {
     signingKey: (seed) => WebSigningKey.open(subtle, seed),
 
     async verify(publicKey, message, signature) {
-      if (publicKey.length !== PUBLIC_KEY_BYTES) return false;
+      if (publicKey.length !== PUBLIC_KEY_BYTES || isOfSmallOrder(publicKey)) return false;
       const [ownMessage, ownSignature] = [message.slice(), signature.slice()];
       const key = await subtle
         .importKey('raw', owned(publicKey), ED25519, false, ['verify'])
@@ -108,6 +122,10 @@ async function publicHalf(subtle: WithPublicKey, key: CryptoKey, pkcs8: Bytes): 
   const extractable = await subtle.importKey('pkcs8', pkcs8, ED25519, true, ['sign']);
   const { x = '' } = await subtle.exportKey('jwk', extractable);
   return Uint8Array.fromBase64(x, { alphabet: 'base64url' });
+}
+
+function isOfSmallOrder(publicKey: Uint8Array): boolean {
+  return smallOrder.has(publicKey.with(31, publicKey[31]! & 0x7f).toHex());
 }
 
 /** Hands on a copy of a secret, which is wiped when what is done with it has ended. */
