@@ -199,9 +199,9 @@ export class Outbox {
 
   /**
    * Own messages up to `n` have their places at the server.
-   * @returns the drafts that are acknowledged by that, in order
+   * @returns what is acknowledged by that, in order
    */
-  settle(n: number): number[] {
+  settle(n: number): Entry[] {
     this.#hold(true);
     return this.#book.settle(n);
   }
@@ -224,19 +224,20 @@ export class Outbox {
 
   /**
    * A draft was found to have been sent, though it is not sealed as that now.
-   * @returns what is to be stored of it
+   * @returns what it was, if it was not known to be sent, and what is to be stored of it
    */
-  sentAfterAll(draft: number): StateChange[] {
+  sentAfterAll(
+    draft: number,
+  ): { readonly entry: Entry; readonly changes: readonly StateChange[] } | undefined {
     this.#hold(true);
-    const entry = this.#book.pendingDraft(draft);
-    if (entry !== undefined && entry.sealed === undefined) {
-      this.#book.remove(entry);
-      return [
-        { kind: 'setAside', draft },
-        { kind: 'discarded', draft },
-      ];
+    const pending = this.#book.pendingDraft(draft);
+    if (pending !== undefined && pending.sealed === undefined) {
+      this.#book.remove(pending);
+      const changes = (['setAside', 'discarded'] as const).map((kind) => ({ kind, draft }));
+      return { entry: pending, changes };
     }
-    return this.#book.removeSetAside(draft) ? [{ kind: 'discarded', draft }] : [];
+    const entry = this.#book.removeSetAside(draft);
+    return entry && { entry, changes: [{ kind: 'discarded', draft }] };
   }
 
   /** What is to be stored of what was settled, once. */
@@ -283,7 +284,7 @@ export class Outbox {
     if (!book.canTakeBack(n)) return false;
     const saved = n < book.settled ? await this.#options.store.sealedAfter(n) : [];
     const settled = saved.filter(({ sealed }) => sealed!.n <= book.settled);
-    book.takeBack(n, await Promise.all(settled.map((draft) => this.#entryOf(draft))));
+    book.takeBack(n, await Promise.all(settled.map((draft) => this.#entryOf(draft, true))));
     return true;
   }
 
@@ -304,11 +305,11 @@ export class Outbox {
   }
 
   /** Of what a client of version 1 left there is only the envelope; it can be opened, as one's own. */
-  async #entryOf({ draft, id, record, sealed }: SavedDraft): Promise<Entry> {
+  async #entryOf({ draft, id, record, sealed }: SavedDraft, hadPlace = false): Promise<Entry> {
     const { records, store } = this.#options;
     const content = record === undefined ? await this.#opened(sealed) : await records.draft(draft, record);
     if (content === undefined) throw missing(store, sealed?.n ?? draft);
-    return { draft, id, content, bytes: bytesOf(content), sealed, durable: true };
+    return { draft, id, content, bytes: bytesOf(content), sealed, durable: true, hadPlace };
   }
 
   async #opened(sealed: Sealed | undefined): Promise<Content | undefined> {
