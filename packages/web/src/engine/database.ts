@@ -1,6 +1,6 @@
 /** The engine's database: rows under keys, sealed where they say something, and written by one engine alone. */
 import { ChatError, type Durability } from '@skytale/chat/client';
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import { type IDBPDatabase, openDB } from 'idb';
 
 /** A row that is sealed. */
 type Sealed = Uint8Array<ArrayBuffer>;
@@ -15,8 +15,7 @@ export type DraftRow = {
 };
 
 /** `state` is `ROOM/SLOT`, the room's id in hexadecimal digits. */
-export interface Tables extends DBSchema {
-  meta: { key: 'seal' | 'generation'; value: CryptoKey | number };
+export type Tables = {
   /** What is known of a room, by its id. */
   rooms: { key: string; value: Sealed };
   /** What was noticed in a room: [room, place, number]. */
@@ -28,9 +27,12 @@ export interface Tables extends DBSchema {
   messages: { key: [string, number]; value: Uint8Array };
   /** [state, draft]. */
   drafts: { key: [string, number]; value: DraftRow };
-}
+};
 
-export type Table = Exclude<keyof Tables & string, 'meta'>;
+export type Table = keyof Tables;
+
+/** Besides the tables: the key, and the generation. */
+const META = 'meta';
 
 /** A change of one row, or of a range of them. */
 export type Write =
@@ -57,7 +59,7 @@ export type DatabaseOptions = {
  *    who has the browser's files has it. A nonce is random (NIST SP 800-38D, section 8.2.2, which allows 2^32 for one key).
  */
 export class Database {
-  readonly #db: IDBPDatabase<Tables>;
+  readonly #db: IDBPDatabase;
   readonly #subtle: SubtleCrypto;
   readonly #key: CryptoKey;
   #generation = 0;
@@ -66,9 +68,9 @@ export class Database {
   static async open(options: DatabaseOptions = {}): Promise<Database> {
     const { name = 'skytale', subtle = globalThis.crypto.subtle, onLost = () => {} } = options;
     try {
-      const db = await openDB<Tables>(name, VERSION, {
+      const db = await openDB(name, VERSION, {
         upgrade(made) {
-          made.createObjectStore('meta');
+          made.createObjectStore(META);
           for (const table of tables) made.createObjectStore(table);
         },
         blocking: onLost,
@@ -81,7 +83,7 @@ export class Database {
     }
   }
 
-  private constructor(db: IDBPDatabase<Tables>, subtle: SubtleCrypto, key: CryptoKey) {
+  private constructor(db: IDBPDatabase, subtle: SubtleCrypto, key: CryptoKey) {
     this.#db = db;
     this.#subtle = subtle;
     this.#key = key;
@@ -90,7 +92,7 @@ export class Database {
   /** From now on this engine writes, and none that led before. @returns the generation. @throws {ChatError} CHAT_STATE_UNUSABLE */
   async lead(): Promise<number> {
     try {
-      const transaction = this.#db.transaction('meta', 'readwrite', { durability: 'strict' });
+      const transaction = this.#db.transaction(META, 'readwrite', { durability: 'strict' });
       const before = Number((await transaction.store.get('generation')) ?? 0);
       await transaction.store.put(before + 1, 'generation');
       await transaction.done;
@@ -103,26 +105,26 @@ export class Database {
 
   /** Whether another engine leads now. @throws {ChatError} CHAT_STATE_UNUSABLE */
   async isDeposed(): Promise<boolean> {
-    return (await this.#reading(() => this.#db.get('meta', 'generation'))) !== this.#generation;
+    return (await this.#reading(() => this.#db.get(META, 'generation'))) !== this.#generation;
   }
 
   /** @throws {ChatError} CHAT_STATE_IN_USE if another engine leads, CHAT_STATE_UNUSABLE */
   async write(writes: readonly Write[], durability: Durability): Promise<void> {
     const touched = tables.filter((table) => writes.some((write) => write.table === table));
     try {
-      const transaction = this.#db.transaction(['meta', ...touched], 'readwrite', { durability });
+      const transaction = this.#db.transaction([META, ...touched], 'readwrite', { durability });
       const { done } = transaction;
       done.catch(() => {}); // it is awaited below, if nothing else fails before
       try {
-        const generation = await transaction.objectStore('meta').get('generation');
+        const generation = await transaction.objectStore(META).get('generation');
         if (generation !== this.#generation) throw deposed();
-        const requests = writes.map((write) => {
+        for (const write of writes) {
           const store = transaction.objectStore(write.table);
-          return 'remove' in write
-            ? store.delete(write.remove)
-            : store.put(write.value as Tables[Table]['value'], write.key);
-        });
-        await Promise.all([...requests, done]);
+          const request = 'remove' in write ? store.delete(write.remove) : store.put(write.value, write.key);
+          // Where one fails the transaction does, which says so.
+          request.catch(() => {});
+        }
+        await done;
       } catch (error) {
         abort(transaction);
         throw error;
@@ -216,9 +218,9 @@ function abort(transaction: { abort(): void }): void {
 }
 
 /** The key, which the first engine makes. */
-async function sealOf(db: IDBPDatabase<Tables>, subtle: SubtleCrypto): Promise<CryptoKey> {
+async function sealOf(db: IDBPDatabase, subtle: SubtleCrypto): Promise<CryptoKey> {
   const fresh = await subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-  const { store, done } = db.transaction('meta', 'readwrite', { durability: 'strict' });
+  const { store, done } = db.transaction(META, 'readwrite', { durability: 'strict' });
   const found = await store.get('seal');
   if (found === undefined) await store.put(fresh, 'seal');
   await done;

@@ -41,7 +41,8 @@ const progressForm = v.object({
   unconfirmed: v.array(whole),
 });
 
-type Identity = v.InferOutput<typeof identityForm>;
+type Bytes = Uint8Array<ArrayBuffer>;
+type Identity = { readonly name: string; readonly seed: Uint8Array };
 
 /** The states of all members of this browser. One engine uses it; `Database` sees to that. */
 export class MemberStates {
@@ -90,7 +91,7 @@ export class MemberStates {
     const { identity } = (await this.#database.get('states', key))!;
     return new IndexedDbStore(this.#database, key, rows, {
       sealedIdentity: identity,
-      seed: async () => (await this.#identity(key, identity)).seed,
+      seed: async () => (await this.#identity(key, identity)).seed.slice(),
       closed: () => this.#inUse.delete(key),
     });
   }
@@ -124,7 +125,7 @@ export class MemberStates {
 }
 
 type StoreParts = {
-  readonly sealedIdentity: Uint8Array;
+  readonly sealedIdentity: Bytes;
   readonly seed: () => Promise<Uint8Array>;
   readonly closed: () => void;
 };
@@ -183,9 +184,7 @@ export class IndexedDbStore implements StateStore {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ changes, durability, resolve, reject });
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
+    this.#working ??= this.#work();
     return promise;
   }
 
@@ -195,7 +194,7 @@ export class IndexedDbStore implements StateStore {
     this.#parts.closed();
   }
 
-  /** Ends only when nothing waits; what comes in the same turn is still taken in. */
+  /** Takes in what comes in the same turn too. It never fails, and when it ends nothing waits. */
   async #work(): Promise<void> {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
@@ -206,6 +205,8 @@ export class IndexedDbStore implements StateStore {
         this.#fail(error, sharing);
       }
     }
+    // In the step that found nothing waiting: what is committed from now on begins anew.
+    this.#working = undefined;
   }
 
   /** All of them in one transaction; where one cannot be, those before it. */
@@ -319,7 +320,7 @@ async function readRows(database: Database, state: string, progress: Uint8Array)
 }
 
 /** Both parts of a state's row. */
-async function sealed(database: Database, key: string, part: Identity | Progress): Promise<Uint8Array> {
+async function sealed(database: Database, key: string, part: Identity | Progress): Promise<Bytes> {
   const plaintext = encode(part, { ignoreUndefinedProperties: true });
   return await database.seal('states', key, plaintext).finally(() => plaintext.fill(0));
 }

@@ -127,7 +127,8 @@ class Stage {
     switch (change.kind) {
       case 'place': {
         const { seq, hash, complete } = change;
-        return this.#progressed({ place: { seq, hash, complete } });
+        this.#progressed({ place: { seq, hash, complete } });
+        return;
       }
       case 'sender': {
         const name = change.sender.member.toHex();
@@ -141,46 +142,56 @@ class Stage {
         const { unconfirmed, lastKey } = this.progress;
         this.#sizes.set(key, record.length);
         this.rows.push({ of: 'message', key, value: record });
-        return this.#progressed({
+        this.#progressed({
           lastKey: Math.max(lastKey, key),
           ...(handedOver && !unconfirmed.includes(key) && { unconfirmed: [...unconfirmed, key] }),
         });
+        return;
       }
       case 'confirmed':
-        return this.#progressed({
+        this.#progressed({
           unconfirmed: this.progress.unconfirmed.filter((key) => key > change.key),
         });
+        return;
       case 'forgotten':
-        return this.#forget(change.key);
+        this.#forget(change.key);
+        return;
       case 'trimmed':
-        return this.#forget(this.#lastToForget(change));
+        this.#forget(this.#lastToForget(change));
+        return;
       case 'draft': {
         const { draft, id, record } = change;
         if (this.drafts.has(draft)) throw new RangeError('a draft is there already');
         this.#put({ draft, id, record, sealed: undefined, setAside: false });
-        return this.#progressed({ lastDraft: Math.max(this.progress.lastDraft, draft) });
+        this.#progressed({ lastDraft: Math.max(this.progress.lastDraft, draft) });
+        return;
       }
       case 'redrafted':
-        return this.#put({ ...this.#existing(change.draft), record: change.record });
+        this.#put({ ...this.#existing(change.draft), record: change.record });
+        return;
       case 'sealed': {
         const { draft, sealed } = change;
         const row = this.#existing(draft);
         const isTaken = (other: DraftRow) => other.draft !== draft && other.sealed?.n === sealed?.n;
         if (sealed !== undefined && this.drafts.values().some(isTaken))
           throw new RangeError('a number is there already');
-        return this.#put({ ...row, sealed });
+        this.#put({ ...row, sealed });
+        return;
       }
       case 'settled':
         for (const { draft, sealed } of this.drafts.values())
           if (sealed !== undefined && sealed.n <= change.forget) this.#remove(draft);
-        return this.#progressed({ settled: change.n });
+        this.#progressed({ settled: change.n });
+        return;
       case 'setAside':
-        return this.#put({ ...this.#existing(change.draft), sealed: undefined, setAside: true });
+        this.#put({ ...this.#existing(change.draft), sealed: undefined, setAside: true });
+        return;
       case 'discarded':
         if (this.drafts.get(change.draft)?.setAside) this.#remove(change.draft);
         return;
       case 'cipher':
-        return this.#progressed({ cipher: change.state });
+        this.#progressed({ cipher: change.state });
+        return;
     }
   }
 

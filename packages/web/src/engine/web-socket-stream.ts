@@ -93,11 +93,14 @@ class WebSocketStream implements ByteStream {
 
   #received(data: unknown): void {
     if (this.#closed || this.#end !== undefined) return;
-    if (!(data instanceof ArrayBuffer)) return this.#break('it sent text');
+    if (!(data instanceof ArrayBuffer)) {
+      this.#break('it sent text');
+      return;
+    }
     this.#waiting.push(new Uint8Array(data));
     this.#waitingBytes += data.byteLength;
-    if (this.#waitingBytes > MAX_WAITING_BYTES) return this.#break('it sends faster than can be read here');
-    this.#handOver();
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#break('it sends faster than can be read here');
+    else this.#handOver();
   }
 
   #break(reason: string): void {

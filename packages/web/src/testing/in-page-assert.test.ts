@@ -25,9 +25,10 @@ describe('assertions in a page', () => {
       for (const [i, one] of values.entries()) {
         for (const [k, other] of values.entries()) {
           const copy = i === k ? structuredClone(other) : other;
-          const [page, node] = [pageAssert, nodeAssert].map((assert) =>
-            passes(() => assert[name](one, copy)),
-          );
+          const [page, node] = [pageAssert, nodeAssert].map((assert) => {
+            const check = assert[name] as (one: unknown, other: unknown) => void;
+            return passes(() => check(one, copy));
+          });
           nodeAssert.equal(page, node, `${name} of value ${i} and ${k}`);
         }
       }
