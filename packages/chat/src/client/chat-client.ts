@@ -72,6 +72,9 @@ export type SentMessage = {
   readonly n: number;
 };
 
+/** A message of one's own that has no place yet. */
+export type WaitingMessage = SentMessage & { readonly text: string; readonly at: Date };
+
 type Parts = {
   readonly genesis: Uint8Array;
   readonly store: StateStore;
@@ -234,7 +237,12 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     return this.#outbox.size;
   }
 
-  /** The texts of those, oldest first: what was not sent, where it is over. */
+  /** Those of them that are durable, oldest first. */
+  get waiting(): readonly WaitingMessage[] {
+    return this.#outbox.waiting;
+  }
+
+  /** The texts of all, oldest first: what was not sent, where it is over. */
   get unsent(): readonly string[] {
     return this.#outbox.unsent;
   }
@@ -267,13 +275,15 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   /**
    * Puts a message into the outbox. Calls need not wait for each other; their order is kept.
    * @param text at most `MAX_TEXT_BYTES` bytes of UTF-8; may be empty
+   * @param id 16 random bytes; drawn unless given. A text that was taken with this id before, in an earlier run too, is not taken twice, as
+   *   long as the outbox knows it: until some hundred others have been sent since.
    * @returns when the message is durable in the outbox, whether or not there is a connection. While the outbox is full
    *   (1,024 messages or 4 MiB) it waits: this is the back-pressure on whoever writes faster than the server stores.
    * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`; then it is not in the outbox,
    *   unless the store did not end within the close time-out: then nobody knows
    */
-  async send(text: string): Promise<SentMessage> {
-    return { n: await this.#outbox.add(text) };
+  async send(text: string, id?: Uint8Array): Promise<SentMessage> {
+    return { n: await this.#outbox.add(text, id) };
   }
 
   /**
@@ -315,12 +325,12 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   /**
-   * Messages that were told or sent before, from what is kept here, without a server: of those with keys less than `before` the last
-   * ones, `limit` at most, in order, marked `old`. Fewer than `limit` only at the beginning of what is kept.
+   * Messages that were told or sent before, from what is kept here, without a server, and after a `fatal` too: of those with keys less
+   * than `before` the last ones, `limit` at most, in order, marked `old`. Fewer than `limit` only at the beginning of what is kept.
    * @throws {ChatError} CHAT_CLOSED, CHAT_STATE_…
    */
   async history(before: number, limit: number): Promise<ChatMessage[]> {
-    if (this.#end !== undefined) throw this.#end;
+    if (this.#closing !== undefined) throw new ChatError('CHAT_CLOSED', 'The client was closed.');
     return await this.#history.before(before, limit);
   }
 

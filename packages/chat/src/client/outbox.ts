@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../bytes.ts';
+import { copyOf, equalBytes, toHex } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import { type Content, DRAFT_ID_BYTES, MAX_TEXT_BYTES, textBytes } from '../encryption/content.ts';
@@ -42,6 +42,7 @@ export type OutboxOptions = {
 
 type Waiting = {
   readonly entry: Entry;
+  readonly promise: Promise<number>;
   readonly resolve: (draft: number) => void;
   readonly reject: (error: ChatError) => void;
 };
@@ -134,6 +135,15 @@ export class Outbox {
     );
   }
 
+  /** Texts that are durable and have no place, in order. */
+  get waiting(): { n: number; text: string; at: Date }[] {
+    return Array.from(this.#book.pending).flatMap(({ draft: n, content }) =>
+      content.kind === 'text' && n <= this.#durableDraft
+        ? [{ n, text: content.text, at: new Date(content.at) }]
+        : [],
+    );
+  }
+
   get setAside(): SetAside[] {
     return Array.from(this.#book.setAsides, (entry) => describe(entry));
   }
@@ -146,14 +156,31 @@ export class Outbox {
 
   /**
    * Takes a text, and resolves with its draft's number when it is durable.
+   * @param id 16 bytes; one that is known already is the same text, and is not taken twice
    * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, and with what the outbox failed
    */
-  add(text: string): Promise<number> {
+  add(text: string, id?: Uint8Array): Promise<number> {
     const { name, clock, crypto } = this.#options;
     const problem = this.#end ?? checkText(text);
     if (problem !== undefined) return Promise.reject(problem);
-    const id = crypto.randomBytes(DRAFT_ID_BYTES);
-    return this.#wait({ kind: 'text', name, text, at: clock.now(), id });
+    if (id !== undefined && id.length !== DRAFT_ID_BYTES)
+      return Promise.reject(new RangeError(`an id of ${id.length} bytes`));
+    const known = id && this.#known(id);
+    return (
+      known ??
+      this.#wait({
+        ...{ kind: 'text', name, text, at: clock.now() },
+        id: id === undefined ? crypto.randomBytes(DRAFT_ID_BYTES) : copyOf(id),
+      })
+    );
+  }
+
+  /** What becomes, or became, of a text with this id. */
+  #known(id: Uint8Array): Promise<number> | undefined {
+    const taking = [...this.#storing, ...this.#waiting].find(({ entry }) => equalBytes(entry.id!, id));
+    if (taking !== undefined) return taking.promise;
+    const draft = this.#book.draftWithId(id);
+    return draft === undefined ? undefined : Promise.resolve(draft);
   }
 
   /**
@@ -352,7 +379,7 @@ export class Outbox {
 
   #wait(content: Content): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#waiting.push({ entry: this.#book.newEntry(content), resolve, reject });
+    this.#waiting.push({ entry: this.#book.newEntry(content), promise, resolve, reject });
     this.#work();
     return promise;
   }
