@@ -1,5 +1,6 @@
 /** How one connection is kept to what it may send, whatever brings it. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { pino } from 'pino';
@@ -83,3 +84,16 @@ test('what comes by the wire and brings nothing counts, as framing of what does 
   tick();
   assert(stream.isPaused());
 });
+
+for (const ends of [false, true]) {
+  test(`a connection that is closed while it is too fast leaves no timer${ends ? ', at its end too' : ''}`, async () => {
+    const { clock, stream, connection, arrived } = start();
+    if (ends) connection.drain(1);
+    arrived(1500);
+    arrived(500);
+    assert(clock.timers > 0);
+    stream.destroy();
+    await once(stream, 'close');
+    assert.equal(clock.timers, 0);
+  });
+}

@@ -80,6 +80,8 @@ export class ClientConnection implements SeatClient, WriterOwner {
   #state: State = 'hello';
   #seat: Seat | undefined;
   #hold: Hold | undefined;
+  /** Until it is read again; a connection that is closed is kept by none. */
+  #rateTimer: Disposable | undefined;
   #readingFrames = false;
   #endingAt = 0;
   #why = 'hung up';
@@ -200,7 +202,8 @@ export class ClientConnection implements SeatClient, WriterOwner {
     if (delay === 0 || this.#state === 'closed') return;
     if (this.#state === 'ending') {
       this.#stream.pause();
-      this.#host.clock.after(delay, () => this.#stream.resume());
+      this.#rateTimer?.[Symbol.dispose]();
+      this.#rateTimer = this.#host.clock.after(delay, () => this.#stream.resume());
     } else {
       this.#read();
     }
@@ -255,7 +258,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
     const delay = Math.max(this.#frames.delay(), this.#bytes.delay());
     if (delay > 0) {
       this.#hold = 'rate';
-      clock.after(delay, () => this.#release('rate'));
+      this.#rateTimer = clock.after(delay, () => this.#release('rate'));
     } else if (backlog.full) {
       this.#hold = 'backlog';
       backlog.whenNotFull(() => this.#release('backlog'));
@@ -395,6 +398,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   #closed(): void {
     this.#state = 'closed';
+    this.#rateTimer?.[Symbol.dispose]();
     this.#seat?.leave();
     this.#log.info({ connection: this.#id, why: this.#why }, 'connection closed');
     this.#host.closed(this);

@@ -15,8 +15,8 @@ function scene(directory: string, lines: readonly string[], send: (text: string)
   const unsent = new UnsentFile(directory);
   const reasons: Reason[] = [];
   const input = new PassThrough();
-  for (const line of lines) input.write(`${line}\n`);
-  input.end();
+  // The last line has no ending.
+  input.end(lines.join('\n'));
   const sender = new LineSender({
     ...{ send, unsent, longest: 100, input },
     onSetAside: (reason) => reasons.push(reason),
@@ -59,6 +59,7 @@ describe('the sender of lines', () => {
     for (const [lines, sends] of [
       [['one', 'two', long], 0],
       [[long, 'three'], 0],
+      [['one', long], 1],
       [['one', 'bad', 'two'], 1],
     ] as const) {
       let taken = 0;

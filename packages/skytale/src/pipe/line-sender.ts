@@ -36,6 +36,8 @@ export class LineSender {
   readonly #left: { readonly number: number; readonly text: string }[] = [];
   /** Should be in the file, which could not be written. */
   readonly #homeless: Uint8Array[] = [];
+  /** Why, the first time. */
+  #why: unknown;
   /** Lines by the number that the client gave them; no more than its outbox holds. */
   readonly #lines = new Map<number, number>();
 
@@ -88,7 +90,6 @@ export class LineSender {
     input.destroy();
     const rest = Buffer.concat([this.#reader.takeRest(), ahead ?? new Uint8Array(0)]);
     const bytes = Buffer.concat([...texts, rest]);
-    let why: unknown;
     try {
       this.#putAside(bytes, () => {
         unsent.endLine();
@@ -96,10 +97,14 @@ export class LineSender {
         unsent.endLine();
         unsent.sync();
       });
-    } catch (error) {
-      why = error;
+    } catch {
+      // It is told below.
     }
-    return { lines: this.#left.length + linesIn(rest), homeless: Buffer.concat(this.#homeless), why };
+    return {
+      lines: this.#left.length + linesIn(rest),
+      homeless: Buffer.concat(this.#homeless),
+      why: this.#why,
+    };
   }
 
   /** @throws {Error} of the file system; then nothing of it is lost */
@@ -107,6 +112,7 @@ export class LineSender {
     try {
       write();
     } catch (error) {
+      this.#why ??= error;
       const waiting = this.#options.unsent.takeWaiting();
       this.#homeless.push(...waiting.map((text) => Buffer.from(`${text}\n`)), Uint8Array.from(bytes));
       throw error;
