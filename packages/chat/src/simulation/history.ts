@@ -75,7 +75,8 @@ function judgeOne(
   const wrong: string[] = [];
   const { name } = witness;
   const isDisplaced = ({ text, seq }: Placed) => forged && !places.has(text) && hasGone(seq);
-  const hasGone = (until: number) => room.some(({ seq }) => seq <= until && isGone(seq));
+  // What stood there need not have been a text.
+  const hasGone = (until: number) => Array.from({ length: until }, (_, before) => before + 1).some(isGone);
   const displaced = new Set(witness.acknowledged.filter(isDisplaced).map(({ text }) => text));
   for (const text of witness.accepted) {
     if (!places.has(text) && !witness.setAside.has(text) && !displaced.has(text))
