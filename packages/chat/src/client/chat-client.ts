@@ -374,15 +374,15 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   async #close(): Promise<void> {
+    const reason = new ChatError('CHAT_CLOSED', 'The client was closed.');
     // From the last to the first, each whatever became of those before it.
     await using steps = new AsyncDisposableStack();
     steps.use(this.#keys);
     steps.use(this.#identity);
     steps.defer(() => this.#inTime(this.#closeKeys()));
+    steps.defer(() => this.#outbox.abandon(reason));
     steps.defer(() => this.#inTime(this.#store.close()));
     steps.defer(() => this.#setState({ phase: 'closed' }));
-    const reason = new ChatError('CHAT_CLOSED', 'The client was closed.');
-    steps.defer(() => this.#outbox.abandon(reason));
     await this.#inTime(this.#stop(reason));
   }
 

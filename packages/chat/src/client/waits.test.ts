@@ -233,7 +233,7 @@ describe('connecting', () => {
   }
 });
 
-describe('asking again', () => {
+describe('asking again', { timeout: 60_000 }, () => {
   const tuning = { vainConnections: 15 };
 
   it('ends where it brings nothing, with what it was', async () => {

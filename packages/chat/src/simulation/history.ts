@@ -9,6 +9,11 @@ export interface Placed {
   readonly text: string;
 }
 
+interface Gone {
+  readonly isGone: (seq: number) => boolean;
+  readonly forged: boolean;
+}
+
 /** What one member, over all its lives, was told. */
 export class Witness {
   readonly name: string;
@@ -40,12 +45,14 @@ export class Witness {
  * @param witnesses its members, who have read all of it
  * @param isGone whether nobody can read any more what stands at a place: it need not be shown, and of one's own it is only known that it
  *   is in the room
+ * @param forged whether somebody on the way may have put something under one's own numbers: where that is gone, one's own text passes
+ *   for sent, since nothing is left to tell them apart
  * @returns what is wrong, a sentence each; nothing if all is well
  */
 export function judge(
   room: readonly Placed[],
   witnesses: readonly Witness[],
-  isGone: (seq: number) => boolean = () => false,
+  { isGone = () => false, forged = false }: Partial<Gone> = {},
 ): string[] {
   const wrong: string[] = [];
   const places = new Map<string, number>();
@@ -55,7 +62,7 @@ export function judge(
   }
   const said = new Set(witnesses.flatMap(({ accepted, setAside }) => [...accepted, ...setAside]));
   for (const text of places.keys()) if (!said.has(text)) wrong.push(`"${text}" was said by nobody`);
-  for (const witness of witnesses) wrong.push(...judgeOne(witness, room, places, isGone));
+  for (const witness of witnesses) wrong.push(...judgeOne(witness, room, places, { isGone, forged }));
   return wrong;
 }
 
@@ -63,18 +70,22 @@ function judgeOne(
   witness: Witness,
   room: readonly Placed[],
   places: ReadonlyMap<string, number>,
-  isGone: (seq: number) => boolean,
+  { isGone, forged }: Gone,
 ): string[] {
   const wrong: string[] = [];
   const { name } = witness;
+  const isDisplaced = ({ text, seq }: Placed) => forged && !places.has(text) && hasGone(seq);
+  // What stood there need not have been a text.
+  const hasGone = (until: number) => Array.from({ length: until }, (_, before) => before + 1).some(isGone);
+  const displaced = new Set(witness.acknowledged.filter(isDisplaced).map(({ text }) => text));
   for (const text of witness.accepted) {
-    if (!places.has(text) && !witness.setAside.has(text))
+    if (!places.has(text) && !witness.setAside.has(text) && !displaced.has(text))
       wrong.push(`${name} said "${text}", and it is lost`);
   }
   for (const { text, seq } of witness.acknowledged) {
     const place = places.get(text);
     const isUnseen = place !== undefined && place <= seq && isGone(place);
-    if (place !== seq && !isUnseen)
+    if (place !== seq && !isUnseen && !displaced.has(text))
       wrong.push(`${name} was told that "${text}" is at ${seq}, and it is at ${place ?? 'no place'}`);
   }
   let last = 0;

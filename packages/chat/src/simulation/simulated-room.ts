@@ -54,8 +54,9 @@ export class SimulatedRoom {
   /**
    * What is wrong in the histories of its people, who are all at rest; a sentence each.
    * @param server where all that was ever said can be read
+   * @param forged see `judge`
    */
-  async judge(server: ServerAddress, clock: VirtualClock): Promise<string[]> {
+  async judge(server: ServerAddress, clock: VirtualClock, forged: boolean): Promise<string[]> {
     const texts =
       this.#newReader === undefined
         ? await this.#texts(this.#durable.archive)
@@ -63,7 +64,7 @@ export class SimulatedRoom {
     return judge(
       texts,
       this.people.map(({ witness }) => witness),
-      (seq) => this.#durable.isGone(this.id, seq),
+      { isGone: (seq) => this.#durable.isGone(this.id, seq), forged },
     );
   }
 

@@ -94,10 +94,17 @@ describe('the judge of histories', () => {
     bob.accepted.add('b');
     bob.show({ seq: 3, text: 'c' }, { own: false, again: false });
     const isGone = (seq: number) => seq < 3;
-    assert.deepEqual(judge(room, [alice, bob], isGone), []);
+    assert.deepEqual(judge(room, [alice, bob], { isGone }), []);
     assert.equal(judge(room, [alice, bob]).length, 3);
     alice.acknowledged.push({ seq: 1, text: 'c' });
-    assert.match(judge(room, [alice, bob], isGone).join('\n'), /"c" is at 1, and it is at 3/);
+    assert.match(judge(room, [alice, bob], { isGone }).join('\n'), /"c" is at 1, and it is at 3/);
+    // Where something else was put under its number, and is gone, nobody can tell.
+    bob.accepted.add('d');
+    bob.acknowledged.push({ seq: 3, text: 'd' });
+    const lost = (forged: boolean) =>
+      judge(room, [bob], { isGone, forged }).filter((text) => /"d"/.test(text));
+    assert.equal(lost(false).length, 2);
+    assert.equal(lost(true).length, 0);
   });
 
   test('finds what was lost, doubled, moved, made up, or not shown', () => {

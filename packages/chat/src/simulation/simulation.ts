@@ -262,7 +262,7 @@ class World {
     await this.#clock.run(10 * MINUTE);
     for (const room of this.#rooms) {
       await using server = await this.#readableServer(room);
-      this.wrong.push(...(await room.judge(server.address, this.#clock)));
+      this.wrong.push(...(await room.judge(server.address, this.#clock, this.#tampered)));
     }
     this.#judgeWarnings();
     await this.#judgeStrangers();
