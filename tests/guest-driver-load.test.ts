@@ -49,9 +49,13 @@ const seconds = Math.min(longest, 20);
 /** Files that the device can have open, fewer than it has by itself */
 const handles = 256;
 const wrongDevice = new URL('./support/wrong-device.ts', import.meta.url);
+const slowDevice = new URL('./support/slow-device.ts', import.meta.url);
 
 /** A step of the agent's, its answer, and what the device does wrong in it */
 type Step = readonly [step: string, answer: string | RegExp, lie?: string];
+
+/** How operations were answered, found by looking or at interrupts; and for how many nanoseconds is looked now */
+type Answers = { looked: number; interrupted: number; window: number };
 
 /** What the storm says at its end */
 type Totals = { operations: number; files: number; faults: number; killed: number; wrong: number };
@@ -121,6 +125,65 @@ describe('the guest driver under load', { skip }, () => {
       assert.ok(operations > 100, `${operations} operations`);
       assert.deepEqual({ faults, wrong }, { faults: 0, wrong: 0 });
     }
+    await setParameter(vm.guest, 'poll_us', kept);
+    vm.guest.assertCleanLog();
+  });
+
+  it('looks for answers where that gains something, for all in the queue, and sleeps where it does not', async () => {
+    const counts = async () => {
+      const text = await vm.guest.check('cd /sys/class/cryptodev/cryptodev1/queues && grep . *');
+      const numbers = [...text.matchAll(/(\w+):(\d+)/g)].map(([, name, value]) => [name, Number(value)]);
+      return Object.fromEntries(numbers) as Record<
+        'interrupts' | 'interrupt_answers' | 'looked_answers' | 'poll_window',
+        number
+      >;
+    };
+    /** What a program does on another device, and how so many operations of its were answered */
+    async function another(
+      module: URL | undefined,
+      use: (operations: (count: number) => Promise<Answers>) => Promise<void>,
+    ) {
+      await using _device = await plugAnother(vm, { queues: 1 }, module);
+      await using program = await converse(vm.guest, programs.agent, '/dev/cryptodev1');
+      const operations = async (count: number) => {
+        const before = await counts();
+        for (let i = 0; i < count; i++)
+          assert.match(await program.ask(`crypt 0 0 0 0 ${'5a'.repeat(16)} new null null`), /^0 /);
+        const after = await counts();
+        const [looked, interrupted] = (['looked_answers', 'interrupt_answers'] as const).map(
+          (name) => after[name] - before[name],
+        ) as [number, number];
+        assert.equal(looked + interrupted, count);
+        return { looked, interrupted, window: after.poll_window };
+      };
+      assert.equal(await program.ask('open 0'), '0');
+      assert.equal(await program.ask(`session 0 0 ${AES_CBC} 0 ${'00'.repeat(16)} -`), '0');
+      await use(operations);
+    }
+    const kept = Number(await vm.guest.check('cat /sys/module/virtio_cryptodev/parameters/poll_us'));
+    await another(undefined, async (operations) => {
+      await setParameter(vm.guest, 'poll_us', 0);
+      assert.equal((await operations(50)).interrupted, 50);
+      await setParameter(vm.guest, 'poll_us', 1000);
+      let [looked, rounds] = [0, 0];
+      for (; looked === 0 && rounds < 20; rounds++) looked = (await operations(50)).looked;
+      assert.ok(looked > 0, `none found by looking in ${rounds} rounds`);
+      // Of four processes not each answer needs an interrupt.
+      const before = await counts();
+      const command = [programs.storm, '/dev/cryptodev1', '4', '2', 'ciphers'];
+      await vm.guest.check(command, { timeout: 120_000 });
+      const after = await counts();
+      const interrupts = after.interrupts - before.interrupts;
+      const answers =
+        after.looked_answers + after.interrupt_answers - before.looked_answers - before.interrupt_answers;
+      assert.ok(interrupts < answers, `${interrupts} interrupts for ${answers} answers`);
+      assert.ok(after.looked_answers > before.looked_answers);
+    });
+    await another(slowDevice, async (operations) => {
+      await operations(20);
+      const { looked, interrupted, window } = await operations(10);
+      assert.deepEqual({ looked, interrupted, window }, { looked: 0, interrupted: 10, window: 0 });
+    });
     await setParameter(vm.guest, 'poll_us', kept);
     vm.guest.assertCleanLog();
   });

@@ -12,6 +12,7 @@
 #include <linux/virtio_config.h>
 
 #include "chardev.h"
+#include "config.h"
 #include "data.h"
 #include "queue.h"
 #include "stats.h"
@@ -91,25 +92,6 @@ static void vcd_config_changed(struct virtio_device *vdev)
 
 	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		queue_work(vcd_workqueue, &dev->reset_work);
-}
-
-static int vcd_read_config(struct virtio_device *vdev, struct virtio_cryptodev_config *config)
-{
-	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
-		dev_err(&vdev->dev, "not a VIRTIO 1 device\n");
-		return -ENODEV;
-	}
-	if (!vdev->config->get) {
-		dev_err(&vdev->dev, "no configuration space\n");
-		return -ENODEV;
-	}
-	virtio_cread_bytes(vdev, 0, config, sizeof(*config));
-	if (!config->version || !config->num_queues) {
-		dev_err(&vdev->dev, "version %u and %u queues: not a device to use\n",
-			le16_to_cpu(config->version), le16_to_cpu(config->num_queues));
-		return -ENODEV;
-	}
-	return 0;
 }
 
 static struct vcd_device *vcd_device_new(struct virtio_device *vdev,

@@ -7,7 +7,7 @@
  * to a function.
  *
  *	main			devices come and go; the module
- *	stats			what queues have counted, in sysfs
+ *	config, stats		what the device says of itself; what queues have counted
  *	chardev			/dev/cryptodevN, and an ioctl's way to who carries it out
  *	abi			the API's structs in a program's memory
  *	async			CIOCASYNCCRYPT, CIOCASYNCFETCH, poll

@@ -123,7 +123,7 @@ export function asDisk(device: QemuDevice): QemuDevice {
 }
 
 /**
- * Boots a guest with one device, its driver loaded with these parameters from /run/driver.ko, and /dev/crypto in
+ * Boots a guest with a device, before others that the options may name, its driver loaded with these parameters from /run/driver.ko, and /dev/crypto in
  * its place.
  */
 export async function launchCryptodevGuest(
@@ -137,11 +137,11 @@ export async function launchCryptodevGuest(
   } = {},
 ) {
   const qemu = kernel.source.architecture === 'arm64' ? await armQemu() : await findQemu(11);
-  const { parameters = '', device, blockLike = false, ...guestOptions } = options;
+  const { parameters = '', device, blockLike = false, devices: others = [], ...guestOptions } = options;
   await using stack = new AsyncDisposableStack();
   const maker = blockLike ? new URL('./block-like-device.ts', import.meta.url) : undefined;
   const served = stack.use(await serveCryptodev(qemu, 'cryptodev', device, maker));
-  const devices = [blockLike ? asDisk(served.device) : served.device];
+  const devices = [blockLike ? asDisk(served.device) : served.device, ...others];
   const guest = stack.use(await Guest.launch({ qemu, kernel, devices, ...guestOptions }));
   await guest.check(
     `cat >/run/driver.ko && insmod /run/driver.ko ${parameters} && ln -s cryptodev0 /dev/crypto`,
