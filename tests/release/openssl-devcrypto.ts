@@ -66,6 +66,8 @@ function table(
 const put = (guest: Guest, path: string, input: Uint8Array | string) =>
   guest.check(`cat >${path} && chmod +x ${path}`, { input });
 
+/** What prints the hash of a file in the guest. */
+const sum = (path: string) => `sha256sum <${path} | cut -d ' ' -f 1`;
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
 /** What runs in the guest: built outside of it, and put there, in /run. */
@@ -103,7 +105,7 @@ async function algorithms({ guest, served }: CryptodevGuest): Promise<void> {
     const requests = served.counters().requests - before;
     // Of no bytes, the device need not be asked.
     const right = answer.stdout.trim() === expected.join('\n') && requests >= sizes.length - 1;
-    if (!right) console.error(answer.stdout, answer.stderr.slice(-2000), expected);
+    if (!right) console.error(name, answer.stdout.slice(0, 1000), answer.stderr.slice(-1000), expected);
     rows.push([name, what, requests, verdict(right, `${name} ${what}`)]);
   };
   for (const [name, [cipher, keySize, ivSize]] of Object.entries(ciphers)) {
@@ -115,15 +117,14 @@ async function algorithms({ guest, served }: CryptodevGuest): Promise<void> {
       const software = createCipheriv(cipher, key, ivSize > 0 ? iv : null);
       return Buffer.concat([software.update(bytes), software.final()]);
     });
-    const hash = "sha256sum | cut -d ' ' -f 1";
     await each(
-      `${enc} -in /run/data-$n -out /run/$n.enc && ${hash} </run/$n.enc`,
+      `${enc} -in /run/data-$n -out /run/$n.enc && ${sum('/run/$n.enc')}`,
       encrypted.map(sha256),
       name,
       'encrypts',
     );
     await each(
-      `${enc} -d -in /run/$n.enc -out /run/plain && ${hash} </run/plain`,
+      `${enc} -d -in /run/$n.enc -out /run/plain && ${sum('/run/plain')}`,
       data.map(sha256),
       name,
       'decrypts',
