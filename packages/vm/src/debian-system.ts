@@ -53,6 +53,7 @@ tree=$1 directory=$2 scratch=$3; shift 3
 mount -t tmpfs scratch "$scratch"
 cd "$scratch"
 mkdir files work root
+tar --extract --directory files
 mount -t overlay -o "lowerdir=$tree,upperdir=files,workdir=work" overlay root
 mount --rbind /dev root/dev
 mount --rbind /proc root/proc
@@ -61,19 +62,24 @@ mount --bind "$directory" root/mnt
 chroot root /usr/bin/env -i -C /mnt PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@" >&2
 exec tar --create --directory files .`;
 
+/** Of no files */
+const emptyArchive = Buffer.alloc(10_240);
+
 /**
  * Runs a program of the system in it, before it is booted: as root, with `directory` as its current one. Resolves with
- * the files that were changed by it, as a tar archive; none may have been removed. Rejects with `command-failed`.
+ * the files that it wrote, as a tar archive; what it removed is not among them. `changes` are what an earlier call
+ * resolved with, on which to go on. Rejects with `command-failed`.
  */
 export async function changesTo(
   { tree }: DebianSystem,
   directory: string,
   command: readonly string[],
+  changes: Uint8Array = emptyArchive,
 ): Promise<Buffer> {
   const scratch = await mkdtemp(join(tmpdir(), 'skytale-system-'));
   try {
     const args = ['--mount', 'sh', '-c', enterSystem, 'sh', tree, resolve(directory), scratch, ...command];
-    return await runProgram('unshare', args, { failure: 'command-failed' });
+    return await runProgram('unshare', args, { input: changes, failure: 'command-failed' });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
