@@ -16,7 +16,7 @@ import type { SqliteCopier } from './sqlite-copier.ts';
 import { type Damage, noRoom, type SqliteLogOptions } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
 import { SqliteThread } from './sqlite-thread.ts';
-import type { PackedBatch, SqliteWriter } from './sqlite-writer.ts';
+import type { Outcome, PackedBatch, SqliteWriter } from './sqlite-writer.ts';
 import { Watchers } from './watchers.ts';
 
 interface WaitingAppend {
@@ -27,6 +27,11 @@ interface WaitingAppend {
 
 /** Steps of a deletion that was cut off, which making the room anew goes on with at most. */
 const MAX_DELETE_STEPS = 8;
+/**
+ * Memory that the writing thread shares: a transaction's bytes that fit are handed over in it, so that nothing is
+ * allocated and collected for each, in either thread. A room's batch fits as a rule; of many rooms together not all may.
+ */
+const SHARED_BYTES = 512 * 1024;
 /** Empty rooms that are looked at together. */
 const FORGET_STEP = 500;
 
@@ -41,6 +46,8 @@ export class SqliteLog implements MessageLog {
   readonly #watchers = new Watchers((room, after) =>
     this.#mending(room, () => this.#reader.call('next', [room, after])),
   );
+  /** Written while no transaction is made, read by the writing thread while one is. */
+  readonly #shared = new Uint8Array(new SharedArrayBuffer(SHARED_BYTES));
   /** Appends for the next transaction. */
   #appends: WaitingAppend[] = [];
   /** While transactions are made. */
@@ -58,7 +65,7 @@ export class SqliteLog implements MessageLog {
       long: () => this.#long(),
       end: (reason: LogError) => this.#end(reason),
     };
-    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, events);
+    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options, shared: this.#shared }, events);
     this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, events);
     this.#startCopier = () => new SqliteThread<SqliteCopier>({ role: 'copy', options }, events);
   }
@@ -210,9 +217,8 @@ export class SqliteLog implements MessageLog {
     while (this.#appends.length > 0) {
       const appends = this.#appends;
       this.#appends = [];
-      const { batches, bytes } = pack(appends.map(({ batch }) => batch));
       try {
-        const outcomes = await this.#writer.call('append', [batches, bytes], { transfer: [bytes.buffer] });
+        const outcomes = await this.#store(appends.map(({ batch }) => batch));
         for (const [index, { resolve, reject }] of appends.entries()) {
           const outcome = outcomes[index]!;
           if ('error' in outcome) reject(new LogError(outcome.error.code, outcome.error.message));
@@ -223,6 +229,14 @@ export class SqliteLog implements MessageLog {
       }
     }
     this.#appending = undefined;
+  }
+
+  /** One transaction. There MUST be one at a time: the next one's bytes would take the place of this one's. */
+  #store(batches: readonly Batch[]): Promise<Outcome[]> {
+    const length = batches.reduce((sum, { frames, members }) => sum + 32 * members.length + frames.length, 0);
+    if (length <= this.#shared.length) return this.#writer.call('append', [pack(batches, this.#shared)]);
+    const bytes = new Uint8Array(length);
+    return this.#writer.call('append', [pack(batches, bytes), bytes], { transfer: [bytes.buffer] });
   }
 
   #long(): void {
@@ -265,14 +279,12 @@ export class SqliteLog implements MessageLog {
 }
 
 /**
- * Copies the bytes of batches, once, into memory that can be handed to another thread: the batches' own stays
- * here, for those who are connected are given the same.
+ * Copies the bytes of batches, once, into memory that another thread is handed: the batches' own stays here, for those who
+ * are connected are given the same.
  */
-function pack(batches: readonly Batch[]): { batches: PackedBatch[]; bytes: Uint8Array<ArrayBuffer> } {
-  const length = batches.reduce((sum, { frames, members }) => sum + 32 * members.length + frames.length, 0);
-  const bytes = new Uint8Array(length);
+function pack(batches: readonly Batch[], bytes: Uint8Array): PackedBatch[] {
   let end = 0;
-  const packed = batches.map(({ room, first, last, time, frames, members }) => {
+  return batches.map(({ room, first, last, time, frames, members }) => {
     const at = end;
     for (const { last } of members) {
       bytes.set(last.hash, end);
@@ -283,7 +295,6 @@ function pack(batches: readonly Batch[]): { batches: PackedBatch[]; bytes: Uint8
     const numbers = members.map(({ member, last: { n } }) => ({ member, n }));
     return { room, first, last, time, members: numbers, at, length: end - at };
   });
-  return { batches: packed, bytes };
 }
 
 function ignoreDamage(error: unknown): void {

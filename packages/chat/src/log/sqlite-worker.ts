@@ -9,7 +9,7 @@ import type { ThreadAnswer, ThreadMessage, ThreadRequest, ThreadRole } from './t
 
 if (parentPort === null) throw new Error('sqlite-worker.ts runs as a worker thread only');
 const port = parentPort;
-const { role, options } = workerData as ThreadRole;
+const { role, options, shared } = workerData as ThreadRole;
 const tables: { part?: SqliteReader | SqliteWriter | SqliteCopier } = {};
 
 function onDamage(damage: Damage): void {
@@ -21,7 +21,7 @@ function makePart(): SqliteReader | SqliteWriter | SqliteCopier {
     case 'read':
       return new SqliteReader(options, onDamage);
     case 'write':
-      return new SqliteWriter(options, onDamage);
+      return new SqliteWriter(options, onDamage, shared);
     case 'copy':
       return new SqliteCopier(options);
   }

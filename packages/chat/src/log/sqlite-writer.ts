@@ -64,6 +64,7 @@ export class SqliteWriter {
   readonly #store: BatchStore;
   readonly #mender: Mender;
   readonly #pruner: Pruner;
+  readonly #shared: Uint8Array;
   readonly #busyTimeoutMs: number;
   /** Rooms that are not deleted. */
   #rooms = 0;
@@ -73,7 +74,9 @@ export class SqliteWriter {
   /** How long it is when it is tried again to begin it anew. */
   #restartAt = RESTART_BYTES;
 
-  constructor(options: ThreadOptions, onDamage: OnDamage) {
+  /** @param shared memory in which the bytes of an append may stand */
+  constructor(options: ThreadOptions, onDamage: OnDamage, shared: Uint8Array = new Uint8Array(0)) {
+    this.#shared = shared;
     const { directory, durability, maxBytes } = options;
     this.#busyTimeoutMs = busyTimeout(options);
     this.#lock = lockDirectory(directory);
@@ -148,9 +151,10 @@ export class SqliteWriter {
 
   /**
    * Stores each batch that begins at its room's head, and for which there is room. O(bytes + (batches + members) log rows).
+   * @param bytes where theirs stand: in the shared memory unless told
    * @throws {LogError} if none of them could be stored
    */
-  append(batches: readonly PackedBatch[], bytes: Uint8Array): Outcome[] {
+  append(batches: readonly PackedBatch[], bytes: Uint8Array = this.#shared): Outcome[] {
     return storeWhatFits(batches, {
       sizeOf: ({ length }) => length,
       store: (some) => {

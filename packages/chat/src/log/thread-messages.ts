@@ -6,6 +6,8 @@ import type { Damage, ThreadOptions } from './sqlite-database.ts';
 export interface ThreadRole {
   readonly role: 'read' | 'write' | 'copy';
   readonly options: ThreadOptions;
+  /** Memory that the thread that writes shares with the one that starts it. */
+  readonly shared?: Uint8Array;
 }
 
 /** What a thread is asked: to `open` its connection, or to call a method of its reader, writer or copier. */
