@@ -12,7 +12,11 @@ export {
 } from '../encryption/invite.ts';
 export { InviteError, type InviteErrorCode } from '../encryption/invite-error.ts';
 export { RoomKeys } from '../encryption/key-schedule.ts';
-export { formatServerAddress, type ServerAddress } from '../encryption/server-address.ts';
+export {
+  formatServerAddress,
+  parseOrigin,
+  type ServerAddress,
+} from '../encryption/server-address.ts';
 export { NamesInUse } from '../names/look-alikes.ts';
 export { isVisibleName } from '../names/shown-name.ts';
 export type { ByteStream, ByteStreamListener } from './byte-stream.ts';
