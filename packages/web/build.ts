@@ -25,8 +25,7 @@ const types: Readonly<Record<string, string>> = {
 /** The first browsers that have all that the page needs; Ed25519 in Web Crypto is the youngest of it. */
 const browsers = ['chrome137', 'firefox129', 'safari17.4'];
 
-/** Also for pages of tests, which are other entries over the same sources. */
-export function pageConfig(root: string, entry: string, outDir: string): InlineConfig {
+function pageConfig(root: string, entry: string, outDir: string): InlineConfig {
   const names = {
     entryFileNames: 'assets/[name]-[hash].js',
     chunkFileNames: 'assets/[name]-[hash].js',
@@ -59,17 +58,24 @@ export function pageConfig(root: string, entry: string, outDir: string): InlineC
   };
 }
 
-/** @param root the directory of this package, or a copy of it */
-export async function buildPage(root: string, outDir: string): Promise<readonly AssetEntry[]> {
-  await build(pageConfig(root, 'index.html', outDir));
-  const shell = assetsIn(outDir).filter(({ path }) => path !== '/service-worker.js');
+/**
+ * @param root the directory of this package, or a copy of it
+ * @param entry the page, below `root`: tests have others over the same sources
+ */
+export async function buildPage(
+  root: string,
+  outDir: string,
+  entry = 'index.html',
+): Promise<readonly AssetEntry[]> {
+  await build(pageConfig(root, entry, outDir));
+  const shell = assetsIn(outDir, entry);
   writeFileSync(join(outDir, 'service-worker.js'), serviceWorker(root, shell));
-  const assets = assetsIn(outDir);
+  const assets = assetsIn(outDir, entry);
   writeFileSync(join(outDir, 'assets.json'), `${JSON.stringify(assets, undefined, 2)}\n`);
   return assets;
 }
 
-function assetsIn(directory: string): AssetEntry[] {
+function assetsIn(directory: string, entry: string): AssetEntry[] {
   return globSync('**/*', { cwd: directory })
     .filter((file) => file !== 'assets.json' && statSync(join(directory, file)).isFile())
     .sort()
@@ -77,7 +83,7 @@ function assetsIn(directory: string): AssetEntry[] {
       const type = types[extname(file)];
       if (type === undefined) throw new Error(`${file}: no content type is known for it.`);
       const bytes = readFileSync(join(directory, file));
-      const path = file === 'index.html' ? '/' : `/${file}`;
+      const path = file === entry ? '/' : `/${file}`;
       const sha256 = createHash('sha256').update(bytes).digest('hex');
       return { path, file, sha256, size: bytes.length, type };
     });
