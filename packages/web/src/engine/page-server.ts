@@ -3,6 +3,7 @@ import { formatInvite, type Invite, type ServerAddress } from '@skytale/chat/cli
 
 /** Of names for this very machine, each means the others. */
 const loopback: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
+const webLink = /^(https?):\/\/([^/?#]+)(?:\/(?:r(?:\/([^/?#]*))?)?)?(?:#(.*))?$/is;
 const ports: Record<string, number> = { 'http:': 80, 'https:': 443 };
 
 export class PageServer {
@@ -35,6 +36,16 @@ export class PageServer {
     const basePort = base.port === '' ? ports[base.protocol] : Number(base.port);
     const own = [this.address, { host: base.hostname.replace(/^\[|\]$/g, ''), port: basePort }];
     return own.some((mine) => isSameHost(mine.host, host) && (isTcp || mine.port === port));
+  }
+
+  /** A link that a browser opens, as the invite that it is; other texts as they are. */
+  inviteOf(text: string): string {
+    const [, scheme, authority = '', room, secret] = webLink.exec(text.trim()) ?? [];
+    if (scheme === undefined) return text;
+    const isSecure = scheme.toLowerCase() === 'https';
+    const port = /:\d+$/.test(authority) ? '' : isSecure ? ':443' : ':80';
+    const fragment = secret === undefined ? '' : `#${secret}`;
+    return `skytale+${isSecure ? 'wss' : 'ws'}://${authority}${port}/${room ?? ''}${fragment}`;
   }
 
   /** The link that a browser opens, and the one for the terminal. */
