@@ -34,7 +34,7 @@ await device.close();
 
 /** What is durable need not be said again: its number tells which line it was. */
 async function sendAll(): Promise<void> {
-  client.on('message', ({ seq }) => void client.confirm(seq));
+  client.on('message', ({ key }) => void client.confirm(key));
   const sends: Promise<unknown>[] = [];
   for (let line = client.lastSent + 1; line <= Number(count); line += 1)
     sends.push(client.send(`line ${line}`));
@@ -51,7 +51,7 @@ async function receiveAll(): Promise<void> {
     if (shown >= Number(count)) done.resolve();
   };
   check();
-  client.on('message', ({ seq, text, again }) => {
+  client.on('message', ({ key, seq, text, again }) => {
     // Of what may have been shown, the file knows whether it was. Of all else it must not know.
     const known = seq <= before;
     if (known && !again) throw new Error(`message ${seq} was shown, confirmed, and comes again`);
@@ -59,7 +59,7 @@ async function receiveAll(): Promise<void> {
       appendFileSync(file, `${text}\n`);
       shown += 1;
     }
-    void client.confirm(seq);
+    void client.confirm(key);
     process.stdout.write('.');
     check();
   });

@@ -1,7 +1,6 @@
 /** A `CryptoDevice` that is an engine of this process, without a device between. */
-import type { Engine, EngineName } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { EnginePort } from './engine-port.ts';
-import { type CreateEngineOptions, createEngine } from './engines/create-engine.ts';
 import { SessionDevice } from './session-device.ts';
 
 export type EngineDeviceOptions = {
@@ -13,17 +12,6 @@ export type EngineDeviceOptions = {
 
 /** Most bytes that a device allocates at a time, unless told otherwise. */
 const maxMemoryDefault = 64 * 1024 * 1024;
-/**
- * A device on an engine of its own, which is closed with it.
- * @throws {CryptoError} CRYPTO_UNAVAILABLE if the engine does not work here
- */
-export async function openEngineDevice(
-  name: EngineName,
-  options: EngineDeviceOptions & CreateEngineOptions = {},
-): Promise<EngineDevice> {
-  const engine = await createEngine(name, options);
-  return new EngineDevice(engine, options, () => engine.close?.());
-}
 
 /** What the engine answers at once is done when the call returns. */
 export class EngineDevice extends SessionDevice {

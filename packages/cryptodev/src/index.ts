@@ -7,6 +7,7 @@ export type * from './engine.ts';
 export * from './engine-device.ts';
 export * from './engines/create-engine.ts';
 export * from './engines/cryptodev-paths.ts';
+export * from './open-engine-device.ts';
 export * from './probe.ts';
 export * from './virtio-crypto/index.ts';
 export * from './virtio-cryptodev/index.ts';

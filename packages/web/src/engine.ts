@@ -36,7 +36,10 @@ export type LinkFound =
 
 export type Message = {
   readonly kind: 'message';
-  /** Its place in the room; `undefined` while it waits to be sent. */
+  /**
+   * Its place in what is kept here of the room, which ascends from one message to the next and never changes; `undefined` while it waits
+   * to be sent.
+   */
   readonly seq: number | undefined;
   /** One's own number of it, of what was sent in this run or waits. */
   readonly n: number | undefined;
@@ -110,12 +113,27 @@ export type RoomEvent =
   | { readonly kind: 'connection'; readonly connection: Connection }
   | { readonly kind: 'members'; readonly members: readonly Member[]; readonly presentCount: number }
   | { readonly kind: 'setAside'; readonly setAside: readonly SetAside[] }
+  /** All anew, in the place of what was told before: another tab's engine leads now, and what went between is not known. */
+  | { readonly kind: 'view'; readonly view: RoomView }
   /** The room was forgotten, here or in another tab. */
   | { readonly kind: 'forgotten' };
 
 export type EngineEvent =
   | { readonly kind: 'rooms'; readonly rooms: readonly RoomSummary[] }
   | { readonly kind: 'room'; readonly room: RoomId; readonly events: readonly RoomEvent[] };
+
+/** Why a call fails: a stable code, of `ChatErrorCode`, `InviteErrorCode` or `ENGINE_…`, and what to tell people. */
+export class EngineError extends Error {
+  readonly code: string;
+  readonly text: string;
+
+  constructor(code: string, text: string) {
+    super(text);
+    this.name = 'EngineError';
+    this.code = code;
+    this.text = text;
+  }
+}
 
 /** Calls fail with an `EngineError`. Every call may be made in any tab. */
 export interface Engine {
@@ -142,7 +160,10 @@ export interface Engine {
   open(room: RoomId): Promise<RoomView>;
   /** The page does not show it any more. It stays connected while the engine lives, for notifications and counting unread ones. */
   leave(room: RoomId): Promise<void>;
-  /** Items before a place, oldest first, at most `limit`, from what is kept here; empty at the beginning. */
+  /**
+   * Items before a place, oldest first, from what is kept here: at most `limit` messages, the first of them first, and the notices among
+   * them. Empty at the beginning. The place is the `seq` of the oldest item that one has.
+   */
   history(room: RoomId, before: number, limit: number): Promise<readonly Item[]>;
   /** Resolves when it is durable here; it is sent when there is a connection. */
   send(room: RoomId, text: string): Promise<Message>;

@@ -12,18 +12,26 @@ import { SharedKeyCipher } from '../encryption/shared-key-cipher.ts';
 import { isVisibleName } from '../names/shown-name.ts';
 import { harmless } from '../names/shown-text.ts';
 import { ChatError } from './chat-error.ts';
-import type { ChatClientEvents, ConnectionState, MemberId, Presence, SetAside } from './client-events.ts';
+import type {
+  ChatClientEvents,
+  ChatMessage,
+  ConnectionState,
+  MemberId,
+  Presence,
+  SetAside,
+} from './client-events.ts';
 import { type ClientTuning, defaultTuning } from './client-tuning.ts';
 import { Emitter } from './emitter.ts';
 import { EndingStore } from './ending-store.ts';
 import type { ClientEnvironment } from './environment.ts';
 import { Inbox } from './inbox.ts';
+import { LocalHistory } from './local-history.ts';
 import { LocalSeal } from './local-seal.ts';
 import { Outbox } from './outbox.ts';
 import { unsentText } from './own-messages.ts';
 import { Publisher } from './publisher.ts';
 import { RoomReader } from './room-reader.ts';
-import type { SavedState, StateStore } from './state-store.ts';
+import type { HistoryBound, SavedState, StateStore } from './state-store.ts';
 import { TextRecords } from './text-records.ts';
 import type { ClientEvent } from './turn.ts';
 import { Turns } from './turns.ts';
@@ -38,15 +46,18 @@ export type ChatClientOptions = {
   /** Does the encryption. It remains the caller's, and outlives the client. */
   readonly device: CryptoDevice;
   /**
-   * Hands over what comes after this sequence number, 0 being all that the server has, also what was handed over in an
-   * earlier run. Unless told, what comes after the last message that was confirmed (all, for a new member).
+   * Hands over what comes after this sequence number, also what was handed over in an earlier run: that comes from the history that is
+   * kept here (`NOT_KEPT`, where it does not go back so far), what is new from the server. Unless told, what comes after the last
+   * message that was confirmed (all, for a new member).
    */
   readonly since?: number;
   /**
    * Hands over so many messages once more that were read in earlier runs, the last ones before what is new, own ones
-   * included; none unless told, and none with `since`. They are marked `old`.
+   * included, as far as they are kept here; none unless told, and none with `since`. They are marked `old`.
    */
   readonly recent?: number;
+  /** What is kept of messages, and an eighth more, the oldest being forgotten first; everything, unless told. */
+  readonly keep?: HistoryBound;
   /**
    * Unless false, a message counts as confirmed when the listeners have returned; if one threw, with a later message only. With false the
    * user of the client calls `confirm`.
@@ -60,6 +71,9 @@ export type SentMessage = {
   /** One's own numbering of what one sent, 1, 2, 3 …, that goes on over restarts; `ack` and `setAside` name it. */
   readonly n: number;
 };
+
+/** A message of one's own that has no place yet. */
+export type WaitingMessage = SentMessage & { readonly text: string; readonly at: Date };
 
 type Parts = {
   readonly genesis: Uint8Array;
@@ -95,6 +109,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   readonly #cipher: RoomCipher;
   readonly #seal: LocalSeal;
   readonly #turns = new Turns();
+  #history!: LocalHistory;
   #outbox!: Outbox;
   #publisher!: Publisher;
   #reader!: RoomReader;
@@ -165,12 +180,11 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
       onSetAside: (draft) => this.#emit('setAside', draft),
       onFailed: onFatal,
     });
-    const handedOver = await Promise.all(
-      saved.messages.map(({ seq, record }) => records.message(seq, record)),
-    );
+    const history = new LocalHistory({ store, records, saved, bound: options.keep });
+    const handedOver = await Promise.all(saved.messages.map((message) => records.message(message)));
     const publisher = new Publisher({ clock, tuning, outbox });
     const reader = new RoomReader({
-      ...{ crypto, genesis, store, saved, handedOver, records, outbox, name, autoConfirm, since, recent },
+      ...{ crypto, genesis, store, saved, handedOver, history, outbox, name, autoConfirm, since, recent },
       member: identity.key.publicKey,
       emit: (event) => this.#emit(...event),
       published: () => publisher.published,
@@ -182,6 +196,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
       ...{ clock, cipher, turns, reader, onFatal },
       onPressure: (high) => this.#uplink.hold(high),
     });
+    this.#history = history;
     this.#outbox = outbox;
     this.#publisher = publisher;
     this.#reader = reader;
@@ -222,7 +237,12 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     return this.#outbox.size;
   }
 
-  /** The texts of those, oldest first: what was not sent, where it is over. */
+  /** Those of them that are durable, oldest first. */
+  get waiting(): readonly WaitingMessage[] {
+    return this.#outbox.waiting;
+  }
+
+  /** The texts of all, oldest first: what was not sent, where it is over. */
   get unsent(): readonly string[] {
     return this.#outbox.unsent;
   }
@@ -255,12 +275,14 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   /**
    * Puts a message into the outbox. Calls need not wait for each other; their order is kept.
    * @param text at most `MAX_TEXT_BYTES` bytes of UTF-8; may be empty
+   * @param id 16 random bytes; drawn unless given. A text that was taken with this id before, in an earlier run too, is not taken twice, as
+   *   long as the outbox knows it: until some hundred others have been sent since.
    * @returns when the message is durable in the outbox, whether or not there is a connection. While the outbox is full
    *   (1,024 messages or 4 MiB) it waits: this is the back-pressure on whoever writes faster than the server stores.
    * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`
    */
-  async send(text: string): Promise<SentMessage> {
-    return { n: await this.#outbox.add(text) };
+  async send(text: string, id?: Uint8Array): Promise<SentMessage> {
+    return { n: await this.#outbox.add(text, id) };
   }
 
   /**
@@ -302,7 +324,17 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   /**
-   * With `autoConfirm: false`: says that all messages up to `seq` were shown. Call it at once after they were written
+   * Messages that were told or sent before, from what is kept here, without a server, and after a `fatal` too: of those with keys less
+   * than `before` the last ones, `limit` at most, in order, marked `old`. Fewer than `limit` only at the beginning of what is kept.
+   * @throws {ChatError} CHAT_CLOSED, CHAT_STATE_…
+   */
+  async history(before: number, limit: number): Promise<ChatMessage[]> {
+    if (this.#closing !== undefined) throw new ChatError('CHAT_CLOSED', 'The client was closed.');
+    return await this.#history.before(before, limit);
+  }
+
+  /**
+   * With `autoConfirm: false`: says that all messages up to the one with this `key` were shown. Call it at once after they were written
    * out, best once for all of a turn. It survives the end of the process when it resolves, a loss of power a little later.
    *
    * What was handed over and not confirmed when a process ends, is handed over again to the next one, with
@@ -310,9 +342,9 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
    * tells which messages may have been shown. At most 1,024 messages, or 2 MiB, are handed over unconfirmed.
    * If it cannot be stored, that is `fatal`.
    */
-  async confirm(seq: number): Promise<void> {
+  async confirm(key: number): Promise<void> {
     if (this.#closing !== undefined) return;
-    const confirmed = this.#reader.confirm(seq);
+    const confirmed = this.#reader.confirm(key);
     this.#inbox.schedule();
     await confirmed;
   }

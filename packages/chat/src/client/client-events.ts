@@ -6,7 +6,7 @@ import type { ChatError } from './chat-error.ts';
 export type ChatClientEvents = {
   /** The connection changed. */
   state: [ConnectionState];
-  /** The next message of the room; strictly in the order of `seq`, each authentic. */
+  /** The next message of the room; strictly in the order of `key`, each authentic. */
   message: [ChatMessage];
   /** Somebody has told its name and nothing else. The event is as authentic as a message. */
   introduction: [Introduction];
@@ -48,6 +48,11 @@ export type ConnectionState =
  * sequences among it. Whoever shows them makes them harmless first.
  */
 export type ChatMessage = {
+  /**
+   * Its key in one's own history, 1 or more, which ascends from one message to the next and never changes: for `confirm` and `history`.
+   * It is `seq`, unless the server forgot messages, or places were made up.
+   */
+  readonly key: number;
   /** Its place in the room's one order: 1, 2, 3 … */
   readonly seq: number;
   /** The name that the sender gives itself; at most 64 bytes of UTF-8, never empty. Not unique: `member` is. */
@@ -67,8 +72,8 @@ export type ChatMessage = {
    */
   readonly again: boolean;
   /**
-   * Whether it was read in an earlier run, and comes once more because `recent` asks for it: before all that is new, not to be
-   * confirmed.
+   * Whether it was read in an earlier run, and comes from the history: by `history`, or because `recent` asks for it, before all that is
+   * new. It is not to be confirmed.
    */
   readonly old: boolean;
 };
@@ -86,6 +91,8 @@ export type Acknowledgement = {
   /** As `send` returned it. */
   readonly n: number;
   readonly seq: number;
+  /** As of a `ChatMessage`. */
+  readonly key: number;
 };
 
 export type SetAside = {
@@ -149,4 +156,6 @@ export type WarningCode =
    */
   | 'SERVER_FORGOT'
   /** The server refuses to store messages for now; they stay in the outbox, and are tried again. */
-  | 'REFUSED';
+  | 'REFUSED'
+  /** Some of what `since` asks for was read in earlier runs, and is not kept any more. */
+  | 'NOT_KEPT';

@@ -21,6 +21,8 @@ export type Entry = {
   sealed: Sealed | undefined;
   /** Whether the store has it as it is sealed. */
   durable: boolean;
+  /** Whether it had its place once, before the server forgot it. */
+  readonly hadPlace: boolean;
 };
 
 /**
@@ -131,7 +133,8 @@ export class DraftBook {
     this.#lastDraft += 1;
     const { id } = content;
     const bytes = bytesOf(content);
-    return { draft: this.#lastDraft, id, content, bytes, sealed: undefined, durable: false };
+    const draft = this.#lastDraft;
+    return { draft, id, content, bytes, sealed: undefined, durable: false, hadPlace: false };
   }
 
   add(entry: Entry): void {
@@ -176,26 +179,27 @@ export class DraftBook {
     this.#forget(entry);
   }
 
-  /** @returns whether there was one */
-  removeSetAside(draft: number): boolean {
+  /** @returns what it was, if there was one */
+  removeSetAside(draft: number): Entry | undefined {
     const entry = this.#setAsides.get(draft);
     if (entry !== undefined) this.#forget(entry);
-    return this.#setAsides.delete(draft);
+    this.#setAsides.delete(draft);
+    return entry;
   }
 
   /**
    * All numbers up to `n` have their places.
-   * @returns the drafts that were sealed under them, in order
+   * @returns what was sealed under them, in order
    */
-  settle(n: number): number[] {
-    const done: number[] = [];
+  settle(n: number): Entry[] {
+    const done: Entry[] = [];
     for (let number = this.#settled + 1; number <= Math.min(n, this.#lastN); number += 1) {
       const entry = this.#sealed.get(number);
       if (entry === undefined) continue;
       this.#sealed.delete(number);
       this.#takeOut(entry);
       this.#keep({ draft: entry.draft, id: entry.id, n: number });
-      done.push(entry.draft);
+      done.push(entry);
     }
     this.#settled = n;
     this.#lastN = Math.max(this.#lastN, n);

@@ -1,5 +1,12 @@
 import { ChatError } from './chat-error.ts';
-import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from './state-store.ts';
+import type {
+  Durability,
+  SavedDraft,
+  SavedMessage,
+  SavedState,
+  StateChange,
+  StateStore,
+} from './state-store.ts';
 
 /**
  * A client's store, of which a commit that is refused ends the client, whoever asked for it: what is in memory may be ahead of what
@@ -24,6 +31,14 @@ export class EndingStore implements StateStore {
 
   sealedAfter(after: number): Promise<SavedDraft[]> {
     return this.#store.sealedAfter(after);
+  }
+
+  history(before: number, limit: number): Promise<SavedMessage[]> {
+    return this.#store.history(before, limit);
+  }
+
+  historyAfter(after: number, limit: number): Promise<SavedMessage[]> {
+    return this.#store.historyAfter(after, limit);
   }
 
   async commit(changes: readonly StateChange[], durability: Durability): Promise<void> {

@@ -1,14 +1,31 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemoryDisk } from './memory-store.ts';
+import { nodeCaseTools } from './testing/node-case-tools.ts';
 import { draft, seedOf, storeCases } from './testing/state-store.cases.ts';
 
 const room = new Uint8Array(16);
 
-storeCases('memory', async () => {
-  const disk = new MemoryDisk();
+storeCases(nodeCaseTools, 'memory', async () => {
+  let written = 0;
+  const disk = new MemoryDisk({
+    write: async () => {
+      written += 1;
+    },
+  });
+  const open = (newSeed = seedOf(1)) => disk.openStore(room, 'bob', newSeed);
   return {
-    open: (newSeed = seedOf(1)) => disk.openStore(room, 'bob', newSeed),
+    open,
+    killDuring: async (commits) => {
+      const store = await open();
+      let resolved = 0;
+      const all = commits.map((commit) => store.commit(commit, 'strict').then(() => (resolved += 1)));
+      while (written < 7) await Promise.resolve();
+      disk.kill();
+      const before = resolved;
+      await Promise.allSettled(all);
+      return before;
+    },
     [Symbol.asyncDispose]: async () => {},
   };
 });

@@ -1,6 +1,14 @@
 import { toHex } from '../bytes.ts';
 import { ChatError } from './chat-error.ts';
-import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from './state-store.ts';
+import type {
+  Durability,
+  HistoryBound,
+  SavedDraft,
+  SavedMessage,
+  SavedState,
+  StateChange,
+  StateStore,
+} from './state-store.ts';
 
 /** What a simulated disk does. */
 export type MemoryDiskOptions = {
@@ -68,7 +76,7 @@ type StateFile = {
   user: MemoryStore | undefined;
 };
 
-/** See `MemoryDisk`. A commit costs as much as there are senders and messages on their way. */
+/** See `MemoryDisk`. A commit costs as much as there are senders, messages on their way, and messages that are kept. */
 export class MemoryStore implements StateStore {
   readonly path: string;
   readonly #file: StateFile;
@@ -84,7 +92,7 @@ export class MemoryStore implements StateStore {
   }
 
   async load(): Promise<SavedState> {
-    const { outbox, senders, messages, setAside, settled, ...rest } = this.#file.content;
+    const { outbox, senders, messages, unconfirmed, setAside, settled, ...rest } = this.#file.content;
     const drafts = [...outbox.values()].sort((one, other) => one.draft - other.draft);
     const isKept = (draft: SavedDraft) => hasPlace(draft, settled);
     return {
@@ -92,7 +100,8 @@ export class MemoryStore implements StateStore {
       seed: rest.seed.slice(),
       settled,
       senders: [...senders.values()],
-      messages: Array.from(messages, ([seq, record]) => ({ seq, record })),
+      messages: inOrder(messages).filter(({ key }) => unconfirmed.has(key)),
+      lastKey: Math.max(rest.forgotten, ...messages.keys()),
       setAside: [...setAside.values()],
       outbox: drafts.filter((draft) => !isKept(draft)),
       kept: drafts.filter(isKept).map(({ draft, id, sealed }) => ({ draft, id, n: sealed!.n })),
@@ -103,6 +112,16 @@ export class MemoryStore implements StateStore {
     return [...this.#file.content.outbox.values()]
       .filter(({ sealed }) => sealed !== undefined && sealed.n > after)
       .sort((one, other) => one.sealed!.n - other.sealed!.n);
+  }
+
+  async history(before: number, limit: number): Promise<SavedMessage[]> {
+    const older = inOrder(this.#file.content.messages).filter(({ key }) => key < before);
+    return older.slice(Math.max(0, older.length - limit));
+  }
+
+  async historyAfter(after: number, limit: number): Promise<SavedMessage[]> {
+    const newer = inOrder(this.#file.content.messages).filter(({ key }) => key > after);
+    return newer.slice(0, limit);
   }
 
   commit(changes: readonly StateChange[], durability: Durability): Promise<void> {
@@ -143,9 +162,10 @@ export class MemoryStore implements StateStore {
   }
 }
 
-type Content = Omit<SavedState, 'senders' | 'messages' | 'outbox' | 'kept' | 'setAside'> & {
+type Content = Omit<SavedState, 'senders' | 'messages' | 'lastKey' | 'outbox' | 'kept' | 'setAside'> & {
   readonly senders: Map<string, SavedState['senders'][number]>;
   readonly messages: Map<number, Uint8Array>;
+  readonly unconfirmed: Set<number>;
   readonly outbox: Map<number, SavedDraft>;
   readonly setAside: Map<number, SavedDraft>;
 };
@@ -170,6 +190,8 @@ function emptyContent(seed: Uint8Array): Content {
     cipher: undefined,
     senders: new Map(),
     messages: new Map(),
+    unconfirmed: new Set(),
+    forgotten: 0,
     outbox: new Map(),
     setAside: new Map(),
   };
@@ -177,18 +199,19 @@ function emptyContent(seed: Uint8Array): Content {
 
 /** What is in the maps is never changed, only replaced. */
 function copyOf(content: Content): Content {
-  const { senders, messages, outbox, setAside } = content;
+  const { senders, messages, unconfirmed, outbox, setAside } = content;
   return {
     ...content,
     senders: new Map(senders),
     messages: new Map(messages),
+    unconfirmed: new Set(unconfirmed),
     outbox: new Map(outbox),
     setAside: new Map(setAside),
   };
 }
 
 function apply(content: Changeable<Content>, change: StateChange): void {
-  const { senders, messages, outbox, setAside } = content;
+  const { senders, messages, unconfirmed, outbox, setAside } = content;
   switch (change.kind) {
     case 'place':
       content.place = { seq: change.seq, hash: change.hash, complete: change.complete };
@@ -197,10 +220,17 @@ function apply(content: Changeable<Content>, change: StateChange): void {
       senders.set(toHex(change.sender.member), change.sender);
       return;
     case 'message':
-      messages.set(change.seq, change.record);
+      messages.set(change.key, change.record);
+      if (change.handedOver) unconfirmed.add(change.key);
       return;
     case 'confirmed':
-      for (const seq of messages.keys()) if (seq <= change.seq) messages.delete(seq);
+      for (const key of unconfirmed) if (key <= change.key) unconfirmed.delete(key);
+      return;
+    case 'forgotten':
+      forget(content, change.key);
+      return;
+    case 'trimmed':
+      forget(content, lastToForget(messages, change));
       return;
     case 'draft': {
       const { draft, id, record } = change;
@@ -235,6 +265,27 @@ function apply(content: Changeable<Content>, change: StateChange): void {
     case 'cipher':
       content.cipher = change.state;
   }
+}
+
+function forget(content: Changeable<Content>, upTo: number): void {
+  const { messages, unconfirmed } = content;
+  content.forgotten = Math.max(content.forgotten, upTo);
+  for (const key of messages.keys()) if (key <= upTo && !unconfirmed.has(key)) messages.delete(key);
+}
+
+/** The greatest key that is too many, or 0. */
+function lastToForget(messages: ReadonlyMap<number, Uint8Array>, bound: HistoryBound): number {
+  let [count, bytes] = [0, 0];
+  for (const { key, record } of inOrder(messages).reverse()) {
+    count += 1;
+    bytes += record.length;
+    if (count > bound.messages || bytes > bound.bytes) return key;
+  }
+  return 0;
+}
+
+function inOrder(messages: ReadonlyMap<number, Uint8Array>): SavedMessage[] {
+  return Array.from(messages, ([key, record]) => ({ key, record })).sort((one, other) => one.key - other.key);
 }
 
 function existing(outbox: ReadonlyMap<number, SavedDraft>, draft: number): SavedDraft {

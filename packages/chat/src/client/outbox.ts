@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../bytes.ts';
+import { copyOf, equalBytes, toHex } from '../bytes.ts';
 import type { Clock } from '../clock.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import { type Content, DRAFT_ID_BYTES, MAX_TEXT_BYTES, textBytes } from '../encryption/content.ts';
@@ -42,6 +42,7 @@ export type OutboxOptions = {
 
 type Waiting = {
   readonly entry: Entry;
+  readonly promise: Promise<number>;
   readonly resolve: (draft: number) => void;
   readonly reject: (error: ChatError) => void;
 };
@@ -134,6 +135,15 @@ export class Outbox {
     );
   }
 
+  /** Texts that are durable and have no place, in order. */
+  get waiting(): { n: number; text: string; at: Date }[] {
+    return Array.from(this.#book.pending).flatMap(({ draft: n, content }) =>
+      content.kind === 'text' && n <= this.#durableDraft
+        ? [{ n, text: content.text, at: new Date(content.at) }]
+        : [],
+    );
+  }
+
   get setAside(): SetAside[] {
     return Array.from(this.#book.setAsides, (entry) => describe(entry));
   }
@@ -146,14 +156,31 @@ export class Outbox {
 
   /**
    * Takes a text, and resolves with its draft's number when it is durable.
+   * @param id 16 bytes; one that is known already is the same text, and is not taken twice
    * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, and with what the outbox failed
    */
-  add(text: string): Promise<number> {
+  add(text: string, id?: Uint8Array): Promise<number> {
     const { name, clock, crypto } = this.#options;
     const problem = this.#end ?? checkText(text);
     if (problem !== undefined) return Promise.reject(problem);
-    const id = crypto.randomBytes(DRAFT_ID_BYTES);
-    return this.#wait({ kind: 'text', name, text, at: clock.now(), id });
+    if (id !== undefined && id.length !== DRAFT_ID_BYTES)
+      return Promise.reject(new RangeError(`an id of ${id.length} bytes`));
+    const known = id && this.#known(id);
+    return (
+      known ??
+      this.#wait({
+        ...{ kind: 'text', name, text, at: clock.now() },
+        id: id === undefined ? crypto.randomBytes(DRAFT_ID_BYTES) : copyOf(id),
+      })
+    );
+  }
+
+  /** What becomes, or became, of a text with this id. */
+  #known(id: Uint8Array): Promise<number> | undefined {
+    const taking = [...this.#storing, ...this.#waiting].find(({ entry }) => equalBytes(entry.id!, id));
+    if (taking !== undefined) return taking.promise;
+    const draft = this.#book.draftWithId(id);
+    return draft === undefined ? undefined : Promise.resolve(draft);
   }
 
   /**
@@ -199,9 +226,9 @@ export class Outbox {
 
   /**
    * Own messages up to `n` have their places at the server.
-   * @returns the drafts that are acknowledged by that, in order
+   * @returns what is acknowledged by that, in order
    */
-  settle(n: number): number[] {
+  settle(n: number): Entry[] {
     this.#hold(true);
     return this.#book.settle(n);
   }
@@ -224,19 +251,20 @@ export class Outbox {
 
   /**
    * A draft was found to have been sent, though it is not sealed as that now.
-   * @returns what is to be stored of it
+   * @returns what it was, if it was not known to be sent, and what is to be stored of it
    */
-  sentAfterAll(draft: number): StateChange[] {
+  sentAfterAll(
+    draft: number,
+  ): { readonly entry: Entry; readonly changes: readonly StateChange[] } | undefined {
     this.#hold(true);
-    const entry = this.#book.pendingDraft(draft);
-    if (entry !== undefined && entry.sealed === undefined) {
-      this.#book.remove(entry);
-      return [
-        { kind: 'setAside', draft },
-        { kind: 'discarded', draft },
-      ];
+    const pending = this.#book.pendingDraft(draft);
+    if (pending !== undefined && pending.sealed === undefined) {
+      this.#book.remove(pending);
+      const changes = (['setAside', 'discarded'] as const).map((kind) => ({ kind, draft }));
+      return { entry: pending, changes };
     }
-    return this.#book.removeSetAside(draft) ? [{ kind: 'discarded', draft }] : [];
+    const entry = this.#book.removeSetAside(draft);
+    return entry && { entry, changes: [{ kind: 'discarded', draft }] };
   }
 
   /** What is to be stored of what was settled, once. */
@@ -283,7 +311,7 @@ export class Outbox {
     if (!book.canTakeBack(n)) return false;
     const saved = n < book.settled ? await this.#options.store.sealedAfter(n) : [];
     const settled = saved.filter(({ sealed }) => sealed!.n <= book.settled);
-    book.takeBack(n, await Promise.all(settled.map((draft) => this.#entryOf(draft))));
+    book.takeBack(n, await Promise.all(settled.map((draft) => this.#entryOf(draft, true))));
     return true;
   }
 
@@ -304,11 +332,11 @@ export class Outbox {
   }
 
   /** Of what a client of version 1 left there is only the envelope; it can be opened, as one's own. */
-  async #entryOf({ draft, id, record, sealed }: SavedDraft): Promise<Entry> {
+  async #entryOf({ draft, id, record, sealed }: SavedDraft, hadPlace = false): Promise<Entry> {
     const { records, store } = this.#options;
     const content = record === undefined ? await this.#opened(sealed) : await records.draft(draft, record);
     if (content === undefined) throw missing(store, sealed?.n ?? draft);
-    return { draft, id, content, bytes: bytesOf(content), sealed, durable: true };
+    return { draft, id, content, bytes: bytesOf(content), sealed, durable: true, hadPlace };
   }
 
   async #opened(sealed: Sealed | undefined): Promise<Content | undefined> {
@@ -343,7 +371,7 @@ export class Outbox {
 
   #wait(content: Content): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#waiting.push({ entry: this.#book.newEntry(content), resolve, reject });
+    this.#waiting.push({ entry: this.#book.newEntry(content), promise, resolve, reject });
     this.#work();
     return promise;
   }

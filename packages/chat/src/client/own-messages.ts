@@ -6,6 +6,8 @@ import type { Delivery } from '../encryption/transcript.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { ChatError } from './chat-error.ts';
 import type { Warning } from './client-events.ts';
+import type { Entry } from './draft-book.ts';
+import type { LocalHistory } from './local-history.ts';
 import type { Outbox } from './outbox.ts';
 import type { ReadingPlace } from './reading-place.ts';
 import type { Turn } from './turn.ts';
@@ -20,10 +22,22 @@ export type OwnMessagesOptions = {
   readonly outbox: Outbox;
   readonly place: ReadingPlace;
   readonly turn: Turn;
+  readonly history: LocalHistory;
   /** Where the state is, for messages to people. */
   readonly statePath: string;
   /** The last message of one's own that was ever sent to the server. */
   readonly published: () => number;
+};
+
+/** A draft that has its place, with the key that it has in the history. */
+type Sent = { readonly draft: number; readonly key: number };
+
+/** Of a message of one's own that was delivered. */
+export type Taken = {
+  /** Whether it was written by an earlier process. */
+  readonly isEarlier: boolean;
+  /** Its key, if it was not known before to be sent: then it is kept. */
+  readonly key: number | undefined;
 };
 
 /** What stands under one's own number: what one sent, something else, or what an earlier version of one's state sent. */
@@ -109,27 +123,42 @@ export class OwnMessages {
     place.transcript.learn({ member, n, name, mayJump: false });
   }
 
-  /** After the transcript took a message that is mine. @returns whether it was written by an earlier process */
-  take({ n, seq }: Delivery, outcome: OpenedMessage | MessageError): boolean {
+  /** After the transcript took a message that is mine. */
+  take({ n, seq }: Delivery, outcome: OpenedMessage | MessageError): Taken {
     const { outbox, turn } = this.#options;
     const id = outcome instanceof MessageError ? undefined : outcome.content.id;
     const draft = outbox.draftWithId(id);
-    const drafts = n > outbox.settled ? this.settle(n, seq) : [];
-    if (draft !== undefined && !drafts.includes(draft)) {
-      const changes = outbox.sentAfterAll(draft);
-      turn.change(...changes);
-      if (changes.length > 0) turn.add(['ack', { n: draft, seq }]);
+    const sent = n > outbox.settled ? this.settle(n, seq) : [];
+    if (draft !== undefined && !sent.some((other) => other.draft === draft)) {
+      const found = outbox.sentAfterAll(draft);
+      if (found !== undefined) {
+        turn.change(...found.changes);
+        sent.push(this.#sent(found.entry, seq));
+      }
     }
-    const last = drafts.at(-1) ?? draft;
-    return last === undefined ? n <= this.#settledEarlier : last <= this.#earlier;
+    const last = sent.at(-1);
+    const written = last?.draft ?? draft;
+    return {
+      isEarlier: written === undefined ? n <= this.#settledEarlier : written <= this.#earlier,
+      key: last?.key,
+    };
   }
 
-  /** Own messages up to `n` have their places, of which one is known. @returns the drafts that are sent by that */
-  settle(n: number, seq: number): number[] {
-    const { outbox, turn } = this.#options;
-    const drafts = outbox.settle(n);
-    for (const draft of drafts) turn.add(['ack', { n: draft, seq }]);
-    return drafts;
+  /** Own messages up to `n` have their places, of which one is known. @returns what is sent by that, in order */
+  settle(n: number, seq: number): Sent[] {
+    return this.#options.outbox.settle(n).map((entry) => this.#sent(entry, seq));
+  }
+
+  #sent({ draft, content, hadPlace }: Entry, seq: number): Sent {
+    const { history, turn, member } = this.#options;
+    const key = history.nextKey(seq);
+    if (content.kind === 'text' && !hadPlace) {
+      const { name: from, text, at } = content;
+      const marks = { own: true, again: false, old: false };
+      history.keep({ key, seq, from, member: toHex(member), text, at: new Date(at), ...marks });
+    }
+    turn.add(['ack', { n: draft, seq, key }]);
+    return { draft, key };
   }
 
   /**

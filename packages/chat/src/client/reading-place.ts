@@ -1,7 +1,6 @@
-import { equalBytes, toHex } from '../bytes.ts';
+import { toHex } from '../bytes.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import type { ChainPosition } from '../encryption/envelope.ts';
-import type { Finding } from '../encryption/finding.ts';
 import { type Delivery, type SavedTranscript, type Sender, Transcript } from '../encryption/transcript.ts';
 import type { MemberId } from './client-events.ts';
 import type { SavedState, StateChange } from './state-store.ts';
@@ -16,10 +15,10 @@ export type ReadingPlaceOptions = {
 };
 
 /**
- * How far one has read, in memory and on disk. Usually the one follows the other. Two ways of reading the room once more are
- * different: the user asks for what was read before (`since`), or the room is read from its start because the server has fallen behind.
+ * How far one has read, in memory and on disk. The one follows the other, unless the room is read from its start because the server has
+ * fallen behind.
  *
- * 1. Where the room is read once more, nothing MUST be stored until one is again where one was before, or has read all.
+ * 1. Where the room is read once more, nothing MUST be stored until all is read.
  * 2. `position`, which others are told, MUST be one that is stored, or that was stored before.
  */
 export class ReadingPlace {
@@ -28,13 +27,12 @@ export class ReadingPlace {
   /** What was on disk when the process began; nothing, once the room is read from its start. */
   #saved: SavedTranscript;
   #handedOver: number;
-  #again: ReadonlySet<number>;
   #transcript: Transcript;
   #position: ChainPosition;
-  /** Whether what is on disk is being read again, because the user asked for it. */
-  #rereading: boolean;
   /** Whether nothing was read yet, so that the place is only what the user asked for. */
   #untouched: boolean;
+  /** The place that a new member begins at; 0 once that is stored. */
+  #start: number;
   /** Whether the room is read from its start; on disk nothing changes until that is done. */
   #restoring = false;
   /** What is not on disk yet. */
@@ -48,12 +46,10 @@ export class ReadingPlace {
     this.#genesis = genesis;
     this.#saved = { ...saved.place, senders: saved.senders };
     this.#handedOver = saved.handedOver;
-    this.#again = new Set(saved.messages.map(({ seq }) => seq));
     const { seq } = this.#saved;
-    const start = seq === 0 ? (since ?? 0) : Math.min(since ?? seq, seq);
     this.#untouched = seq === 0;
-    this.#rereading = start < seq;
-    this.#transcript = this.#transcriptAt(start);
+    this.#start = seq === 0 ? (since ?? 0) : 0;
+    this.#transcript = this.#transcriptAt(Math.max(seq, this.#start));
     this.#position = this.#transcript.position;
   }
 
@@ -75,19 +71,16 @@ export class ReadingPlace {
     return Math.max(this.#saved.seq, this.#untouched ? 0 : this.seq);
   }
 
-  /** Messages up to this place need not be stored to be handed over again: they were confirmed before, or are stored. */
-  get floor(): number {
-    return this.#saved.seq;
-  }
-
   /** Whether what is read is stored. */
   get isStoring(): boolean {
-    return !this.#rereading && !this.#restoring;
+    return !this.#restoring;
   }
 
   /** One cannot be further than where the room ends. */
   limit(head: number): void {
-    if (head < this.seq) this.#transcript = this.#transcriptAt(head);
+    if (head >= this.seq) return;
+    this.#transcript = this.#transcriptAt(head);
+    this.#start = head;
   }
 
   /** Whether the message was read before one began to read the room from its start. */
@@ -97,25 +90,20 @@ export class ReadingPlace {
 
   /** Whether an earlier process handed over the message at this place, and ended before it was confirmed. */
   wasHandedOver(seq: number): boolean {
-    return this.#again.has(seq) || (seq > this.#saved.seq && seq <= this.#handedOver);
+    return seq > this.#saved.seq && seq <= this.#handedOver;
   }
 
-  /**
-   * After the transcript took a message of this member.
-   * @returns what was noticed
-   */
-  advanced(member: Uint8Array): Finding | undefined {
+  /** After the transcript took a message of this member. */
+  advanced(member: Uint8Array): void {
     this.#untouched = false;
     const sender = this.#transcript.sender(member);
-    return this.skipped(sender === undefined ? [] : [sender]);
+    this.skipped(sender === undefined ? [] : [sender]);
   }
 
   /** As `advanced`, where places were skipped; `senders` are those that changed. */
-  skipped(senders: Iterable<Sender>): Finding | undefined {
+  skipped(senders: Iterable<Sender>): void {
     this.#moved = true;
-    if (this.#rereading && this.seq >= this.#saved.seq) return this.#endRereading();
     for (const sender of senders) this.#changed.set(toHex(sender.member), sender);
-    return undefined;
   }
 
   /** What is to be stored, once. */
@@ -125,7 +113,10 @@ export class ReadingPlace {
     const senders = Array.from(this.#changed.values(), (sender): StateChange => ({ kind: 'sender', sender }));
     this.#moved = false;
     this.#changed.clear();
-    return [{ kind: 'place', seq, hash, complete }, ...senders];
+    // What a new member did not ask for is not here.
+    const start: StateChange[] = this.#start > 0 ? [{ kind: 'forgotten', key: this.#start }] : [];
+    this.#start = 0;
+    return [{ kind: 'place', seq, hash, complete }, ...senders, ...start];
   }
 
   /** What was taken is stored. */
@@ -142,51 +133,21 @@ export class ReadingPlace {
     this.#saved = Transcript.startingAt(0);
     this.#transcript = this.#transcriptAt(0);
     this.#restoring = true;
-    this.#rereading = false;
     this.#handedOver = 0;
-    this.#again = new Set();
+    this.#start = 0;
     this.#changed.clear();
     this.#moved = false;
   }
 
-  /**
-   * All that is in the room has been read.
-   * @returns whether it was read from its start, so that now it counts
-   */
-  becomeLive(): boolean {
-    if (!this.#restoring) return false;
+  /** All that is in the room has been read. If it was read from its start, it counts now. */
+  becomeLive(): void {
+    if (!this.#restoring) return;
     this.#restoring = false;
     this.skipped(this.#transcript.senders);
-    return true;
   }
 
   #transcriptAt(seq: number): Transcript {
     const known = seq === this.#saved.seq ? this.#saved : Transcript.startingAt(seq);
     return new Transcript(this.#crypto, this.#genesis, known);
   }
-
-  /** Where one had come to before, what one read again must be what one read then. */
-  #endRereading(): Finding | undefined {
-    this.#rereading = false;
-    const saved = this.#saved;
-    if (this.seq !== saved.seq) {
-      for (const sender of saved.senders) {
-        if (this.#transcript.sender(sender.member) === undefined)
-          this.#transcript.learn({ ...sender, mayJump: true });
-      }
-      for (const sender of this.#transcript.senders) this.#changed.set(toHex(sender.member), sender);
-      return undefined;
-    }
-    const changed = differs(this.#transcript, saved);
-    this.#transcript = this.#transcriptAt(saved.seq);
-    this.#changed.clear();
-    if (!changed) return undefined;
-    const text = 'The server shows another history of this room than before. Do not trust this server.';
-    return { code: 'HISTORY_DIFFERS', text, seq: saved.seq, member: undefined };
-  }
-}
-
-function differs(read: Transcript, saved: SavedTranscript): boolean {
-  if (read.hash !== undefined && saved.hash !== undefined && !equalBytes(read.hash, saved.hash)) return true;
-  return saved.senders.some(({ member, n }) => (read.sender(member)?.n ?? n) !== n);
 }

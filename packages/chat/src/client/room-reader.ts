@@ -1,11 +1,12 @@
 import { fromHex, toHex } from '../bytes.ts';
 import { type ChatCrypto, PUBLIC_KEY_BYTES } from '../crypto.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
-import type { Delivery, Sender, Transcript } from '../encryption/transcript.ts';
+import type { Delivery, Transcript } from '../encryption/transcript.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ChatMessage, MemberId, Warning } from './client-events.ts';
 import type { InboxFrame, InboxReader, Outcome } from './inbox.ts';
+import type { LocalHistory } from './local-history.ts';
 import { type Joined, type Loss, lossOf } from './loss.ts';
 import { News } from './news.ts';
 import type { Outbox } from './outbox.ts';
@@ -13,9 +14,7 @@ import { OwnMessages } from './own-messages.ts';
 import { PresenceList } from './presence-list.ts';
 import { Questions } from './questions.ts';
 import { ReadingPlace } from './reading-place.ts';
-import { RecentHistory } from './recent-history.ts';
 import type { SavedState, StateChange, StateStore } from './state-store.ts';
-import type { TextRecords } from './text-records.ts';
 import { type ClientEvent, newsOf, Turn } from './turn.ts';
 
 export type RoomReaderOptions = {
@@ -29,7 +28,7 @@ export type RoomReaderOptions = {
   readonly saved: SavedState;
   /** Messages that an earlier process handed over, and that were not confirmed. */
   readonly handedOver: readonly ChatMessage[];
-  readonly records: TextRecords;
+  readonly history: LocalHistory;
   readonly outbox: Outbox;
   readonly autoConfirm: boolean;
   /** As the user asked; see `ChatClientOptions`. */
@@ -46,6 +45,9 @@ export type RoomReaderOptions = {
   /** The connection is to be given up, and made anew. */
   readonly onBroken: (reason: ChatError) => void;
 };
+
+/** Messages that are read from the history in one go. */
+const HISTORY_PAGE = 256;
 
 /** What somebody on the way can cause, and not the sender alone. */
 const damage: readonly MessageErrorCode[] = ['FORGED', 'TAMPERED', 'MALFORMED'];
@@ -70,7 +72,6 @@ export class RoomReader implements InboxReader {
   readonly #own: OwnMessages;
   readonly #questions: Questions;
   readonly #news: News;
-  readonly #recent: RecentHistory;
   readonly #presence = new PresenceList((member, present) => this.#presenceChanged(member, present));
   /** Whether the server fell behind when one last joined. */
   #fellBehind = false;
@@ -79,9 +80,11 @@ export class RoomReader implements InboxReader {
   /** The furthest that one was told to have come. */
   #furthest = 0;
   #ended = false;
+  /** Waits until there is room for more that is not confirmed. */
+  #onRoom: (() => void) | undefined;
 
   constructor(options: RoomReaderOptions) {
-    const { crypto, genesis, saved, outbox, recent, since, handedOver, store } = options;
+    const { crypto, genesis, saved, outbox, since, store } = options;
     this.#options = options;
     this.#place = new ReadingPlace({ crypto, genesis, saved, since });
     this.#questions = new Questions(crypto, this.#turn, options.onBroken);
@@ -92,18 +95,13 @@ export class RoomReader implements InboxReader {
       statePath: store.path,
       outbox,
     });
-    const { seq } = this.#place;
-    // Those that are read once more anyway come in their order.
-    const waiting = since === undefined ? handedOver : [];
-    this.#news = new News({ ...options, place: this.#place, turn: this.#turn, handedOver: waiting });
-    const end = waiting[0] === undefined ? seq : waiting[0].seq - 1;
-    this.#recent = new RecentHistory(end, since === undefined ? recent : 0, seq);
-    this.#furthest = seq;
+    this.#news = new News({ ...options, place: this.#place, turn: this.#turn });
+    this.#furthest = this.#place.seq;
   }
 
   /** The place to join at. */
   get since(): number {
-    return this.#recent.since ?? this.#place.seq;
+    return this.#place.seq;
   }
 
   get transcript(): Transcript {
@@ -127,10 +125,17 @@ export class RoomReader implements InboxReader {
     return this.#ended || this.#news.isFull;
   }
 
-  /** Hands over what an earlier process did, if nothing older is to come before. */
+  /**
+   * Hands over what was read in earlier runs, as far as the user asked for it or has not confirmed it. All of it comes from the local
+   * history.
+   * @throws {ChatError} as `finish`, CHAT_STATE_CORRUPT, CHAT_STATE_NEWER
+   */
   async start(): Promise<void> {
-    if (this.#recent.since !== undefined) return;
-    this.#news.handOverAgain();
+    const { since, recent, handedOver, history } = this.#options;
+    if (since !== undefined) return await this.#replay(since);
+    if (recent > 0)
+      this.#news.recall(await history.before(handedOver[0]?.key ?? Number.MAX_SAFE_INTEGER, recent));
+    this.#news.handOverAgain(handedOver);
     await this.finish();
   }
 
@@ -203,7 +208,7 @@ export class RoomReader implements InboxReader {
       if (all) shownEvents.push(event);
     }
     const shown = newsOf(shownEvents).at(-1);
-    if (autoConfirm && shown !== undefined) await this.confirm(shown.seq);
+    if (autoConfirm && shown !== undefined) await this.confirm(shown.key);
     if (events.some(([name]) => name === 'ack')) onAcknowledged();
     const cameFurther = this.#place.seq > this.#furthest || events.some(([name]) => name === 'ack');
     this.#furthest = Math.max(this.#furthest, this.#place.seq);
@@ -211,10 +216,12 @@ export class RoomReader implements InboxReader {
   }
 
   /** See `ChatClient.confirm`. The store tells of its failure itself. */
-  async confirm(seq: number): Promise<void> {
-    if (!this.#news.confirm(seq)) return;
+  async confirm(key: number): Promise<void> {
+    const changes = this.#news.confirm(key);
+    if (changes.length === 0) return;
+    if (!this.#news.isFull) this.#onRoom?.();
     try {
-      await this.#options.store.commit([{ kind: 'confirmed', seq }], 'relaxed');
+      await this.#options.store.commit(changes, 'relaxed');
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
     }
@@ -222,6 +229,28 @@ export class RoomReader implements InboxReader {
 
   end(): void {
     this.#ended = true;
+    this.#onRoom?.();
+  }
+
+  /** Hands over what is kept of after the place `since`, as fast as it is confirmed. */
+  async #replay(since: number): Promise<void> {
+    const { history } = this.#options;
+    if (since < Math.min(history.forgotten, this.#place.seq)) {
+      const text = `Of the messages up to number ${history.forgotten}, which were read in earlier runs, nothing is kept here any more. A new member reads them from the server, as far as it has them.`;
+      this.#turn.warn('NOT_KEPT', text);
+    }
+    for (let after = since; !this.#ended; ) {
+      const page = await history.after(after, HISTORY_PAGE);
+      this.#news.handOverAgain(page.filter(({ seq }) => seq > since));
+      await this.finish();
+      if (page.length === 0) return;
+      after = page.at(-1)!.key;
+      if (this.#news.isFull && !this.#ended) {
+        await new Promise<void>((resolve) => {
+          this.#onRoom = resolve;
+        });
+      }
+    }
   }
 
   async #store(changes: readonly StateChange[]): Promise<void> {
@@ -233,11 +262,11 @@ export class RoomReader implements InboxReader {
     }
   }
 
-  /** What of the room and of one's own messages is to be stored: all that is known, or nothing. */
+  /** What of the room and of one's own messages is to be stored: all that is known, or nothing but the history. */
   async #takeChanges(): Promise<StateChange[]> {
-    if (!this.#place.isStoring) return [];
-    const changes = [...this.#place.takeChanges(), ...this.#options.outbox.takeChanges()];
-    return [...changes, ...(await this.#news.takeChanges())];
+    const place = this.#place.takeChanges();
+    const sent = this.#place.isStoring ? this.#options.outbox.takeChanges() : [];
+    return [...place, ...sent, ...(await this.#news.takeChanges())];
   }
 
   /**
@@ -253,15 +282,12 @@ export class RoomReader implements InboxReader {
       return new ChatError('CHAT_SERVER_FORGOT', text);
     }
     // What is known so far is told and stored before it is taken back.
-    this.#news.handOverAgain();
     await this.finish();
     if (!(await outbox.takeBack(loss.stored))) {
       const advice = `It is too late to send yours again. Move ${store.path} away to enter the room as a new member.`;
       return new ChatError('CHAT_SERVER_FORGOT', `${text} ${advice}`);
     }
     this.#place.startOver();
-    this.#news.forget();
-    this.#recent.end();
     this.#turn.warn('SERVER_FORGOT', `${text} Reading all that it has, and sending again what it lacks.`);
     await this.finish();
     return new ChatError(
@@ -279,7 +305,7 @@ export class RoomReader implements InboxReader {
     }
     this.#report(expiry);
     this.transcript.expire(first);
-    this.#skipped(this.transcript.senders);
+    this.#place.skipped(this.transcript.senders);
     await this.finish();
   }
 
@@ -295,9 +321,7 @@ export class RoomReader implements InboxReader {
       if (this.transcript.complete) return this.#breakOff('it keeps back messages of yours that it has');
       await this.#own.settleUnseen(lastN, lastHash, seq);
     }
-    this.#recent.end();
-    this.#news.handOverAgain();
-    if (this.#place.becomeLive()) this.#turn.change({ kind: 'confirmed', seq: Number.MAX_SAFE_INTEGER });
+    this.#place.becomeLive();
     this.#turn.add(['caughtUp', { seq }]);
     if (outbox.size === 0) this.#options.onProgress();
     return true;
@@ -329,18 +353,14 @@ export class RoomReader implements InboxReader {
     if (objection !== undefined) return this.#breakOff(objection);
     if (!this.#reach(seq)) return false;
     await this.#own.acknowledged(ack);
-    this.#advanced(this.#options.member);
+    this.#place.advanced(this.#options.member);
     return true;
   }
 
   async #delivered(delivery: Delivery, outcome: Outcome): Promise<boolean> {
     const { seq, member } = delivery;
     const own = this.#own.is(member);
-    if (this.#recent.includes(seq)) return this.#recall(delivery, outcome, own);
-    if (this.#recent.skips(seq)) return true;
     if (seq <= this.#place.seq) return this.#repeated(delivery, outcome);
-    this.#recent.end();
-    this.#news.handOverAgain();
     if (!this.#reach(seq)) return false;
     const finding = own ? this.#own.judge(delivery, outcome) : undefined;
     if (finding === 'injected') return await this.#passOverInjected(delivery, outcome as MessageError);
@@ -351,9 +371,9 @@ export class RoomReader implements InboxReader {
     const { content, findings } = await this.transcript.take(delivery, outcome);
     if (outcome.change !== undefined) this.#accept(outcome.change);
     for (const finding of findings) this.#turn.report(finding, after);
-    const earlier = finding !== undefined && this.#own.take(delivery, outcome);
-    if (content !== undefined) this.#news.tell(delivery, content, { own, isNews: !own || earlier });
-    this.#advanced(member);
+    const sent = finding && this.#own.take(delivery, outcome);
+    if (content !== undefined) this.#news.tell(delivery, content, sent);
+    this.#place.advanced(member);
     return true;
   }
 
@@ -362,26 +382,14 @@ export class RoomReader implements InboxReader {
     applied();
   }
 
-  /** A message at a place where another run has been. */
-  #recall(delivery: Delivery, outcome: Outcome, own: boolean): boolean {
-    const fits = this.#recent.take(delivery, this.transcript.sender(delivery.member)?.n ?? 0);
-    if (outcome instanceof MessageError) this.#report(this.transcript.refusal(delivery, outcome));
-    else if (!fits) this.#reportRepetition(delivery);
-    else if (outcome.content.kind === 'text') this.#news.recall(delivery, outcome.content, own);
-    return true;
-  }
-
   #repeated(delivery: Delivery, outcome: Outcome): boolean {
-    this.#reportRepetition(delivery);
+    const { seq, member } = delivery;
+    const text = `The server delivered message ${seq} of the room again; it was dropped.`;
+    this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
     const isNew = delivery.n > (this.transcript.sender(delivery.member)?.n ?? 0);
     if (outcome instanceof MessageError || !isNew) return true;
     // One's own place is wrong, or this one.
-    return this.#breakOff(`it gives place ${delivery.seq} to two messages`);
-  }
-
-  #reportRepetition({ seq, member }: Delivery): void {
-    const text = `The server delivered message ${seq} of the room again; it was dropped.`;
-    this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
+    return this.#breakOff(`it gives place ${seq} to two messages`);
   }
 
   async #refused(delivery: Delivery, error: MessageError): Promise<boolean> {
@@ -391,7 +399,7 @@ export class RoomReader implements InboxReader {
     if (asks && (await this.#questions.askAbout(delivery, finding, after))) return false;
     const { findings } = await this.transcript.take(delivery, error);
     for (const found of findings) this.#turn.report(found, after);
-    this.#advanced(delivery.member);
+    this.#place.advanced(delivery.member);
     return true;
   }
 
@@ -402,7 +410,7 @@ export class RoomReader implements InboxReader {
     this.#turn.report(warning, after);
     await this.transcript.take(delivery, error);
     await this.#own.passOver(delivery);
-    this.#advanced(delivery.member);
+    this.#place.advanced(delivery.member);
     return true;
   }
 
@@ -420,24 +428,12 @@ export class RoomReader implements InboxReader {
     }
     this.#report(warning);
     this.transcript.leaveOut(seq);
-    this.#skipped([]);
+    this.#place.skipped([]);
     return true;
   }
 
   #believesHole(last: number): boolean {
     return this.#questions.believesHole(this.#place.seq, last, this.#joined.head);
-  }
-
-  /** After the transcript took a message of `member`. */
-  #advanced(member: Uint8Array): void {
-    const finding = this.#place.advanced(member);
-    if (finding !== undefined) this.#report(finding);
-  }
-
-  /** After the transcript went to a place without a message. */
-  #skipped(senders: Iterable<Sender>): void {
-    const finding = this.#place.skipped(senders);
-    if (finding !== undefined) this.#report(finding);
   }
 
   #breakOff(what: string): false {

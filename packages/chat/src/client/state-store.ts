@@ -10,6 +10,7 @@ import type { Sender } from '../encryption/transcript.ts';
  * 4. What is put together for a commit MUST be complete when it is called: a store may not wait for anybody in the middle of one.
  * 5. After a commit was refused the state on disk is as the one before left it; the client MUST stop. Commits that were called later are refused too.
  * 6. Records are sealed by the client; a store MUST NOT need to look into them.
+ * 7. A message stays, confirmed or not, until it is forgotten. One that is not confirmed MUST NOT be forgotten.
  */
 export interface StateStore {
   /** Where it is, for messages to people. */
@@ -23,6 +24,15 @@ export interface StateStore {
    * @throws {ChatError} as `load`
    */
   sealedAfter(after: number): Promise<SavedDraft[]>;
+
+  /**
+   * Of the messages that are kept with a key less than `before`, the last ones, `limit` at most, by key.
+   * @throws {ChatError} as `load`
+   */
+  history(before: number, limit: number): Promise<SavedMessage[]>;
+
+  /** Of those with a key greater than `after`, the first ones; otherwise as `history`. */
+  historyAfter(after: number, limit: number): Promise<SavedMessage[]>;
 
   /** @throws {ChatError} CHAT_STATE_UNUSABLE */
   commit(changes: readonly StateChange[], durability: Durability): Promise<void>;
@@ -41,8 +51,12 @@ export type SavedState = {
   readonly senders: readonly Sender[];
   /** Messages up to this place were handed over before states had `messages`: those after `place` may have been shown. */
   readonly handedOver: number;
-  /** Messages that were handed over and not confirmed, by place. */
+  /** Messages that were handed over and not confirmed, by key. */
   readonly messages: readonly SavedMessage[];
+  /** The greatest key of a message that is kept, or was forgotten; 0 if there was none. */
+  readonly lastKey: number;
+  /** Messages with keys up to this one may be missing in what is kept: they were forgotten, or never there. */
+  readonly forgotten: number;
   /** The number of the last draft that there ever was. */
   readonly lastDraft: number;
   /** Own messages up to this number have their places. */
@@ -65,7 +79,8 @@ export type SavedPlace = {
   readonly complete: boolean;
 };
 
-export type SavedMessage = { readonly seq: number; readonly record: Uint8Array };
+/** A message that is kept. Its key is the member's own: 1 or more, and greater than those of all that it was told or sent before. */
+export type SavedMessage = { readonly key: number; readonly record: Uint8Array };
 
 /** What is to be sent. */
 export type NewDraft = {
@@ -89,15 +104,22 @@ export type SavedDraft = {
 
 export type KeptDraft = { readonly draft: number; readonly id: Uint8Array | undefined; readonly n: number };
 
+/** How much is kept of messages, at most. */
+export type HistoryBound = { readonly messages: number; readonly bytes: number };
+
 export type StateChange =
   /** One has read up to there. */
   | ({ readonly kind: 'place' } & SavedPlace)
   /** Of a sender something is new. */
   | { readonly kind: 'sender'; readonly sender: Sender }
-  /** A message is handed over, and is to be confirmed. */
-  | ({ readonly kind: 'message' } & SavedMessage)
-  /** Messages up to a place are confirmed. */
-  | { readonly kind: 'confirmed'; readonly seq: number }
+  /** A message is to be kept, in place of what has its key; `handedOver`, if it is handed over, and is to be confirmed. */
+  | ({ readonly kind: 'message'; readonly handedOver: boolean } & SavedMessage)
+  /** Messages with keys up to this one are confirmed. */
+  | { readonly kind: 'confirmed'; readonly key: number }
+  /** Messages with keys up to this one need not be kept. */
+  | { readonly kind: 'forgotten'; readonly key: number }
+  /** As `forgotten`, with the least key by which no more messages are left than these, nor more bytes of their records. */
+  | ({ readonly kind: 'trimmed' } & HistoryBound)
   /** There is a new draft. */
   | ({ readonly kind: 'draft' } & NewDraft)
   /** A draft has another record. */

@@ -3,9 +3,17 @@ import { describe, it } from 'node:test';
 import type { ChatMessage } from './client-events.ts';
 import { Unconfirmed } from './unconfirmed.ts';
 
-function message(seq: number, size = 1): ChatMessage {
+function message(key: number, size = 1): ChatMessage {
   const marks = { own: false, again: false, old: false };
-  return { seq, from: 'alice', member: 'aa', text: 'x'.repeat(size), at: new Date(0), ...marks };
+  return {
+    key,
+    seq: 99 - key,
+    from: 'alice',
+    member: 'aa',
+    text: 'x'.repeat(size),
+    at: new Date(0),
+    ...marks,
+  };
 }
 
 describe('messages that are not confirmed', () => {
@@ -20,32 +28,32 @@ describe('messages that are not confirmed', () => {
         unconfirmed.add(message(seq, size), false);
       }
       assert.equal(unconfirmed.isFull, true);
-      assert.equal(unconfirmed.confirm(1), true);
+      assert.deepEqual(unconfirmed.confirm(1), { messages: 1, bytes: size });
       assert.equal(unconfirmed.isFull, false);
     }
   });
 
-  it('are to be stored once, and not those that need not be', () => {
+  it('are to be stored once, and not those that are', () => {
     const unconfirmed = new Unconfirmed();
     unconfirmed.add(message(1), true);
-    for (const seq of [2, 3, 4]) unconfirmed.add(message(seq), false);
+    for (const key of [2, 3]) unconfirmed.add(message(key), false);
     assert.deepEqual(
-      unconfirmed.takeUnstored(2).map(({ seq }) => seq),
-      [3, 4],
+      unconfirmed.takeUnstored().map(({ key }) => key),
+      [2, 3],
     );
     unconfirmed.add(message(5), false);
     assert.deepEqual(
-      unconfirmed.takeUnstored(2).map(({ seq }) => seq),
+      unconfirmed.takeUnstored().map(({ key }) => key),
       [5],
     );
   });
 
   it('are confirmed once', () => {
     const unconfirmed = new Unconfirmed();
-    for (const seq of [2, 4]) unconfirmed.add(message(seq), false);
+    for (const key of [2, 4]) unconfirmed.add(message(key), false);
     assert.deepEqual(
-      [1, 3, 3, 9, 9].map((seq) => unconfirmed.confirm(seq)),
-      [false, true, false, true, false],
+      [1, 3, 3, 9, 9].map((key) => unconfirmed.confirm(key).messages),
+      [0, 1, 0, 1, 0],
     );
   });
 });

@@ -103,28 +103,34 @@ export async function parseInvite(crypto: ChatCrypto, text: string): Promise<Inv
  * The keys that an invite gives. The caller disposes them (a `ChatClient` does).
  * @throws {InviteError} INVITE_PASSPHRASE_NEEDED, INVITE_WRONG_PASSPHRASE; both found out here, without the server
  */
-export async function openInvite(
+export async function openInvite(crypto: ChatCrypto, invite: Invite, passphrase?: string): Promise<RoomKeys> {
+  const secret = await inviteSecret(crypto, invite, passphrase);
+  return await RoomKeys.derive(crypto, secret).finally(() => secret.fill(0));
+}
+
+/**
+ * The room secret that an invite gives, for those who keep it: `RoomKeys.derive` makes the keys of it. The caller wipes it.
+ * @throws {InviteError} as `openInvite`
+ */
+export async function inviteSecret(
   crypto: ChatCrypto,
   { roomId, secret }: Invite,
   passphrase?: string,
-): Promise<RoomKeys> {
-  if (secret.kind === 'random') return await RoomKeys.derive(crypto, secret.secret);
+): Promise<Bytes> {
+  if (secret.kind === 'random') return secret.secret.slice();
   if (passphrase === undefined) {
     throw new InviteError('INVITE_PASSPHRASE_NEEDED', 'This room has a passphrase, and none was given.');
   }
-  const keys = await keysOfPassphrase(crypto, passphrase, secret.salt);
-  if (equalBytes(keys.roomId, roomId)) return keys;
-  keys[Symbol.dispose]();
+  const stretched = await stretchPassphrase(crypto, passphrase, secret.salt);
+  using keys = await RoomKeys.derive(crypto, stretched);
+  if (equalBytes(keys.roomId, roomId)) return stretched;
+  stretched.fill(0);
   throw new InviteError('INVITE_WRONG_PASSPHRASE', 'Wrong passphrase.');
 }
 
 async function keysOfPassphrase(crypto: ChatCrypto, passphrase: string, salt: Uint8Array): Promise<RoomKeys> {
   const secret = await stretchPassphrase(crypto, passphrase, salt);
-  try {
-    return await RoomKeys.derive(crypto, secret);
-  } finally {
-    secret.fill(0);
-  }
+  return await RoomKeys.derive(crypto, secret).finally(() => secret.fill(0));
 }
 
 function splitLink(text: string) {

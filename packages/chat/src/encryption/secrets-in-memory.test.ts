@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { openEngineDevice } from '@skytale/cryptodev';
 import { SqliteStore } from '../client/node/sqlite-store.ts';
-import { firstVersion } from '../client/testing/first-version.ts';
+import { firstVersion } from '../client/testing/earlier-schemas.ts';
 import { nodeCrypto, publicKeyOf } from '../node-crypto.ts';
 import { Identity } from './identity.ts';
 import { formatInvite, openInvite, parseInvite } from './invite.ts';

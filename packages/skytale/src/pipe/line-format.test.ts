@@ -4,7 +4,7 @@ import { jsonFormat, textFormat } from './line-format.ts';
 
 const member = 'ab'.repeat(32);
 const message = {
-  ...{ seq: 7, at: new Date(0), member, from: 'al\u2800ice\x1b', text: 'a\nb\u202e\x9b', own: false },
+  ...{ key: 7, seq: 7, at: new Date(0), member, from: 'al\u2800ice\x1b', text: 'a\nb\u202e\x9b', own: false },
   ...{ again: true, old: false },
 };
 const ofJson = (line: string): unknown => {

@@ -70,7 +70,7 @@ class PipeChat implements Disposable {
     this.#client = client;
     this.#format = format === 'json' ? jsonFormat : textFormat;
     this.#unsent = unsent;
-    this.#printer = new Printer((seq) => client.confirm(seq));
+    this.#printer = new Printer((key) => client.confirm(key));
     this.#sender = new LineSender({
       send: (text) => this.#send(text),
       input: process.stdin,
@@ -181,7 +181,7 @@ class PipeChat implements Disposable {
       this.#saidAgain = true;
       note(`The last run ended while it printed: message ${message.seq} and the next may be there already.`);
     }
-    this.#printer.message(this.#format.message(message), message.seq).catch(this.#end.reject);
+    this.#printer.message(this.#format.message(message), message.key).catch(this.#end.reject);
   }
 
   #unsupported(content: Unsupported): void {

@@ -8,19 +8,19 @@ const MOST_WAITING = 1024 * 1024;
 
 /** Leaves nothing out: whoever makes lines waits, is bounded otherwise, or it fails. */
 export class Printer {
-  readonly #confirm: (seq: number) => void;
+  readonly #confirm: (key: number) => void;
   readonly #write: (text: string) => Promise<void>;
   #waiting = '';
   /** How much of that are remarks. */
   #remarks = 0;
-  #lastSeq = 0;
+  #lastKey = 0;
   #writing: Promise<void> | undefined;
 
   /**
    * @param confirm says that all messages up to this one were written
    * @param write resolves when the reader, or the system, has it
    */
-  constructor(confirm: (seq: number) => void, write = writeOut) {
+  constructor(confirm: (key: number) => void, write = writeOut) {
     this.#confirm = confirm;
     this.#write = write;
   }
@@ -39,9 +39,9 @@ export class Printer {
    * Prints the line of a message. The client hands over no more than it has confirmed, by a margin; that bounds them.
    * @returns when all is written; rejects if it cannot be
    */
-  message(line: string, seq: number): Promise<void> {
+  message(line: string, key: number): Promise<void> {
     this.#waiting += line;
-    this.#lastSeq = seq;
+    this.#lastKey = key;
     return this.#start();
   }
 
@@ -81,13 +81,13 @@ export class Printer {
   async #writeAll(): Promise<void> {
     // What else comes in this turn goes into the same write.
     await setImmediate();
-    while (this.#waiting !== '' || this.#lastSeq > 0) {
-      const [lines, seq] = [this.#waiting, this.#lastSeq];
+    while (this.#waiting !== '' || this.#lastKey > 0) {
+      const [lines, key] = [this.#waiting, this.#lastKey];
       this.#waiting = '';
       this.#remarks = 0;
-      this.#lastSeq = 0;
+      this.#lastKey = 0;
       if (lines !== '') await this.#write(lines);
-      if (seq > 0) this.#confirm(seq);
+      if (key > 0) this.#confirm(key);
     }
   }
 }

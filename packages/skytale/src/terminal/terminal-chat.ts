@@ -55,7 +55,7 @@ export class TerminalChat {
   /** What is to be printed above the region at the next drawing. */
   #above = '';
   /** The last message in `#above`; confirmed once it is on the screen. */
-  #shownSeq = 0;
+  #shownKey = 0;
   #drawing: NodeJS.Immediate | undefined;
   #state: ConnectionState = { phase: 'connecting', attempt: 1 };
   #retryAt = 0;
@@ -164,7 +164,7 @@ export class TerminalChat {
     if (message.own && !message.old) this.#forgetUnsent(message.text);
     const label = this.#names.label(message.member);
     this.#print(this.#view.message(message.at, message.member, label, message.text));
-    if (!message.old) this.#shownSeq = message.seq;
+    if (!message.old) this.#shownKey = message.key;
   }
 
   #wasSetAside({ text, reason }: SetAside): void {
@@ -293,8 +293,8 @@ export class TerminalChat {
     this.#drawing = undefined;
     this.#region.draw(this.#above, this.#picture());
     this.#above = '';
-    if (this.#shownSeq > 0) this.#client.confirm(this.#shownSeq);
-    this.#shownSeq = 0;
+    if (this.#shownKey > 0) this.#client.confirm(this.#shownKey);
+    this.#shownKey = 0;
   }
 
   #picture(): Picture {

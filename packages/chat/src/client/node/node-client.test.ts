@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { Identity } from '../../encryption/identity.ts';
 import { SharedKeyCipher } from '../../encryption/shared-key-cipher.ts';
-import { firstVersion } from '../testing/first-version.ts';
+import { firstVersion } from '../testing/earlier-schemas.ts';
 import { once } from '../testing/room-fixture.ts';
 import { Town } from '../testing/town.ts';
 

@@ -6,12 +6,19 @@ import { DRAFT_ID_BYTES } from '../../encryption/content.ts';
 import { publicKeyOf } from '../../node-crypto.ts';
 import { makePrivateFile } from '../../private-file.ts';
 import { ChatError } from '../chat-error.ts';
-import type { Durability, SavedDraft, SavedState, StateChange, StateStore } from '../state-store.ts';
+import type {
+  Durability,
+  SavedDraft,
+  SavedMessage,
+  SavedState,
+  StateChange,
+  StateStore,
+} from '../state-store.ts';
 import { holdFile } from './held-file.ts';
 
 /** "SKYC", in the database's header: it is one of ours. */
 const APPLICATION_ID = 0x534b5943;
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const SCHEMA = `
   CREATE TABLE member (
     room BLOB NOT NULL, seed BLOB NOT NULL,
@@ -29,12 +36,21 @@ const TABLES_OF_2 = `
     draft INTEGER PRIMARY KEY, id BLOB, record BLOB, n INTEGER UNIQUE, envelope BLOB
   ) STRICT;
   CREATE TABLE set_aside (draft INTEGER PRIMARY KEY, id BLOB, record BLOB) STRICT;
+`;
+/** Version 2 kept messages under their places, until they were confirmed. */
+const MESSAGES_OF_2 = `
   CREATE TABLE message (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+`;
+/** Version 3 keeps them. What is not confirmed stands in a table of its own, so that no record is written twice. */
+const TABLES_OF_3 = `
+  CREATE TABLE message (key INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+  CREATE TABLE unconfirmed (key INTEGER PRIMARY KEY) STRICT;
+  ALTER TABLE member ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
 `;
 /** Version 1 had envelopes without drafts, and knew what was acknowledged by one's own row among the senders. */
 const FROM_1_TO_2 = `
   ALTER TABLE outbox RENAME TO outbox_of_1;
-  ${TABLES_OF_2}
+  ${TABLES_OF_2} ${MESSAGES_OF_2}
   INSERT INTO outbox (draft, n, envelope) SELECT n, n, envelope FROM outbox_of_1;
   DROP TABLE outbox_of_1;
   ALTER TABLE member ADD COLUMN last_draft INTEGER NOT NULL DEFAULT 0;
@@ -42,6 +58,16 @@ const FROM_1_TO_2 = `
   ALTER TABLE member ADD COLUMN cipher BLOB;
   ALTER TABLE sender ADD COLUMN drafts BLOB NOT NULL DEFAULT x'';
 `;
+const FROM_2_TO_3 = `
+  ALTER TABLE message RENAME TO message_of_2;
+  ${TABLES_OF_3}
+  INSERT INTO message (key, record) SELECT seq, record FROM message_of_2;
+  INSERT INTO unconfirmed (key) SELECT seq FROM message_of_2;
+  DROP TABLE message_of_2;
+  UPDATE member SET forgotten = coalesce((SELECT min(key) - 1 FROM message), seq);
+`;
+
+const MESSAGES = 'SELECT key, record FROM message';
 
 /** SQLite's result codes; the first is what a statement fails with when a table is missing. */
 const SQLITE_ERROR = 1;
@@ -127,10 +153,12 @@ export class SqliteStore implements StateStore {
         drafts: bytes(row.drafts),
       })),
       handedOver: integer(member!.handed_over),
-      messages: this.#read('SELECT seq, record FROM message ORDER BY seq', ({ seq, record }) => ({
-        seq: integer(seq),
-        record: bytes(record),
-      })),
+      messages: this.#read(`${MESSAGES} NATURAL JOIN unconfirmed ORDER BY key`, messageOf),
+      lastKey: Math.max(
+        integer(member!.forgotten),
+        ...this.#read('SELECT max(key) AS key FROM message', ({ key }) => integer(key ?? 0)),
+      ),
+      forgotten: integer(member!.forgotten),
       lastDraft: integer(member!.last_draft),
       settled,
       outbox: this.#drafts(`outbox WHERE n IS NULL OR n > ${settled} ORDER BY draft`),
@@ -146,6 +174,16 @@ export class SqliteStore implements StateStore {
 
   async sealedAfter(after: number): Promise<SavedDraft[]> {
     return this.#drafts(`outbox WHERE n > ${integer(after)} ORDER BY n`);
+  }
+
+  async history(before: number, limit: number): Promise<SavedMessage[]> {
+    const query = `${MESSAGES} WHERE key < ${integer(before)} ORDER BY key DESC LIMIT ${integer(limit)}`;
+    return this.#read(query, messageOf).reverse();
+  }
+
+  async historyAfter(after: number, limit: number): Promise<SavedMessage[]> {
+    const query = `${MESSAGES} WHERE key > ${integer(after)} ORDER BY key LIMIT ${integer(limit)}`;
+    return this.#read(query, messageOf);
   }
 
   async commit(changes: readonly StateChange[], durability: Durability): Promise<void> {
@@ -183,10 +221,17 @@ export class SqliteStore implements StateStore {
         return;
       }
       case 'message':
-        run.message.run(change.seq, change.record);
+        run.message.run(change.key, change.record);
+        if (change.handedOver) run.unconfirmed.run(change.key);
         return;
       case 'confirmed':
-        run.confirmed.run(change.seq);
+        run.confirmed.run(change.key);
+        return;
+      case 'forgotten':
+        this.#forget(change.key);
+        return;
+      case 'trimmed':
+        this.#forget(integer(run.lastToForget.get(change.messages, change.bytes)?.key ?? 0));
         return;
       case 'draft':
         run.draft.run(change.draft, change.id, change.record);
@@ -214,6 +259,11 @@ export class SqliteStore implements StateStore {
     }
   }
 
+  #forget(key: number): void {
+    this.#statements.forgetMessages.run(key);
+    this.#statements.forgotten.run(key);
+  }
+
   /** @param rows of a table, where they are, and how they are sorted */
   #drafts(rows: string): SavedDraft[] {
     return this.#read(`SELECT * FROM ${rows}`, ({ draft, id, record, n, envelope }) => ({
@@ -233,6 +283,10 @@ export class SqliteStore implements StateStore {
   }
 }
 
+function messageOf({ key, record }: Record<string, unknown>): SavedMessage {
+  return { key: integer(key), record: bytes(record) };
+}
+
 type Statements = ReturnType<typeof statementsOf>;
 
 function statementsOf(database: DatabaseSync) {
@@ -242,8 +296,19 @@ function statementsOf(database: DatabaseSync) {
     sender: prepared(
       'INSERT OR REPLACE INTO sender (member, n, name, may_jump, drafts) VALUES (?, ?, ?, ?, ?)',
     ),
-    message: prepared('INSERT OR REPLACE INTO message (seq, record) VALUES (?, ?)'),
-    confirmed: prepared('DELETE FROM message WHERE seq <= ?'),
+    message: prepared('INSERT OR REPLACE INTO message (key, record) VALUES (?, ?)'),
+    unconfirmed: prepared('INSERT OR IGNORE INTO unconfirmed (key) VALUES (?)'),
+    confirmed: prepared('DELETE FROM unconfirmed WHERE key <= ?'),
+    // Goes through all that is kept.
+    lastToForget: prepared(`
+      SELECT max(key) AS key FROM (
+        SELECT key, row_number() OVER newest AS messages, sum(length(record)) OVER newest AS bytes
+        FROM message WINDOW newest AS (ORDER BY key DESC)
+      ) WHERE messages > ? OR bytes > ?`),
+    forgetMessages: prepared(
+      'DELETE FROM message WHERE key <= ? AND key NOT IN (SELECT key FROM unconfirmed)',
+    ),
+    forgotten: prepared('UPDATE member SET forgotten = max(forgotten, ?)'),
     draft: prepared('INSERT INTO outbox (draft, id, record) VALUES (?, ?, ?)'),
     lastDraft: prepared('UPDATE member SET last_draft = max(last_draft, ?)'),
     redrafted: prepared('UPDATE outbox SET record = ? WHERE draft = ?'),
@@ -271,9 +336,10 @@ function prepare(database: DatabaseSync, path: string, room: Uint8Array, newSeed
     create(database, room, newSeed());
   } else if (pragma(database, 'application_id') !== APPLICATION_ID) {
     throw corrupt(path, 'it is another program’s');
-  } else if (version === 1) {
+  } else if (version === 1 || version === 2) {
     check(database, path, room);
-    migrate(database);
+    if (version === 1) migrateFrom1(database);
+    database.exec(`${FROM_2_TO_3} PRAGMA user_version = ${SCHEMA_VERSION}`);
   } else if (version !== SCHEMA_VERSION) {
     throw new ChatError(
       'CHAT_STATE_NEWER',
@@ -286,15 +352,15 @@ function prepare(database: DatabaseSync, path: string, room: Uint8Array, newSeed
 
 function create(database: DatabaseSync, room: Uint8Array, seed: Uint8Array): void {
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`);
-  database.exec(SCHEMA + TABLES_OF_2);
+  database.exec(SCHEMA + TABLES_OF_2 + TABLES_OF_3);
   database
     .prepare('INSERT INTO member (room, seed, seq, hash, complete, handed_over) VALUES (?, ?, 0, NULL, 1, 0)')
     .run(room, seed);
   seed.fill(0);
 }
 
-function migrate(database: DatabaseSync): void {
-  database.exec(`${FROM_1_TO_2} PRAGMA user_version = ${SCHEMA_VERSION}`);
+function migrateFrom1(database: DatabaseSync): void {
+  database.exec(FROM_1_TO_2);
   const seed = bytes(database.prepare('SELECT seed FROM member').get()?.seed, SEED_BYTES);
   const own = database.prepare('SELECT n FROM sender WHERE member = ?').get(publicKeyOf(seed));
   seed.fill(0);

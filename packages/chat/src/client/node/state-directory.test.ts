@@ -16,7 +16,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { firstVersion } from '../testing/first-version.ts';
+import { serialize } from 'node:v8';
+import type { StateChange } from '../state-store.ts';
+import { firstVersion, secondVersion } from '../testing/earlier-schemas.ts';
+import { nodeCaseTools } from '../testing/node-case-tools.ts';
 import { draft, sealed, seedOf, storeCases } from '../testing/state-store.cases.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { defaultStateDirectory, openState } from './state-directory.ts';
@@ -33,9 +36,38 @@ function open(name = 'bob', newSeed = seedOf(1)): SqliteStore {
   return openState(root, room, name, newSeed);
 }
 
-storeCases('a SQLite database', async () => {
+/** Begins commits in another process, and kills that after some. @returns how many had resolved */
+async function killDuring(directory: string, commits: readonly (readonly StateChange[])[]): Promise<number> {
+  const file = join(directory, 'commits');
+  writeFileSync(file, serialize(commits));
+  const program = `
+    import { readFileSync } from 'node:fs';
+    import { deserialize } from 'node:v8';
+    import { openState } from ${JSON.stringify(new URL('./state-directory.ts', import.meta.url).href)};
+    const commits = deserialize(readFileSync(${JSON.stringify(file)}));
+    const store = openState(${JSON.stringify(directory)}, new Uint8Array(16).fill(1), 'bob', () => new Uint8Array(32));
+    for (const commit of commits) {
+      await store.commit(commit, 'strict');
+      process.stdout.write('.');
+      await new Promise(setImmediate);
+    }
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let resolved = 0;
+  child.stdout.on('data', (piece: Buffer) => {
+    resolved += piece.length;
+    if (resolved >= 3) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+  return resolved;
+}
+
+storeCases(nodeCaseTools, 'a SQLite database', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'skytale-state-'));
   return {
+    killDuring: (commits) => killDuring(directory, commits),
     open: async (newSeed = seedOf(1)) => openState(directory, room, 'bob', newSeed),
     [Symbol.asyncDispose]: async () => rmSync(directory, { recursive: true }),
   };
@@ -117,6 +149,37 @@ describe('a state directory', () => {
   });
 });
 
+describe('a state of the second version', () => {
+  it('is brought up to date: what is not confirmed is kept, and what was before is not there', async () => {
+    const message = (seq: number) => ({ key: seq, record: new Uint8Array(9).fill(seq) });
+    for (const [kept, forgotten] of [
+      [[], 8],
+      [[7, 8], 6],
+    ] as const) {
+      const path = closed().path;
+      rmSync(path);
+      const database = new DatabaseSync(path);
+      database.exec(secondVersion);
+      database
+        .prepare('INSERT INTO member VALUES (?, ?, 8, NULL, 1, 0, 1, 1, NULL)')
+        .run(room, new Uint8Array(32).fill(5));
+      database
+        .prepare('INSERT INTO outbox VALUES (1, ?, ?, 1, ?)')
+        .run(new Uint8Array(16), new Uint8Array(4), new Uint8Array(5));
+      const insert = database.prepare('INSERT INTO message VALUES (?, ?)');
+      for (const seq of kept) insert.run(seq, message(seq).record);
+      database.close();
+      for (let time = 0; time < 2; time += 1) {
+        using store = open();
+        const state = await store.load();
+        assert.deepEqual([state.messages, state.forgotten, state.lastKey], [kept.map(message), forgotten, 8]);
+        assert.deepEqual(await store.history(99, 99), kept.map(message));
+        assert.deepEqual([state.lastDraft, state.kept.length, state.place.seq], [1, 1, 8]);
+      }
+    }
+  });
+});
+
 describe('a state of the first version', () => {
   it('is brought up to date, with all that is in it', async () => {
     const { path } = closed();
@@ -153,6 +216,8 @@ describe('a state of the first version', () => {
         place: { seq: 8, hash: alice, complete: false },
         handedOver: 10,
         messages: [],
+        lastKey: 8,
+        forgotten: 8,
         lastDraft: 4,
         settled: 2,
         outbox: [pending(3), pending(4)],
@@ -206,6 +271,8 @@ describe('a state that cannot be used', () => {
     'has a place that is none': 'UPDATE member SET seq = -1',
     'has a hash cut short': "UPDATE member SET hash = x'00'",
     'has a sender cut short': "INSERT INTO sender VALUES (x'00', 1, 'x', 0, x'')",
+    'has a message with a key that is none':
+      "INSERT INTO message VALUES (-1, x'00'); INSERT INTO unconfirmed VALUES (-1)",
     'has a number without an envelope': 'UPDATE outbox SET envelope = NULL',
   })) {
     it(`because it ${what}, says so`, async () => {
