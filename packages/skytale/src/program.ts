@@ -91,6 +91,7 @@ const commands = [
       'name',
       'crypto',
       'since',
+      'history',
       'follow',
       'format',
       'state',
