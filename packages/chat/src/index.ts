@@ -14,7 +14,14 @@ export {
 export { defaultStateDirectory } from './client/node/state-directory.ts';
 export type { ChatCrypto, SigningKey } from './crypto.ts';
 export { MAX_NAME_BYTES, MAX_TEXT_BYTES } from './encryption/content.ts';
-export { createInvite, formatInvite, type Invite, openInvite, parseInvite } from './encryption/invite.ts';
+export {
+  createInvite,
+  formatInvite,
+  formatWebInvite,
+  type Invite,
+  openInvite,
+  parseInvite,
+} from './encryption/invite.ts';
 export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts';
 export { RoomKeys } from './encryption/key-schedule.ts';
 export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';

@@ -95,6 +95,7 @@ const commands = [
       'name',
       'crypto',
       'since',
+      'history',
       'follow',
       'format',
       'state',

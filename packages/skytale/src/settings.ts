@@ -83,10 +83,16 @@ export const settings = {
   }),
   since: define({
     value: 'SEQ',
-    help: 'show the messages after number SEQ again; 0 shows all that the server has',
+    help: 'show the messages after number SEQ again, as far as they are kept here; 0 shows all',
     parse: integer(0),
     fallback: none,
     fallbackHelp: 'what is new since your last visit; on the first visit, all',
+  }),
+  history: define({
+    value: 'N',
+    help: 'how many messages are kept here, sealed, to be shown again; 0 keeps none. Old ones are forgotten at 256 MiB too',
+    parse: integer(0),
+    fallback: is('100000'),
   }),
   follow: define({
     help: 'in a pipe: stay when standard input ends, and go on printing',
@@ -101,7 +107,7 @@ export const settings = {
   }),
   state: define({
     value: 'DIR',
-    help: 'directory for your identities and unsent messages',
+    help: 'directory for your identities, what you have read, and unsent messages',
     parse: parseText,
     fallback: stateDirectory,
   }),

@@ -5,6 +5,7 @@ export { MAX_NAME_BYTES, MAX_TEXT_BYTES } from '../encryption/content.ts';
 export {
   createInvite,
   formatInvite,
+  formatWebInvite,
   type Invite,
   inviteSecret,
   openInvite,
@@ -12,7 +13,11 @@ export {
 } from '../encryption/invite.ts';
 export { InviteError, type InviteErrorCode } from '../encryption/invite-error.ts';
 export { RoomKeys } from '../encryption/key-schedule.ts';
-export { formatServerAddress, type ServerAddress } from '../encryption/server-address.ts';
+export {
+  formatServerAddress,
+  parseOrigin,
+  type ServerAddress,
+} from '../encryption/server-address.ts';
 export { NamesInUse } from '../names/look-alikes.ts';
 export { isVisibleName } from '../names/shown-name.ts';
 export type { ByteStream, ByteStreamListener } from './byte-stream.ts';

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { harmless } from '../names/shown-text.ts';
 import { nodeCrypto } from '../node-crypto.ts';
 import { anyText } from '../testing/any-text.ts';
-import { createInvite, formatInvite, openInvite, parseInvite } from './invite.ts';
+import { createInvite, formatInvite, formatWebInvite, openInvite, parseInvite } from './invite.ts';
 import { InviteError, type InviteErrorCode } from './invite-error.ts';
-import { formatServerAddress, parseServerAddress } from './server-address.ts';
+import { formatServerAddress, parseServerAddress, type ServerAddress } from './server-address.ts';
 
 const crypto = nodeCrypto();
 const server = parseServerAddress('chat.example.org:7000');
@@ -14,6 +14,9 @@ const PASSPHRASE = 'correct horse caf\u00e9';
 const link = formatInvite((await createInvite(crypto, server)).invite);
 const made = await createInvite(crypto, server, PASSPHRASE);
 const withPassphrase = formatInvite(made.invite);
+const webServer = parseServerAddress('wss://chat.example.org:443');
+const webInvite = (await createInvite(crypto, webServer)).invite;
+const webLink = formatWebInvite(webInvite)!;
 
 async function codeOf(invite: Promise<unknown>): Promise<InviteErrorCode> {
   try {
@@ -27,7 +30,7 @@ async function codeOf(invite: Promise<unknown>): Promise<InviteErrorCode> {
 
 /** Where ROOM#SECRET begins in a link. */
 function startOfRoom(text: string): number {
-  return text.indexOf('/', 'skytale://'.length) + 1;
+  return text.lastIndexOf('/', text.indexOf('#')) + 1;
 }
 
 describe('an invite', () => {
@@ -68,6 +71,7 @@ describe('an invite', () => {
   for (const [kind, text] of [
     ['random', link],
     ['passphrase', withPassphrase],
+    ['random, for a browser,', webLink],
   ] as const) {
     const start = startOfRoom(text);
     const place = fc.integer({ min: start, max: text.length - 1 });
@@ -164,6 +168,114 @@ describe('an invite', () => {
       fc.asyncProperty(anyText(), async (text) => {
         await codeOf(parseInvite(crypto, `skytale://h:1/${text}`));
         await codeOf(parseInvite(crypto, text));
+      }),
+    );
+  });
+});
+
+describe('a link for browsers', () => {
+  for (const [address, origin] of [
+    ['ws://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+    ['ws://chat.example.org:80', 'http://chat.example.org'],
+    ['ws://chat.example.org:443', 'http://chat.example.org:443'],
+    ['wss://chat.example.org:443', 'https://chat.example.org'],
+    ['wss://[2001:db8::1]:443', 'https://[2001:db8::1]'],
+    ['wss://[2001:db8::1]:8443', 'https://[2001:db8::1]:8443'],
+  ] as const) {
+    it(`is ${origin}/r/ROOM#SECRET for ${address}, and leads back there`, async () => {
+      const invite = { ...webInvite, server: parseServerAddress(address) };
+      const web = formatWebInvite(invite)!;
+      assert.equal(web.slice(0, startOfRoom(web)), `${origin}/r/`);
+      assert.equal(new URL(web).origin, origin);
+      assert.deepEqual(await parseInvite(crypto, ` ${web}\n`), invite);
+    });
+  }
+
+  it('leads back to where it is from, whatever that is, and is what a browser takes it for', async () => {
+    const label = fc.stringMatching(/^[a-z]([a-z0-9-]{0,10}[a-z0-9])?$/);
+    const address = fc.record({
+      transport: fc.constantFrom<ServerAddress['transport']>('ws', 'wss'),
+      host: fc.oneof(
+        fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')),
+        fc.ipV4(),
+        fc.ipV6(),
+      ),
+      port: fc.integer({ min: 1, max: 65_535 }),
+      path: fc.constant(''),
+    });
+    await fc.assert(
+      fc.asyncProperty(address, async (server) => {
+        const invite = { ...webInvite, server: { ...server } };
+        const web = formatWebInvite(invite)!;
+        assert.deepEqual(await parseInvite(crypto, web), invite);
+        const { protocol, pathname, username, port } = new URL(web);
+        assert.equal(protocol, server.transport === 'ws' ? 'http:' : 'https:');
+        assert.deepEqual([pathname.slice(0, 3), username], ['/r/', '']);
+        assert.equal(Number(port) || (server.transport === 'ws' ? 80 : 443), server.port);
+      }),
+    );
+  });
+
+  it('is there only where a browser gets', () => {
+    for (const address of ['chat.example.org:7000', 'ws://chat.example.org:80/team/ws']) {
+      assert.equal(formatWebInvite({ ...webInvite, server: parseServerAddress(address) }), undefined);
+    }
+    assert.equal(formatWebInvite({ ...webInvite, server: { ...server, transport: 'tls' } }), undefined);
+  });
+
+  it('is refused if it hides where it leads, or leads nowhere', async () => {
+    const room = webLink.slice(startOfRoom(webLink));
+    for (const authority of [
+      'chat.example.org@evil.example',
+      'user:password@chat.example.org',
+      'chat.example.org:',
+      'chat.example.org:0',
+      'chat.example.org:65536',
+      'chat.example.org:443:443',
+      'chat.example.org:0443443',
+      'chat.example.org\\@evil.example',
+      'chat.ex\u0430mple.org',
+      'xn--\u00e9.org',
+      'chat%2eexample.org',
+      'chat.example.org\u3002evil',
+      '2001:db8::1',
+      '[2001:db8::1',
+      '[evil]',
+      '[::1]evil',
+      '',
+      ' ',
+      'x'.repeat(254),
+    ]) {
+      for (const scheme of ['http', 'https']) {
+        const code = await codeOf(parseInvite(crypto, `${scheme}://${authority}/r/${room}`));
+        assert.equal(code, 'INVITE_BAD_ADDRESS', authority);
+      }
+    }
+    for (const [path, code] of [
+      ['', 'INVITE_NOT_AN_INVITE'],
+      ['/r/r', 'INVITE_NOT_AN_INVITE'],
+      ['/R', 'INVITE_NOT_AN_INVITE'],
+      ['/x/../r', 'INVITE_NOT_AN_INVITE'],
+      ['//r', 'INVITE_NOT_AN_INVITE'],
+      ['/r?x=', 'INVITE_NOT_AN_INVITE'],
+    ] as const) {
+      assert.equal(await codeOf(parseInvite(crypto, `https://h${path}/${room}`)), code, path);
+    }
+    for (const scheme of ['ftp', 'javascript', 'ws', 'wss', 'skytale+http']) {
+      const code = await codeOf(parseInvite(crypto, `${scheme}://h:1/r/${room}`));
+      assert.equal(code, 'INVITE_NOT_AN_INVITE', scheme);
+    }
+    for (const cut of ['https://h/r', 'https://h/r/', `https://h/r/${room.slice(0, 9)}`]) {
+      assert.equal(await codeOf(parseInvite(crypto, cut)), 'INVITE_CUT_SHORT', cut);
+    }
+  });
+
+  it('never breaks on arbitrary text', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyText(), async (text) => {
+        await codeOf(parseInvite(crypto, `https://${text}`));
+        await codeOf(parseInvite(crypto, `https://h/r/${text}`));
+        await codeOf(parseInvite(crypto, `https://${text}/r/${webLink.slice(startOfRoom(webLink))}`));
       }),
     );
   });

@@ -2,6 +2,7 @@
  * Invites: everything that one needs to enter a room, in one link.
  *
  *     skytale://HOST:PORT/ROOM#SECRET
+ *     https://HOST/r/ROOM#SECRET          the same for a browser
  *
  * ROOM is the room's public id; SECRET stands in the fragment, which no program sends to a server. The id commits to
  * the secret, so a link that lost or changed a character is recognized here, without asking anybody.
@@ -13,8 +14,10 @@ import { ROOM_ID_BYTES, ROOM_SECRET_BYTES, RoomKeys } from './key-schedule.ts';
 import { checkNewPassphrase, SALT_BYTES, stretchPassphrase } from './passphrase.ts';
 import {
   formatHost,
+  formatOrigin,
   isWebSocket,
   parseHost,
+  parseOrigin,
   parsePath,
   type ServerAddress,
   type Transport,
@@ -44,6 +47,9 @@ const schemes = {
   'skytale+wss': 'wss',
 } as const satisfies Record<string, Transport>;
 
+/** What stands before the room in a link for browsers; a server's WebSocket is at the usual path of the same host. */
+const WEB_PATH = '/r';
+
 const SALT_CHECK_BYTES = 4;
 const SALT_CHECK_LABEL = utf8('skytale salt 1');
 /** A little more than any valid link has. */
@@ -72,13 +78,16 @@ export async function createInvite(
 }
 
 /** The link of an invite. */
-export function formatInvite({ server, roomId, secret }: Invite): string {
+export function formatInvite(invite: Invite): string {
+  const { server } = invite;
   const scheme = Object.entries(schemes).find(([, transport]) => transport === server.transport)![0];
-  const fragment =
-    secret.kind === 'random'
-      ? toBase64url(secret.secret)
-      : `p.${toBase64url(concat(secret.salt, secret.check))}`;
-  return `${scheme}://${formatHost(server)}${server.path}/${toBase64url(roomId)}#${fragment}`;
+  return `${scheme}://${formatHost(server)}${server.path}/${roomAndSecret(invite)}`;
+}
+
+/** The same for a browser; `undefined` if no browser gets there: by TCP, or by a WebSocket that is not at the usual path. */
+export function formatWebInvite(invite: Invite): string | undefined {
+  const origin = formatOrigin(invite.server);
+  return origin && `${origin}${WEB_PATH}/${roomAndSecret(invite)}`;
 }
 
 /**
@@ -86,8 +95,7 @@ export function formatInvite({ server, roomId, secret }: Invite): string {
  * @throws {InviteError} INVITE_NOT_AN_INVITE, INVITE_CUT_SHORT, INVITE_CHANGED, INVITE_NEWER_VERSION, INVITE_BAD_ADDRESS
  */
 export async function parseInvite(crypto: ChatCrypto, text: string): Promise<Invite> {
-  const { transport, authority, path, room, fragment } = splitLink(text.trim());
-  const server = { transport, ...parseHost(authority), path: parsePath(path) };
+  const { server, room, fragment } = splitLink(text.trim());
   if (room === '' || fragment === undefined || fragment === '') throw cutShort();
   const roomId = decodePart(room, ROOM_ID_BYTES);
   const [, tag, payload = ''] = /^(?:([^.]*)\.)?(.*)$/s.exec(fragment) ?? [];
@@ -133,18 +141,29 @@ async function keysOfPassphrase(crypto: ChatCrypto, passphrase: string, salt: Ui
   return await RoomKeys.derive(crypto, secret).finally(() => secret.fill(0));
 }
 
-function splitLink(text: string) {
+function roomAndSecret({ roomId, secret }: Invite): string {
+  const fragment =
+    secret.kind === 'random'
+      ? toBase64url(secret.secret)
+      : `p.${toBase64url(concat(secret.salt, secret.check))}`;
+  return `${toBase64url(roomId)}#${fragment}`;
+}
+
+type Link = { readonly server: ServerAddress; readonly room: string; readonly fragment: string | undefined };
+
+function splitLink(text: string): Link {
   const parts = /^([a-z+]+):\/\/([^/?#]*)(?:(\/[^?#]*)?\/([^/?#]*))?(?:#(.*))?$/s.exec(text);
   const [, scheme = '', authority = '', path = '', room = '', fragment] = parts ?? [];
-  if (parts === null || !Object.hasOwn(schemes, scheme) || text.length > MAX_LINK) {
-    throw new InviteError(
-      'INVITE_NOT_AN_INVITE',
-      'This is not an invite. One looks like skytale://chat.example.org:7000/ROOM#SECRET (in quotes on a command line).',
-    );
+  if (parts === null || text.length > MAX_LINK) throw notAnInvite();
+  if (scheme === 'http' || scheme === 'https') {
+    if (path === '' && `/${room}` === WEB_PATH && fragment === undefined) throw cutShort();
+    if (path !== WEB_PATH) throw notAnInvite();
+    return { server: parseOrigin(scheme, authority), room, fragment };
   }
+  if (!Object.hasOwn(schemes, scheme)) throw notAnInvite();
   const transport = schemes[scheme as keyof typeof schemes];
   if (path !== '' && !isWebSocket({ transport })) throw changed();
-  return { transport, authority, path, room, fragment };
+  return { server: { transport, ...parseHost(authority), path: parsePath(path) }, room, fragment };
 }
 
 async function readSecret(crypto: ChatCrypto, payload: string, roomId: Uint8Array): Promise<InviteSecret> {
@@ -171,6 +190,13 @@ function decodePart(text: string, length: number): Bytes {
   const bytes = fromBase64url(text, length);
   if (bytes !== undefined) return bytes;
   throw text.length < Math.ceil((length * 8) / 6) ? cutShort() : changed();
+}
+
+function notAnInvite(): InviteError {
+  return new InviteError(
+    'INVITE_NOT_AN_INVITE',
+    'This is not an invite. One looks like skytale://chat.example.org:7000/ROOM#SECRET or https://chat.example.org/r/ROOM#SECRET (in quotes on a command line).',
+  );
 }
 
 function cutShort(): InviteError {

@@ -48,6 +48,29 @@ export function formatHost({ host, port }: ServerAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** The port that stands for a scheme of the web where none is named. */
+const webPorts = { http: 80, https: 443 } as const;
+
+/**
+ * The server whose page is at this origin: a WebSocket at the usual path of the same host.
+ * @param authority `HOST` or `HOST:PORT`; no user, no other alphabet than that of host names (what is in another, browsers write as `xn--…`)
+ * @throws {InviteError} INVITE_BAD_ADDRESS
+ */
+export function parseOrigin(scheme: keyof typeof webPorts, authority: string): ServerAddress {
+  const hasPort = /:[0-9]{1,5}$/.test(authority.replace(/^\[.*\]/, ''));
+  const whole = hasPort ? authority : `${authority}:${webPorts[scheme]}`;
+  return { transport: scheme === 'https' ? 'wss' : 'ws', ...parseHost(whole), path: '' };
+}
+
+/** The origin of the page that a server has; the inverse of `parseOrigin`, with a port only if it is not the usual one. */
+export function formatOrigin(server: ServerAddress): string | undefined {
+  if (!isWebSocket(server) || server.path !== '') return undefined;
+  const scheme = server.transport === 'wss' ? 'https' : 'http';
+  const authority = formatHost(server);
+  const isUsual = server.port === webPorts[scheme];
+  return `${scheme}://${isUsual ? authority.slice(0, authority.lastIndexOf(':')) : authority}`;
+}
+
 export function isWebSocket({ transport }: { readonly transport: Transport }): boolean {
   return transport === 'ws' || transport === 'wss';
 }

@@ -16,12 +16,15 @@ import { styleFor } from '../style.ts';
 import { TerminalChat } from '../terminal/terminal-chat.ts';
 
 type Settings = Values<
-  | ('name' | 'crypto' | 'since' | 'follow' | 'format' | 'state' | 'timeout')
+  | ('name' | 'crypto' | 'since' | 'history' | 'follow' | 'format' | 'state' | 'timeout')
   | ('invite-file' | 'passphrase-file' | 'ca-file')
 >;
 
 /** Of the messages of earlier runs, how many a terminal shows above what is new. */
 const recentMessages = 50;
+
+/** Of the messages that are kept, their records in bytes at most. */
+const keptBytes = 256 * 1024 * 1024;
 
 export async function chat(settings: Settings, argument?: string): Promise<number> {
   const link = await readInvite(argument, settings['invite-file']);
@@ -42,6 +45,7 @@ export async function chat(settings: Settings, argument?: string): Promise<numbe
     stateDirectory: settings.state,
     autoConfirm: false,
     recent: onTerminal ? recentMessages : 0,
+    keep: { messages: settings.history, bytes: keptBytes },
     ...caOf(settings),
     ...(settings.since !== undefined && { since: settings.since }),
   });

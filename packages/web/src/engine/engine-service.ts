@@ -193,7 +193,7 @@ export class EngineService implements AsyncDisposable {
   /** @throws {InviteError}; {ChatError} CHAT_UNREACHABLE for another server's */
   async #parse(link: string): Promise<Invite> {
     const { crypto, server } = this.#parts;
-    const invite = await parseInvite(crypto, server.inviteOf(link));
+    const invite = await parseInvite(crypto, link);
     if (server.isAt(invite.server)) return { ...invite, server: server.address };
     const { host } = invite.server;
     throw new ChatError(
