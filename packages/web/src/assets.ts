@@ -2,13 +2,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 
 /** A file of the page as it is served. */
 export type WebAsset = {
   readonly body: Uint8Array;
-  /** Compressed, where that is shorter. */
-  readonly gzip: Uint8Array | undefined;
+  /** The same in Brotli, of what is worth it. */
+  readonly brotli: Uint8Array | undefined;
   readonly headers: Readonly<Record<string, string>>;
   /** In double quotes. */
   readonly etag: string;
@@ -73,7 +72,7 @@ const common = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Permissions-Policy':
-    'camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), bluetooth=(), display-capture=()',
+    'camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), display-capture=()',
 } as const;
 
 /** The directory that `build.ts` writes. */
@@ -106,10 +105,10 @@ export function readEntries(directory: string): readonly AssetEntry[] {
 function readAsset(directory: string, { path, file, sha256, type }: AssetEntry): WebAsset {
   const body = readFileSync(join(directory, file));
   if (createHash('sha256').update(body).digest('hex') !== sha256) throw damaged(directory, file);
-  const zipped = gzipSync(body, { level: 9 });
+  const packed = join(directory, `${file}.br`);
   return {
     body,
-    gzip: zipped.length < body.length ? zipped : undefined,
+    brotli: existsSync(packed) ? readFileSync(packed) : undefined,
     etag: `"${sha256.slice(0, 32)}"`,
     headers: {
       ...common,

@@ -122,14 +122,16 @@ export type EngineEvent =
   | { readonly kind: 'rooms'; readonly rooms: readonly RoomSummary[] }
   | { readonly kind: 'room'; readonly room: RoomId; readonly events: readonly RoomEvent[] };
 
-/** Why a call fails: a stable code, of `ChatErrorCode`, `InviteErrorCode` or `ENGINE_…`, and as `message` what to tell people. */
+/** Why a call fails: a stable code, of `ChatErrorCode`, `InviteErrorCode` or `ENGINE_…`, and what to tell people. */
 export class EngineError extends Error {
   readonly code: string;
+  readonly text: string;
 
   constructor(code: string, text: string) {
     super(text);
     this.name = 'EngineError';
     this.code = code;
+    this.text = text;
   }
 }
 

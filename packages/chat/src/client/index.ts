@@ -5,6 +5,7 @@ export { MAX_NAME_BYTES, MAX_TEXT_BYTES } from '../encryption/content.ts';
 export {
   createInvite,
   formatInvite,
+  formatWebInvite,
   type Invite,
   inviteSecret,
   openInvite,

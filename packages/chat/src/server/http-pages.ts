@@ -70,8 +70,8 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 
 function sendPage({ method, headers }: IncomingMessage, response: ServerResponse, page: WebPage): void {
   const isKnown = headers['if-none-match']?.split(',').some((etag) => etag.trim() === page.etag) ?? false;
-  const zipped = takesGzip(headers['accept-encoding']) ? page.gzip : undefined;
-  const body = zipped ?? page.body;
+  const packed = takesBrotli(headers['accept-encoding']) ? page.brotli : undefined;
+  const body = packed ?? page.body;
   for (const [name, value] of Object.entries(page.headers)) response.setHeader(name, value);
   response.setHeader('ETag', page.etag);
   response.setHeader('Vary', 'Accept-Encoding');
@@ -79,12 +79,12 @@ function sendPage({ method, headers }: IncomingMessage, response: ServerResponse
     response.writeHead(304).end();
     return;
   }
-  if (zipped !== undefined) response.setHeader('Content-Encoding', 'gzip');
+  if (packed !== undefined) response.setHeader('Content-Encoding', 'br');
   response.setHeader('Content-Length', body.length);
   response.writeHead(200).end(method === 'HEAD' ? undefined : body);
 }
 
 /** RFC 9110, 12.5.3, as far as browsers use it. */
-function takesGzip(accepted: string | string[] | undefined): boolean {
-  return /(^|[,\s])gzip(?!\s*;\s*q=0(\.0+)?\s*(,|$))/i.test(String(accepted ?? ''));
+function takesBrotli(accepted: string | string[] | undefined): boolean {
+  return /(^|[,\s])br(?!\s*;\s*q=0(\.0+)?\s*(,|$))/i.test(String(accepted ?? ''));
 }

@@ -35,7 +35,9 @@ export type KnownRoom = Omit<RoomRecord, 'secret' | 'link'>;
 export class RoomBook {
   readonly #database: Database;
   readonly #rooms: Map<RoomId, KnownRoom>;
-  /** Changes of one room are written one after the other. */
+  readonly #changed = new Set<RoomId>();
+  #writing: Promise<void> | undefined;
+  /** One write after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
   static async open(database: Database): Promise<RoomBook> {
@@ -82,23 +84,32 @@ export class RoomBook {
     return { link, secret };
   }
 
-  /** Seen at once, and durable when it resolves. @throws {ChatError} CHAT_STATE_… */
+  /** Seen at once, and durable when it resolves; what changes meanwhile shares the next write. @throws {ChatError} CHAT_STATE_… */
   async change(room: RoomId, by: Partial<KnownRoom>): Promise<void> {
     const known = this.#rooms.get(room);
     if (known === undefined) return;
     this.#rooms.set(room, { ...known, ...by });
-    await this.#inTurn(async () => {
-      const now = this.#rooms.get(room);
-      if (now === undefined) return;
-      const { link, secret } = await this.secrets(room);
-      await this.#write(room, { ...now, link, secret });
-    });
+    this.#writing ??= this.#inTurn(() => this.#writeChanged());
+    this.#changed.add(room);
+    await this.#writing;
   }
 
   /** It is the caller's to remove its rows, in the turn that this gives: nothing of the room is written after it. */
   async remove(room: RoomId, removeRows: () => Promise<void>): Promise<void> {
     this.#rooms.delete(room);
     await this.#inTurn(removeRows);
+  }
+
+  async #writeChanged(): Promise<void> {
+    this.#writing = undefined;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const room of changed) {
+      if (!this.#rooms.has(room)) continue;
+      const secrets = await this.secrets(room);
+      const known = this.#rooms.get(room);
+      if (known !== undefined) await this.#write(room, { ...known, ...secrets });
+    }
   }
 
   async #write(room: RoomId, record: RoomRecord): Promise<void> {

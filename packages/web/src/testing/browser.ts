@@ -1,8 +1,8 @@
 /** Chromium for tests, on pages that a server of this process makes of modules of this repository. */
 import { constants } from 'node:fs';
 import { access, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -53,12 +53,20 @@ export async function bundle(modules: Readonly<Record<string, string>>): Promise
   );
 }
 
-/** A server on loopback of some files, and of an empty page for each `/NAME` of which there is a script `/NAME.js`. */
+/**
+ * A server on loopback of some files, and of an empty page for each `/NAME` of which there is a script `/NAME.js`. What is asked for by
+ * WebSocket goes to a chat server.
+ */
 export class FileServer implements AsyncDisposable {
   readonly origin: string;
   readonly #server: Server;
 
-  static async listen(files: Files): Promise<FileServer> {
+  readonly #sockets = new Set<Socket>();
+  /** Whether the chat server is reached. */
+  isOnline = true;
+
+  /** @param chatPort where the chat server listens for HTTP on this machine, if there is one */
+  static async listen(files: Files, chatPort?: number): Promise<FileServer> {
     const server = createServer(({ url = '/' }, response) => {
       const { pathname } = new URL(url, 'http://localhost');
       const file = files.get(pathname);
@@ -73,15 +81,44 @@ export class FileServer implements AsyncDisposable {
     });
     server.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
-    return new FileServer(server);
+    return new FileServer(server, chatPort);
   }
 
-  private constructor(server: Server) {
+  private constructor(server: Server, chatPort: number | undefined) {
     this.#server = server;
+    server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
+      if (chatPort === undefined || !this.isOnline) socket.destroy();
+      else this.#pass(request, socket, chatPort);
+    });
     this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
+  /** Cuts what goes to the chat server, and lets nothing through until it is online again. */
+  goOffline(): void {
+    this.isOnline = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #pass({ url, rawHeaders }: IncomingMessage, socket: Socket, port: number): void {
+    const upstream = connect(port, '127.0.0.1');
+    const lines = rawHeaders.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+    upstream.write(`GET ${url} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    for (const [one, other] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      this.#sockets.add(one);
+      one.on('error', () => {});
+      one.on('close', () => {
+        this.#sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.goOffline();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }

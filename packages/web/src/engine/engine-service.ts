@@ -1,0 +1,330 @@
+/** The engine itself, of the tab that leads: what is asked of it, for all tabs. */
+import {
+  ChatClient,
+  type ChatCrypto,
+  ChatError,
+  type ClientEnvironment,
+  type ClientTuning,
+  type Clock,
+  createRoom,
+  formatInvite,
+  type Invite,
+  InviteError,
+  inviteSecret,
+  parseInvite,
+  RoomKeys,
+} from '@skytale/chat/client';
+import type { CryptoDevice } from '@skytale/cryptodev/webcrypto';
+import type {
+  EngineEvent,
+  Item,
+  LinkFound,
+  MemberId,
+  Message,
+  RoomEvent,
+  RoomId,
+  RoomSummary,
+  RoomView,
+} from '../engine.ts';
+import type { Database } from './database.ts';
+import { MemberStates } from './indexed-db-store.ts';
+import { Notices, noticesRemoval } from './notices.ts';
+import type { PageServer } from './page-server.ts';
+import { type KnownRoom, MAX_HIDDEN, MAX_LABEL, RoomBook } from './room-book.ts';
+import { RoomSession } from './room-session.ts';
+
+/** Rooms that are open at a time, each with a connection; of more the one that was opened first is closed. */
+export const MAX_OPEN_ROOMS = 16;
+
+export type EngineServiceParts = {
+  readonly database: Database;
+  readonly crypto: ChatCrypto;
+  readonly device: CryptoDevice;
+  readonly environment: Omit<ClientEnvironment, 'openStore'>;
+  readonly server: PageServer;
+  readonly tell: (event: EngineEvent) => void;
+  /** Another engine leads. */
+  readonly onDeposed: () => void;
+  /** For tests. */
+  readonly tuning?: Partial<ClientTuning> | undefined;
+};
+
+export class EngineService implements AsyncDisposable {
+  readonly #parts: EngineServiceParts;
+  readonly #clock: Clock;
+  readonly #states: MemberStates;
+  readonly #book: RoomBook;
+  readonly #sessions = new Map<RoomId, Promise<RoomSession>>();
+  /** What is told with the end of this turn. */
+  #events = new Map<RoomId, RoomEvent[]>();
+  #roomsChanged = false;
+  #flushing: Disposable | undefined;
+  #closed = false;
+
+  /** @throws {ChatError} CHAT_STATE_… */
+  static async open(parts: EngineServiceParts): Promise<EngineService> {
+    return new EngineService(parts, await RoomBook.open(parts.database));
+  }
+
+  private constructor(parts: EngineServiceParts, book: RoomBook) {
+    this.#parts = parts;
+    this.#clock = parts.environment.clock;
+    this.#states = new MemberStates(parts.database);
+    this.#book = book;
+  }
+
+  rooms(): RoomSummary[] {
+    return Array.from(this.#book.rooms.keys(), (room) => this.#summary(room)).sort(
+      (one, other) => (other.lastAt ?? 0) - (one.lastAt ?? 0),
+    );
+  }
+
+  async create(name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
+    const { crypto, environment, server } = this.#parts;
+    const options = { server: server.address, crypto, ...(passphrase !== undefined && { passphrase }) };
+    const invite = await createRoom(options, environment);
+    return await this.#enter(invite, name, label, passphrase);
+  }
+
+  async look(link: string): Promise<LinkFound> {
+    try {
+      const invite = await this.#parse(link);
+      const room = idOf(invite);
+      const known = this.#book.rooms.has(room) ? this.#summary(room) : undefined;
+      return { kind: 'invite', room, needsPassphrase: invite.secret.kind === 'passphrase', known };
+    } catch (error) {
+      if (!(error instanceof InviteError || error instanceof ChatError)) throw error;
+      return { kind: 'bad', code: error.code, text: error.message };
+    }
+  }
+
+  async join(link: string, name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
+    const invite = await this.#parse(link);
+    const room = idOf(invite);
+    if (this.#book.rooms.has(room)) return room;
+    return await this.#enter(invite, name, label, passphrase);
+  }
+
+  async open(room: RoomId): Promise<RoomView> {
+    const { view } = await this.#session(room);
+    // What was told before the view is in it.
+    this.#flush();
+    return view;
+  }
+
+  async history(room: RoomId, before: number, limit: number): Promise<Item[]> {
+    return await (await this.#session(room)).history(before, limit);
+  }
+
+  async send(room: RoomId, text: string, id: Uint8Array): Promise<Message> {
+    const message = await (await this.#session(room)).send(text, id);
+    this.#flush();
+    return message;
+  }
+
+  async read(room: RoomId, seq: number): Promise<void> {
+    await (await this.#session(room)).read(seq);
+  }
+
+  async discard(room: RoomId, id: string): Promise<void> {
+    const session = await this.#session(room);
+    await session.client.discard(id);
+    session.setAsideChanged();
+  }
+
+  async hide(room: RoomId, member: MemberId, hidden: boolean): Promise<void> {
+    const session = await this.#session(room);
+    const others = this.#known(room).hidden.filter((other) => other !== member);
+    const all = hidden ? [...others, member].slice(-MAX_HIDDEN) : others;
+    await this.#change(room, { hidden: all });
+    session.membersOrHiddenChanged();
+  }
+
+  async rename(room: RoomId, label: string): Promise<void> {
+    this.#known(room);
+    await this.#change(room, { label: label.slice(0, MAX_LABEL) });
+  }
+
+  async invite(room: RoomId): Promise<{ web: string; terminal: string }> {
+    const { crypto, server } = this.#parts;
+    const { link, secret } = await this.#book.secrets(room);
+    secret.fill(0);
+    return server.links(await parseInvite(crypto, link));
+  }
+
+  async safetyNumber(room: RoomId, member: MemberId): Promise<string> {
+    const digits = await (await this.#session(room)).client.safetyNumber(member);
+    if (digits !== undefined) return digits;
+    throw new ChatError('CHAT_NAME_INVALID', 'There is no such member.');
+  }
+
+  async forget(room: RoomId): Promise<void> {
+    if (!this.#book.rooms.has(room)) return;
+    const session = this.#sessions.get(room);
+    this.#sessions.delete(room);
+    await (await session?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    const { database } = this.#parts;
+    await this.#book.remove(room, () =>
+      database.write(
+        [
+          { table: 'rooms', remove: room },
+          noticesRemoval(room),
+          ...this.#states.removal(Uint8Array.fromBase64(room, { alphabet: 'base64url' })),
+        ],
+        'strict',
+      ),
+    );
+    this.#tell(room, { kind: 'forgotten' });
+    this.#tellRooms();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#flushing?.[Symbol.dispose]();
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    await Promise.all(
+      sessions.map(async (session) => {
+        await (await session.catch(() => undefined))?.[Symbol.asyncDispose]();
+      }),
+    );
+  }
+
+  /** @throws {InviteError}; {ChatError} CHAT_UNREACHABLE for another server's */
+  async #parse(link: string): Promise<Invite> {
+    const { crypto, server } = this.#parts;
+    const invite = await parseInvite(crypto, link);
+    if (server.isAt(invite.server)) return { ...invite, server: server.address };
+    const { host } = invite.server;
+    throw new ChatError(
+      'CHAT_UNREACHABLE',
+      `This invite is for a room at ${host}, and this page reaches no server but its own. Open the link in a browser if it begins with http, or use it in a terminal: skytale chat 'LINK'.`,
+    );
+  }
+
+  async #enter(invite: Invite, name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
+    const room = idOf(invite);
+    const secret = await inviteSecret(this.#parts.crypto, invite, passphrase);
+    try {
+      const known = { name, label: label.slice(0, MAX_LABEL), readUpTo: 0, unread: 0, hidden: [] };
+      // What cannot be a name is found before anything is kept of the room.
+      await using client = await this.#openClient(secret, name);
+      const link = formatInvite(invite);
+      await this.#book.add(room, { ...known, name: client.name, link, secret: secret.slice() });
+    } finally {
+      secret.fill(0);
+    }
+    this.#tellRooms();
+    return room;
+  }
+
+  async #openClient(secret: Uint8Array, name: string): Promise<ChatClient> {
+    const { crypto, device, environment, server, tuning = {} } = this.#parts;
+    const keys = await RoomKeys.derive(crypto, secret);
+    try {
+      const options = { server: server.address, keys, name, device, tuning };
+      const openStore = this.#states.openStore.bind(this.#states);
+      return await ChatClient.open(options, { ...environment, openStore });
+    } catch (error) {
+      keys[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #session(room: RoomId): Promise<RoomSession> {
+    const found = this.#sessions.get(room);
+    if (found !== undefined) return found;
+    const opening = this.#openSession(room);
+    this.#sessions.set(room, opening);
+    opening.catch(() => this.#sessions.delete(room));
+    const oldest = this.#sessions.size > MAX_OPEN_ROOMS ? [...this.#sessions][0] : undefined;
+    if (oldest !== undefined) {
+      this.#sessions.delete(oldest[0]);
+      void oldest[1].then((session) => session[Symbol.asyncDispose]()).catch(() => {});
+    }
+    return opening;
+  }
+
+  async #openSession(room: RoomId): Promise<RoomSession> {
+    const { database } = this.#parts;
+    const { name } = this.#known(room);
+    const { secret } = await this.#book.secrets(room);
+    const client = await this.#openClient(secret, name).finally(() => secret.fill(0));
+    await using undo = new AsyncDisposableStack();
+    undo.use(client);
+    const session = await RoomSession.open({
+      ...{ client, clock: this.#clock, notices: await Notices.open(database, room) },
+      known: () => this.#known(room),
+      change: (by) => {
+        this.#change(room, by).catch((error: unknown) => this.#storeFailed(error));
+      },
+      summary: () => this.#summary(room),
+      tell: (event) => this.#tell(room, event),
+      onFatal: (reason) => void this.#clientFailed(reason),
+      onStoreFailed: (error) => this.#storeFailed(error),
+    });
+    if (this.#closed || !this.#book.rooms.has(room))
+      throw new ChatError('CHAT_CLOSED', 'The room was closed.');
+    session.start();
+    undo.move();
+    return session;
+  }
+
+  /** Whoever leads by now has the same identity, and replaces this one at the server. */
+  async #clientFailed({ code }: ChatError): Promise<void> {
+    if (code !== 'CHAT_REPLACED' && code !== 'CHAT_STATE_IN_USE') return;
+    if (await this.#parts.database.isDeposed().catch(() => false)) this.#parts.onDeposed();
+  }
+
+  #storeFailed(error: unknown): void {
+    if (error instanceof ChatError && error.code === 'CHAT_STATE_IN_USE') this.#parts.onDeposed();
+  }
+
+  #known(room: RoomId): KnownRoom {
+    const known = this.#book.rooms.get(room);
+    if (known !== undefined) return known;
+    throw new ChatError('CHAT_NO_SUCH_ROOM', 'This browser does not know the room, or has forgotten it.');
+  }
+
+  #summary(room: RoomId): RoomSummary {
+    const { label, name, unread, lastAt } = this.#known(room);
+    return { room, label, name, unread, lastAt };
+  }
+
+  async #change(room: RoomId, by: Partial<KnownRoom>): Promise<void> {
+    const changed = this.#book.change(room, by);
+    this.#tellRooms();
+    await changed;
+  }
+
+  #tell(room: RoomId, event: RoomEvent): void {
+    const events = this.#events.get(room);
+    if (events === undefined) this.#events.set(room, [event]);
+    else events.push(event);
+    this.#flushSoon();
+  }
+
+  #tellRooms(): void {
+    this.#roomsChanged = true;
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    this.#flushing ??= this.#clock.soon(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing?.[Symbol.dispose]();
+    this.#flushing = undefined;
+    if (this.#closed) return;
+    const events = this.#events;
+    this.#events = new Map();
+    for (const [room, ofRoom] of events) this.#parts.tell({ kind: 'room', room, events: ofRoom });
+    if (this.#roomsChanged) this.#parts.tell({ kind: 'rooms', rooms: this.rooms() });
+    this.#roomsChanged = false;
+  }
+}
+
+function idOf({ roomId }: Invite): RoomId {
+  return roomId.toBase64({ alphabet: 'base64url', omitPadding: true });
+}
