@@ -1,7 +1,7 @@
 /** How one connection is kept to what it may send, whatever brings it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { type Duplex, duplexPair, PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { nodeCrypto } from '../node-crypto.ts';
@@ -9,11 +9,13 @@ import { Backlog } from './backlog.ts';
 import { ClientConnection, type ConnectionHost } from './client-connection.ts';
 import { WriteTurn } from './connection-writer.ts';
 import { newCounters } from './counters.ts';
+import { newKeyPair, RawClient } from './raw-client.testing.ts';
 import type { RoomTable } from './room-table.ts';
+import type { Seat, Who } from './seat.ts';
 import { ManualClock, until } from './server.testing.ts';
 import { serverSettings } from './settings.ts';
 
-function start() {
+function start(stream: Duplex = new PassThrough(), rooms: Partial<RoomTable> = {}) {
   const clock = new ManualClock();
   const settings = serverSettings({ bytesPerSecond: 1000, bytesBurst: 1000 });
   const host: ConnectionHost = {
@@ -23,12 +25,11 @@ function start() {
     counters: newCounters(),
     backlog: new Backlog(),
     turn: new WriteTurn(),
-    rooms: {} as RoomTable,
+    rooms: rooms as RoomTable,
     createRoom: () => Promise.reject(new Error('not asked for')),
     entered: () => undefined,
     closed: () => undefined,
   };
-  const stream = new PassThrough();
   let arrived: (cost: number) => void = () => undefined;
   const wire = { bytes: 0 };
   const connection = new ClientConnection(
@@ -97,3 +98,19 @@ for (const ends of [false, true]) {
     assert.equal(clock.timers, 0);
   });
 }
+
+test('a member’s id does not keep the piece of the network alive in which it came', async () => {
+  const [ours, theirs] = duplexPair();
+  const entered = Promise.withResolvers<Who>();
+  const seat: Partial<Seat> = { join: () => new Promise(() => undefined), leave: () => undefined };
+  const enter: RoomTable['enter'] = (_id, who) => {
+    entered.resolve(who);
+    return seat as Seat;
+  };
+  const { connection } = start(ours, { enter });
+  const client = new RawClient(theirs);
+  await client.welcomed();
+  client.sendJoin(newKeyPair(), newKeyPair());
+  assert.equal((await entered.promise).memberBytes.buffer.byteLength, 32);
+  connection.destroy();
+});
