@@ -25,6 +25,17 @@ struct vcd_queue *vcd_this_queue(struct vcd_device *dev)
 	return &dev->queues[vcd_queue_of(dev, raw_smp_processor_id())];
 }
 
+/* Which life of the device this is: 0 while it is stopped */
+unsigned int vcd_queue_generation(struct vcd_queue *queue)
+{
+	unsigned int generation;
+
+	spin_lock_irq(&queue->lock);
+	generation = queue->vq ? queue->generation : 0;
+	spin_unlock_irq(&queue->lock);
+	return generation;
+}
+
 /*
  * Has each queue interrupt where its requests come from. These vectors are the driver's own, not
  * managed by the kernel, which would shut them down with the last processor that they are for:

@@ -13,6 +13,7 @@
  *	async			CIOCASYNCCRYPT, CIOCASYNCFETCH, poll
  *	authcrypt, crypt	CIOCAUTHCRYPT, CIOCCRYPT
  *	session			CIOCGSESSION and what else is about sessions
+ *	handle			what a file is called on the device
  *	exchange		a request is handed over, and its answer waited for
  *	request			a request's memory, from the first part to the answer
  *	data			a program's data in it: copied or pinned
@@ -69,8 +70,9 @@ struct vcd_device {
 	/* While it runs, it hears of processors that come. */
 	struct hlist_node hotplug;
 	/*
-	 * Counts the starts. What was opened in an earlier life has a handle that means nothing
-	 * now, or that means another file: its requests must not reach the device.
+	 * Counts the starts, from 1. What was opened in an earlier life has a handle that means
+	 * nothing now, or that means another file, and so it is with sessions: requests for them
+	 * must not reach the device.
 	 */
 	unsigned int generation;
 	struct work_struct reset_work;
