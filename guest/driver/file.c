@@ -40,7 +40,7 @@ struct vcd_file *vcd_file_new(struct vcd_device *dev)
 	file->dev = dev;
 	get_device(&dev->dev);
 	file->queue = vcd_this_queue(dev);
-	file->generation = READ_ONCE(file->queue->generation);
+	file->generation = vcd_queue_generation(file->queue);
 	mutex_init(&file->handle_lock);
 	xa_init_flags(&file->sessions, XA_FLAGS_ALLOC1);
 	return file;

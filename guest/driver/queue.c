@@ -152,7 +152,9 @@ bool vcd_hand_over(struct vcd_transfer *transfer, struct vcd_queue *queue, bool 
 	bool kick = false;
 	int error;
 
-	transfer->queue = queue;
+	/* Of one that others know already, this is known as well. */
+	if (transfer->queue != queue)
+		transfer->queue = queue;
 	/*
 	 * vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the
 	 * lock.

@@ -46,7 +46,7 @@ struct vcd_queue {
 	/* How many look for answers: as long as there are any, the device need not interrupt. */
 	unsigned int pollers;
 	/* How long that is worth it, in nanoseconds: without the lock */
-	u64 poll_window;
+	u32 poll_window;
 	/* Interrupts, and answers that were there at one, or were found by looking */
 	u64 interrupts;
 	u64 interrupt_answers;
