@@ -172,7 +172,7 @@ static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file,
 	req->mac_len = plan->full_tag_len;
 	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
 	req->least_data_len = plan->least_data_len;
-	req->header.session = cpu_to_le32(op->ses);
+	vcd_ask_session(req, session);
 	req->header.op = cpu_to_le16(op->op);
 	req->header.flags = cpu_to_le16(op->flags);
 	req->header.data_len = cpu_to_le32(op->len);

@@ -11,26 +11,7 @@
 #include "async.h"
 #include "authcrypt.h"
 #include "chardev.h"
-#include "exchange.h"
-
-/* A handle of the device's for this file */
-static int vcd_open_handle(struct vcd_file *file)
-{
-	struct vcd_request *req = vcd_request_new(file, VIRTIO_CRYPTODEV_OPEN, 0, 0);
-	struct virtio_cryptodev_response answer;
-	int error;
-
-	if (IS_ERR(req))
-		return PTR_ERR(req);
-	error = vcd_request_call(req, file->queue, &answer);
-	if (!error) {
-		file->handle = le32_to_cpu(answer.id);
-		file->close->header.handle = answer.id;
-		vcd_request_taken(req);
-	}
-	vcd_request_put_later(req);
-	return error;
-}
+#include "handle.h"
 
 static int vcd_open(struct inode *inode, struct file *filp)
 {
@@ -41,35 +22,21 @@ static int vcd_open(struct inode *inode, struct file *filp)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	vcd_async_init(file);
-	/* Release cannot fail. */
-	file->close = vcd_request_new(file, VIRTIO_CRYPTODEV_CLOSE, 0, 0);
-	if (IS_ERR(file->close)) {
-		error = PTR_ERR(file->close);
-		goto put_file;
+	error = vcd_handle_open(file);
+	if (error) {
+		vcd_file_put(file);
+		return error;
 	}
-	error = vcd_open_handle(file);
-	if (error)
-		goto put_close;
 	filp->private_data = file;
 	return nonseekable_open(inode, filp);
-put_close:
-	vcd_request_put(file->close);
-put_file:
-	vcd_file_put(file);
-	return error;
 }
 
-/*
- * Nobody waits for the answer to CLOSE: a device that is silent must not keep a process from its
- * exit.
- */
 static int vcd_release(struct inode *inode, struct file *filp)
 {
 	struct vcd_file *file = filp->private_data;
 
 	vcd_async_abandon(file);
-	vcd_submit(file->close, file->queue, false);
-	vcd_request_put(file->close);
+	vcd_handle_close(file);
 	vcd_forget_sessions(file);
 	vcd_file_put(file);
 	return 0;

@@ -54,7 +54,7 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 	req->mac_len = req->mac_room;
 	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
 	req->least_data_len = data->dst_len;
-	req->header.session = cpu_to_le32(op->ses);
+	vcd_ask_session(req, session);
 	/* A hash has no direction, whatever a program says. */
 	if (session->has_cipher || op->op > COP_DECRYPT)
 		req->header.op = cpu_to_le16(op->op);

@@ -40,19 +40,14 @@ struct vcd_file *vcd_file_new(struct vcd_device *dev)
 	file->dev = dev;
 	get_device(&dev->dev);
 	file->queue = vcd_this_queue(dev);
-	file->generation = READ_ONCE(file->queue->generation);
-	xa_init(&file->sessions);
+	file->generation = vcd_queue_generation(file->queue);
+	mutex_init(&file->handle_lock);
+	xa_init_flags(&file->sessions, XA_FLAGS_ALLOC1);
 	return file;
 }
 
-/* Whether the device that the file was opened on has gone, or has been started anew since */
+/* Whether the device has gone, or has been started anew since the file has its handle */
 bool vcd_device_left(const struct vcd_file *file)
 {
-	struct vcd_queue *queue = file->queue;
-	bool left;
-
-	spin_lock_irq(&queue->lock);
-	left = !queue->vq || queue->generation != file->generation;
-	spin_unlock_irq(&queue->lock);
-	return left;
+	return vcd_queue_generation(file->queue) != READ_ONCE(file->generation);
 }

@@ -25,12 +25,14 @@ struct vcd_file {
 	 * through this one.
 	 */
 	struct vcd_queue *queue;
+	/* What the file is called on the device, in this life of that; who sends CLOSE: handle.c */
+	struct mutex handle_lock;
 	unsigned int generation;
 	u32 handle;
-	/* Sends CLOSE: see chardev.c */
 	struct vcd_request *close;
-	/* struct vcd_session by the device's number: see session.c */
+	/* struct vcd_session by the program's number; the last that was given out: session.c */
 	struct xarray sessions;
+	u32 last_session;
 
 	/* Asynchronous operations in the order of their submission: see async.c */
 	spinlock_t lock;

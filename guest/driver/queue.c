@@ -25,6 +25,17 @@ struct vcd_queue *vcd_this_queue(struct vcd_device *dev)
 	return &dev->queues[vcd_queue_of(dev, raw_smp_processor_id())];
 }
 
+/* Which life of the device this is: 0 while it is stopped */
+unsigned int vcd_queue_generation(struct vcd_queue *queue)
+{
+	unsigned int generation;
+
+	spin_lock_irq(&queue->lock);
+	generation = queue->vq ? queue->generation : 0;
+	spin_unlock_irq(&queue->lock);
+	return generation;
+}
+
 /*
  * Has each queue interrupt where its requests come from. These vectors are the driver's own, not
  * managed by the kernel, which would shut them down with the last processor that they are for:
@@ -141,7 +152,9 @@ bool vcd_hand_over(struct vcd_transfer *transfer, struct vcd_queue *queue, bool 
 	bool kick = false;
 	int error;
 
-	transfer->queue = queue;
+	/* Of one that others know already, this is known as well. */
+	if (transfer->queue != queue)
+		transfer->queue = queue;
 	/*
 	 * vcd_stop_queues waits for this, so that the virtqueue is there to be notified without the
 	 * lock.

@@ -11,7 +11,7 @@
 /* What is handed over to the device and comes back, both exactly once */
 struct vcd_transfer {
 	struct list_head link;
-	/* The generation in which it makes sense; where it goes, or went */
+	/* The generation in which it makes sense, 0 for none; where it goes, or went */
 	unsigned int generation;
 	struct vcd_queue *queue;
 	/* Lists of memory that the device reads and, behind them, that it writes */
@@ -33,6 +33,7 @@ extern struct workqueue_struct *vcd_workqueue;
 int vcd_start_queues(struct vcd_device *dev);
 void vcd_stop_queues(struct vcd_device *dev, int error);
 void vcd_spread_interrupts(struct vcd_device *dev);
+unsigned int vcd_queue_generation(struct vcd_queue *queue);
 struct vcd_queue *vcd_this_queue(struct vcd_device *dev);
 bool vcd_hand_over(struct vcd_transfer *transfer, struct vcd_queue *queue, bool look);
 bool vcd_take_back(struct vcd_transfer *transfer);

@@ -30,7 +30,8 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 	kref_init(&req->ref);
 	INIT_LIST_HEAD(&req->transfer.link);
 	init_completion(&req->transfer.answered);
-	req->transfer.generation = file->generation;
+	/* Before the handle, which is at least as new then: see vcd_open_handle. */
+	req->transfer.generation = smp_load_acquire(&file->generation);
 	req->transfer.returned = vcd_request_returned;
 	req->dev = file->dev;
 	/*
@@ -47,7 +48,7 @@ struct vcd_request *vcd_request_new(struct vcd_file *file, u16 type, u16 ioctl, 
 	req->capacity = capacity;
 	req->header.type = cpu_to_le16(type);
 	req->header.ioctl = cpu_to_le16(ioctl);
-	req->header.handle = cpu_to_le32(file->handle);
+	req->header.handle = cpu_to_le32(READ_ONCE(file->handle));
 	return req;
 }
 

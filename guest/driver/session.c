@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sessions: CIOCGSESSION, CIOCFSESSION, CIOCGSESSINFO, CIOCCPHASH. They live on the device; here
- * stands only what must be known to give an operation the memory that it needs. A program's number
- * of a session is the device's.
+ * stands only what must be known to give an operation the memory that it needs. Programs have
+ * numbers of the driver's own: the device's begin anew when the guest has slept, and a number of
+ * before must not mean another session, with another key.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "exchange.h"
+#include "handle.h"
 #include "session.h"
 
 static struct vcd_request *vcd_session_request(struct vcd_file *file, const struct session_op *op)
@@ -64,11 +66,12 @@ static bool vcd_cipher_chains(u32 cipher)
 }
 
 /*
- * -EINVAL for an AEAD cipher with a key for a MAC; -EIO if the device says that its session is like
- * none there can be
+ * Gives the session that the request has made a number, in `op`. -EINVAL for an AEAD cipher with a
+ * key for a MAC; -EIO if the device says that its session is like none there can be; -EMFILE if
+ * there is no number left
  */
-static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev_response *answer,
-			    const struct session_op *op)
+static int vcd_keep_session(struct vcd_file *file, const struct vcd_request *req,
+			    const struct virtio_cryptodev_response *answer, struct session_op *op)
 {
 	struct vcd_session *session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
 	int error;
@@ -76,6 +79,7 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	if (!session)
 		return -ENOMEM;
 	session->id = le32_to_cpu(answer->id);
+	session->generation = req->transfer.generation;
 	session->has_cipher = op->cipher;
 	session->block_size = max_t(u16, 1, le16_to_cpu(answer->session.block_size));
 	session->iv_size = le16_to_cpu(answer->session.iv_size);
@@ -97,15 +101,26 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	else if (session->is_aead && op->mackeylen)
 		error = -EINVAL;
 	else
-		error = xa_insert(&file->sessions, session->id, session, GFP_KERNEL_ACCOUNT);
-	if (!error)
+		error = xa_alloc_cyclic(&file->sessions, &op->ses, session,
+					XA_LIMIT(1, INT_MAX), &file->last_session,
+					GFP_KERNEL_ACCOUNT);
+	/* 1 when numbers begin anew */
+	if (error >= 0)
 		return 0;
 	vcd_turn_put(session->turn);
 	kfree(session);
-	return error == -EBUSY ? -EIO : error;
+	return error == -EBUSY ? -EMFILE : error;
 }
 
-static int vcd_end_device_session(struct vcd_file *file, u32 id)
+/* What the request is about: in the device's life in which there is that session, or in none */
+void vcd_ask_session(struct vcd_request *req, const struct vcd_session *session)
+{
+	req->header.session = cpu_to_le32(session->id);
+	if (req->transfer.generation != session->generation)
+		req->transfer.generation = 0;
+}
+
+static int vcd_end_device_session(struct vcd_file *file, const struct vcd_session *session)
 {
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCFSESSION), 0);
@@ -114,7 +129,7 @@ static int vcd_end_device_session(struct vcd_file *file, u32 id)
 
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	req->header.session = cpu_to_le32(id);
+	vcd_ask_session(req, session);
 	error = vcd_request_call(req, file->queue, &answer);
 	vcd_request_put(req);
 	return error;
@@ -128,6 +143,9 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 
 	if (!op->cipher && !op->mac)
 		return -EINVAL;
+	error = vcd_handle_renew(file);
+	if (error)
+		return error;
 	req = vcd_session_request(file, op);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
@@ -136,13 +154,11 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 		goto put;
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	if (!error)
-		error = vcd_keep_session(file, &answer, op);
-	if (!error) {
-		op->ses = le32_to_cpu(answer.id);
+		error = vcd_keep_session(file, req, &answer, op);
+	if (!error)
 		vcd_request_taken(req);
-	} else {
+	else
 		vcd_user_drop_sessions(file->user, 1);
-	}
 put:
 	vcd_request_put_later(req);
 	return error;
@@ -152,13 +168,15 @@ put:
 int vcd_end_session(struct vcd_file *file, u32 id)
 {
 	struct vcd_session *session = xa_erase(&file->sessions, id);
+	int error;
 
 	if (!session)
 		return 0;
+	error = vcd_end_device_session(file, session);
 	vcd_turn_put(session->turn);
 	kfree_rcu(session, rcu);
 	vcd_user_drop_sessions(file->user, 1);
-	return vcd_end_device_session(file, id);
+	return error;
 }
 
 /*
@@ -240,16 +258,21 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 {
 	struct virtio_cryptodev_session_info info;
 	struct virtio_cryptodev_response answer;
+	struct vcd_session session;
 	struct vcd_request *req;
 	u32 id;
 	int error;
 
 	if (get_user(id, &arg->ses))
 		return -EFAULT;
+	error = vcd_find_session(file, id, &session);
+	if (error)
+		return error;
+	vcd_turn_put(session.turn);
 	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSINFO), sizeof(info));
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	req->header.session = cpu_to_le32(id);
+	vcd_ask_session(req, &session);
 	vcd_request_expect(req, sizeof(info));
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	memcpy(&info, req->memory.linear, sizeof(info));
@@ -257,7 +280,8 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 	return error ?: vcd_put_info(&info, arg);
 }
 
-static int vcd_call_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+static int vcd_call_copy_hash(struct vcd_file *file, const struct vcd_session *to,
+			      const struct vcd_session *from)
 {
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCPHASH), 0);
@@ -266,28 +290,37 @@ static int vcd_call_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	req->header.session = cpu_to_le32(op->dst_ses);
-	req->header.argument = cpu_to_le32(op->src_ses);
+	vcd_ask_session(req, from);
+	vcd_ask_session(req, to);
+	req->header.argument = cpu_to_le32(from->id);
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	vcd_request_put(req);
 	return error;
 }
 
-/* What is not in order with the sessions the device says. */
+/* -EDEADLK for one and the same session, whether there is that or not; -ENOENT */
 int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 {
-	struct vcd_session first = {}, second = {};
+	struct vcd_session to, from;
 	int error;
 
 	if (op->dst_ses == op->src_ses)
-		return vcd_call_copy_hash(file, op);
-	vcd_find_session(file, min(op->dst_ses, op->src_ses), &first);
-	vcd_find_session(file, max(op->dst_ses, op->src_ses), &second);
-	error = vcd_turn_begin_both(first.turn, second.turn);
+		return -EDEADLK;
+	if (vcd_find_session(file, op->dst_ses, &to))
+		return -ENOENT;
+	if (vcd_find_session(file, op->src_ses, &from)) {
+		vcd_turn_put(to.turn);
+		return -ENOENT;
+	}
+	/* All take two turns in the same order. */
+	if (op->dst_ses < op->src_ses)
+		error = vcd_turn_begin_both(to.turn, from.turn);
+	else
+		error = vcd_turn_begin_both(from.turn, to.turn);
 	if (error)
 		return error;
-	error = vcd_call_copy_hash(file, op);
-	vcd_turn_end(second.turn, false);
-	vcd_turn_end(first.turn, false);
+	error = vcd_call_copy_hash(file, &to, &from);
+	vcd_turn_end(to.turn, false);
+	vcd_turn_end(from.turn, false);
 	return error;
 }

@@ -15,7 +15,8 @@ struct vcd_user {
 	struct list_head link;
 	unsigned int files;
 	unsigned long sessions;
-	u64 bytes;
+	/* Read without the lock as well */
+	unsigned long bytes;
 	/* struct vcd_claim; and the place among those who have any */
 	struct list_head claims;
 	struct list_head waiting;

@@ -13,6 +13,7 @@
  *	async			CIOCASYNCCRYPT, CIOCASYNCFETCH, poll
  *	authcrypt, crypt	CIOCAUTHCRYPT, CIOCCRYPT
  *	session			CIOCGSESSION and what else is about sessions
+ *	handle			what a file is called on the device
  *	exchange		a request is handed over, and its answer waited for
  *	request			a request's memory, from the first part to the answer
  *	data			a program's data in it: copied or pinned
@@ -45,7 +46,7 @@ struct vcd_queue {
 	/* How many look for answers: as long as there are any, the device need not interrupt. */
 	unsigned int pollers;
 	/* How long that is worth it, in nanoseconds: without the lock */
-	u64 poll_window;
+	u32 poll_window;
 	/* Interrupts, and answers that were there at one, or were found by looking */
 	u64 interrupts;
 	u64 interrupt_answers;
@@ -69,8 +70,9 @@ struct vcd_device {
 	/* While it runs, it hears of processors that come. */
 	struct hlist_node hotplug;
 	/*
-	 * Counts the starts. What was opened in an earlier life has a handle that means nothing
-	 * now, or that means another file: its requests must not reach the device.
+	 * Counts the starts, from 1. What was opened in an earlier life has a handle that means
+	 * nothing now, or that means another file, and so it is with sessions: requests for them
+	 * must not reach the device.
 	 */
 	unsigned int generation;
 	struct work_struct reset_work;
