@@ -6,10 +6,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { changesTo, type DebianSystem, dkmsSystem, findQemu, Guest, VmError } from '@skytale/vm';
+import { buildPackage } from '../guest/package.ts';
 import { TemporaryDirectory } from './support/directory.ts';
 import { GuestBuild, obstacle, serveCryptodev, until } from './support/guest-driver.ts';
 
@@ -42,6 +43,31 @@ function tryKernel([release, config]: (typeof kernels)[number]): string {
 const list = (file: string) =>
   `find /etc /usr /var/lib/dkms -path '*virtio*cryptodev*' -o -name '*-cryptodev.rules' -o -path '*/crypto/*dev.h' >${file}
    grep -l virtio_cryptodev /usr/lib/modules/*/modules.* >>${file} || true`;
+
+describe('the package', { skip: (await obstacle()) ?? false }, () => {
+  it('is the same whoever builds it, wherever the driver was built before', async () => {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    await cp(`${project}guest`, directory.join('guest'), { recursive: true });
+    for (const file of [
+      'virtio_cryptodev.ko',
+      'virtio_cryptodev.mod.c',
+      'abi.o',
+      '.abi.o.cmd',
+      'Module.symvers',
+    ])
+      await writeFile(directory.join('guest/driver', file), file);
+    await chmod(directory.join('guest/driver/abi.c'), 0o600);
+    await mkdir(directory.join('other'));
+    const build = (source: string, target: string) =>
+      execFileSync('sh', ['-c', 'umask 077; exec "$0" "$1" "$2"', process.execPath, source, target])
+        .toString()
+        .trim();
+    const one = await readFile(await buildPackage(path));
+    const other = await readFile(build(directory.join('guest/package.ts'), directory.join('other')));
+    assert.ok(one.equals(other));
+  });
+});
 
 async function missing(): Promise<string | undefined> {
   try {
