@@ -72,7 +72,6 @@ export class Connection {
   #idleTimer: Disposable | undefined;
   /** How much may come, where the stream does not see to it. */
   #window: ReceiveWindow | undefined;
-  #receivedBytes = 0;
   #drain: { readonly spread: number | undefined } | undefined;
   #end: ChatError | undefined;
 
@@ -221,11 +220,6 @@ export class Connection {
     if (this.#end !== undefined) return;
     this.#heard = true;
     this.#pinged = false;
-    this.#receivedBytes += piece.length;
-    if (this.#window?.isExceeded(this.#receivedBytes)) {
-      this.violation('it sends more than it is granted');
-      return;
-    }
     this.#decoder.push(piece);
     this.#read();
   }

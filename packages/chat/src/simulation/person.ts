@@ -23,6 +23,8 @@ export class Person implements Someone {
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;
   readonly #disk: MemoryDisk;
+  /** Half of the people have a transport without, and so a window. */
+  readonly #backPressure: boolean;
   /** Of what `send` took, by its number. */
   readonly #texts = new Map<number, string>();
   /** Calls that have not ended. */
@@ -39,6 +41,7 @@ export class Person implements Someone {
     this.#place = place;
     this.#secret = secret;
     this.#random = place.random.fork();
+    this.#backPressure = this.#random.fraction() < 0.5;
     this.#disk = new MemoryDisk({
       write: () =>
         new Promise<void>((resolve) => {
@@ -144,7 +147,7 @@ export class Person implements Someone {
         }
         signal.addEventListener('abort', () => link.client.destroy(), { once: true });
         this.link = link;
-        return new DuplexByteStream(link.client);
+        return new DuplexByteStream(link.client, this.#backPressure);
       },
       openStore: (room, name, newSeed) => this.#disk.openStore(room, name, newSeed),
     };
