@@ -75,7 +75,6 @@ export class Connection {
   #idleTimer: Disposable | undefined;
   /** How much may come, where the stream does not see to it. */
   #window: ReceiveWindow | undefined;
-  #receivedBytes = 0;
   #drain: { readonly spread: number | undefined } | undefined;
   #end: ChatError | undefined;
 
@@ -225,11 +224,6 @@ export class Connection {
     this.#heard = true;
     this.#isMute = false;
     this.#pinged = false;
-    this.#receivedBytes += piece.length;
-    if (this.#window?.isExceeded(this.#receivedBytes)) {
-      this.violation('it sends more than it is granted');
-      return;
-    }
     this.#decoder.push(piece);
     this.#read();
   }

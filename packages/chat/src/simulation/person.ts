@@ -27,6 +27,8 @@ export class Person implements Someone {
   readonly #place: Place;
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;
+  /** Half of the people have a transport without, and so a window. */
+  readonly #backPressure: boolean;
   /** Of what `send` took, by its number. */
   readonly #texts = new Map<number, string>();
   /** Calls that have not ended. */
@@ -43,6 +45,7 @@ export class Person implements Someone {
     this.#place = place;
     this.#secret = secret;
     this.#random = place.random.fork();
+    this.#backPressure = this.#random.fraction() < 0.5;
     this.disk = new ClientDisk(place.clock, this.#random);
   }
 
@@ -164,7 +167,7 @@ export class Person implements Someone {
         link.client.once('close', () => {
           if (this.link === link) this.link = undefined;
         });
-        return new DuplexByteStream(link.client);
+        return new DuplexByteStream(link.client, this.#backPressure);
       },
       openStore: (room, name, newSeed) => this.disk.openStore(room, name, newSeed),
     };

@@ -65,6 +65,7 @@ export class TerminalChat {
   /** What was shown last of the room's past: nothing yet, what was read before, or what is new. */
   #shown: 'nothing' | 'old' | 'new' = 'nothing';
   #leaving = false;
+  #forgotten = false;
   /** The terminal is not ours any more. */
   #left = false;
   readonly #clock: NodeJS.Timeout;
@@ -120,8 +121,9 @@ export class TerminalChat {
     clearInterval(this.#clock);
     this.#newcomers[Symbol.dispose]();
     const unsent = this.#client.unacknowledged;
-    const lastWords = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
-    this.#region.clear(unsent === 0 ? '' : this.#view.notice(lastWords));
+    const kept = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
+    const lastWords = this.#forgotten ? 'The room is forgotten here.' : unsent === 0 ? '' : kept;
+    this.#region.clear(lastWords === '' ? '' : this.#view.notice(lastWords));
     this.#tty[Symbol.dispose]();
   }
 
@@ -164,8 +166,12 @@ export class TerminalChat {
     this.#learn(message.member, message.from);
     // The own message whose acknowledgement was lost with the connection comes as history.
     if (message.own && !message.old) this.#forgetUnsent(message.text);
-    const label = this.#names.label(message.member);
-    this.#print(this.#view.message(message.at, message.member, label, message.text));
+    if (!this.#client.hidden.has(message.member)) {
+      const label = this.#names.label(message.member);
+      this.#print(this.#view.message(message.at, message.member, label, message.text));
+    } else {
+      this.#drawSoon();
+    }
     if (!message.old) this.#shownKey = message.key;
   }
 
@@ -204,6 +210,7 @@ export class TerminalChat {
   }
 
   #printPresence(member: MemberId, present: boolean): void {
+    if (this.#client.hidden.has(member)) return;
     const what = present ? '→ came:' : '← left:';
     this.#print(this.#view.notice(`${what} ${this.#names.label(member)}`));
   }
@@ -259,9 +266,17 @@ export class TerminalChat {
   }
 
   async #answer(line: string): Promise<void> {
-    const { text, quit } = await answer(line, this.#client, this.#names);
+    const { text, quit, forget } = await answer(line, this.#client, this.#names);
     for (const row of text) this.#print(this.#view.notice(row));
-    if (quit) this.#done.resolve(0);
+    if (forget) await this.#forget();
+    if (quit || forget) this.#done.resolve(0);
+  }
+
+  async #forget(): Promise<void> {
+    this.#leaving = true;
+    this.#unsent.length = 0;
+    await this.#client.forget();
+    this.#forgotten = true;
   }
 
   #send(text: string): void {
