@@ -28,7 +28,7 @@ export class RoomModel {
   /** The highest place known, shown or not. */
   last: number = $state(0);
   readonly #engine: Engine;
-  readonly #timeline: Timeline;
+  #timeline: Timeline;
   #read: number;
 
   constructor(engine: Engine, view: RoomView) {
@@ -37,13 +37,7 @@ export class RoomModel {
     this.self = view.self;
     this.readUpTo = view.readUpTo;
     this.#read = view.readUpTo;
-    this.summary = view.summary;
-    this.connection = view.connection;
-    this.members = view.members;
-    this.presentCount = view.presentCount;
-    this.setAside = view.setAside;
-    const history = (before: number, limit: number) => engine.history(this.room, before, limit);
-    this.#timeline = new Timeline(history, view.items, () => this.#copy());
+    this.#timeline = this.#show(view);
     this.#copy();
   }
 
@@ -68,6 +62,11 @@ export class RoomModel {
           break;
         case 'setAside':
           this.setAside = event.setAside;
+          break;
+        case 'view':
+          items.length = 0;
+          this.#timeline = this.#show(event.view);
+          this.#copy();
           break;
         case 'forgotten':
           return false;
@@ -98,6 +97,16 @@ export class RoomModel {
 
   async discard(id: string): Promise<void> {
     await this.#engine.discard(this.room, id);
+  }
+
+  #show(view: RoomView): Timeline {
+    this.summary = view.summary;
+    this.connection = view.connection;
+    this.members = view.members;
+    this.presentCount = view.presentCount;
+    this.setAside = view.setAside;
+    const history = (before: number, limit: number) => this.#engine.history(this.room, before, limit);
+    return new Timeline(history, view.items, () => this.#copy());
   }
 
   #copy(): void {

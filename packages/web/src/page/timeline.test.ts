@@ -104,7 +104,7 @@ describe('the window onto a history', () => {
     timeline.add(message(6, 2));
     timeline.sent(2, 6);
     assert.deepEqual(seqs(timeline), [1, 2, 3, 4, 5, 6]);
-    timeline.add(message(undefined, 3));
+    timeline.add(message(undefined, 2), message(undefined, 3));
     timeline.dropWaiting(3);
     assert.deepEqual(seqs(timeline), [1, 2, 3, 4, 5, 6]);
   });

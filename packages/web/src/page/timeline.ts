@@ -34,6 +34,8 @@ export class Timeline {
   #held: Entry[] = [];
   /** The highest place that was heard of. */
   #last = 0;
+  /** One's own number up to which all is sent. */
+  #sentUpTo = 0;
   #nextId = 1;
   #fetching: Promise<void> | undefined;
 
@@ -58,6 +60,7 @@ export class Timeline {
 
   /** One's own message has its place. */
   sent(n: number, seq: number): void {
+    this.#sentUpTo = Math.max(this.#sentUpTo, n);
     const waiting = this.#waiting.get(n);
     if (waiting === undefined) return;
     this.#waiting.delete(n);
@@ -166,7 +169,9 @@ export class Timeline {
   #put(entry: Entry): void {
     const { item } = entry;
     if (item.kind === 'message' && item.seq === undefined) {
-      if (item.n !== undefined && !this.#waiting.has(item.n)) this.#waiting.set(item.n, entry);
+      // It may have been sent before it is told of here: numbers are sent in their order.
+      const isNew = item.n !== undefined && item.n > this.#sentUpTo && !this.#waiting.has(item.n);
+      if (isNew) this.#waiting.set(item.n, entry);
       return;
     }
     // It may be told of by its place before it is told that it was sent.
