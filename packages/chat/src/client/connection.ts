@@ -6,6 +6,7 @@ import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts'
 import type { ByteStream } from './byte-stream.ts';
 import { ChatError, unreachable } from './chat-error.ts';
 import type { ClientEnvironment } from './environment.ts';
+import { ReceiveWindow } from './receive-window.ts';
 import { refusal } from './refusal.ts';
 
 export type ConnectionOptions = {
@@ -69,6 +70,9 @@ export class Connection {
   #heard = true;
   #pinged = false;
   #idleTimer: Disposable | undefined;
+  /** How much may come, where the stream does not see to it. */
+  #window: ReceiveWindow | undefined;
+  #receivedBytes = 0;
   #drain: { readonly spread: number | undefined } | undefined;
   #end: ChatError | undefined;
 
@@ -108,6 +112,17 @@ export class Connection {
   /** The highest version that both sides know. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Whether the other side has to wait while nothing is read. */
+  get backPressure(): boolean {
+    return this.#stream.backPressure;
+  }
+
+  /** From here on, behind the frame that was read last, the server sends only what it is granted. */
+  beginWindow(): void {
+    this.#window = new ReceiveWindow(this.#decoder.readBytes, this.#maxFrame);
+    this.#grant();
   }
 
   /** Whether it is over. */
@@ -206,6 +221,11 @@ export class Connection {
     if (this.#end !== undefined) return;
     this.#heard = true;
     this.#pinged = false;
+    this.#receivedBytes += piece.length;
+    if (this.#window?.isExceeded(this.#receivedBytes)) {
+      this.violation('it sends more than it is granted');
+      return;
+    }
     this.#decoder.push(piece);
     this.#read();
   }
@@ -226,8 +246,14 @@ export class Connection {
       this.#reading = false;
     }
     if (this.#end !== undefined) return;
+    this.#grant();
     if (this.#wanted) this.#stream.resume();
     else this.#stream.pause();
+  }
+
+  #grant(): void {
+    const limit = this.#window?.toGrant(this.#decoder.readBytes);
+    if (limit !== undefined) this.send([{ type: 'window', limit }]);
   }
 
   get #wanted(): boolean {
@@ -248,6 +274,9 @@ export class Connection {
       case 'create':
       case 'join':
       case 'publish':
+      case 'publish_at':
+      case 'window':
+      case 'moved':
         this.violation(`it sent a ${frame.type.toUpperCase()}`);
         return;
       case 'damaged':

@@ -4,7 +4,10 @@ import type { Clock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
 import {
+  CAPABILITY_EXPECT,
+  CAPABILITY_WINDOW,
   encodeFrame,
+  FIRST_WINDOW,
   type Frame,
   HIGHEST_VERSION,
   LONGEST_OPENING_FRAME,
@@ -24,6 +27,8 @@ import { TokenBucket } from './token-bucket.ts';
 
 /** The lowest version of the protocol that is served; the highest is that of the frames. */
 const LOWEST_VERSION = 1;
+/** What connections of version 2 can have besides, if their client names it. */
+const CAPABILITIES: readonly string[] = [CAPABILITY_EXPECT, CAPABILITY_WINDOW];
 
 /** What connections use of their server. */
 export interface ConnectionHost {
@@ -73,6 +78,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
   /** Until it has joined. */
   #challenge: Uint8Array | undefined;
   #version = LOWEST_VERSION;
+  #capabilities: readonly string[] = [];
   #state: State = 'hello';
   #seat: Seat | undefined;
   #hold: Hold | undefined;
@@ -244,7 +250,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
     } else if (this.#seat?.heldUp) {
       this.#hold = 'room';
       this.#seat.whenFree(() => this.#release('room'));
-    } else if (this.writer.congested) {
+    } else if (this.writer.deaf) {
       // A client that does not take answers is not listened to; `drained` goes on.
       this.#hold = 'writer';
     }
@@ -268,6 +274,14 @@ export class ClientConnection implements SeatClient, WriterOwner {
         if (this.#state !== 'joined') throw new ProtocolError('NOT_JOINED', 'JOIN before you PUBLISH.');
         this.#seat?.publish(frame.n, frame.envelope);
         break;
+      case 'publish_at':
+        this.#demand(CAPABILITY_EXPECT, frame);
+        this.#seat?.publishAt(frame.head, frame.n, frame.envelope);
+        break;
+      case 'window':
+        this.#demand(CAPABILITY_WINDOW, frame);
+        this.writer.grant(frame.limit);
+        break;
       case 'ping':
         this.#send({ type: 'pong', token: frame.token });
         break;
@@ -282,6 +296,13 @@ export class ClientConnection implements SeatClient, WriterOwner {
       default:
         throw new ProtocolError('UNEXPECTED_FRAME', `A client does not send ${frame.type} frames.`);
     }
+  }
+
+  /** @throws {ProtocolError} UNEXPECTED_FRAME if the connection is not one that has this capability */
+  #demand(capability: string, { type }: Frame): void {
+    if (this.#state === 'joined' && this.#capabilities.includes(capability)) return;
+    const text = `${type.toUpperCase()} is for connections with the capability ${capability}.`;
+    throw new ProtocolError('UNEXPECTED_FRAME', text);
   }
 
   /** Does what takes longer; reads no more until it is done. */
@@ -322,7 +343,10 @@ export class ClientConnection implements SeatClient, WriterOwner {
     const { head, first, lastN, lastHash } = await this.#seat.join();
     if (this.#state !== 'busy') return;
     const joined = { type: 'joined', room, head, first, lastN } as const;
-    this.#send(this.#version >= 2 ? { ...joined, lastHash, capabilities: [] } : joined);
+    const asked = frame.capabilities ?? [];
+    this.#capabilities = CAPABILITIES.filter((name) => asked.includes(name));
+    this.#send(this.#version >= 2 ? { ...joined, lastHash, capabilities: this.#capabilities } : joined);
+    if (this.#capabilities.includes(CAPABILITY_WINDOW)) this.writer.beginWindow(FIRST_WINDOW);
     const ids = { room: this.#seat.room.slice(0, 8), member: who.member.slice(0, 8) };
     this.#log.info({ connection: this.#id, ...ids, since }, 'joined');
     this.#state = 'joined';

@@ -81,6 +81,10 @@ export class Room implements SeatRoom {
     return this.#stored + (this.#writer?.bytes ?? 0);
   }
 
+  get head(): number {
+    return this.#head;
+  }
+
   get delivery(): Delivery<Sender> {
     return this.#delivery!;
   }
@@ -149,6 +153,13 @@ export class Room implements SeatRoom {
     this.#writer.accept(sender, n, envelope);
   }
 
+  acceptAt(head: number, sender: Sender, n: number, envelope: Uint8Array): boolean {
+    if (this.#writer === undefined || this.#closed || !this.#writer.isFree(head)) return false;
+    this.numbers.accept(sender.member, n);
+    this.#writer.acceptAt(head, sender, n, envelope);
+    return true;
+  }
+
   left(seat: Seat): boolean {
     const { member } = seat;
     const current = this.#seats.get(member) === seat;
@@ -182,6 +193,7 @@ export class Room implements SeatRoom {
       stored: (batch, members) => this.#storedBatch(batch, members),
       give: () => this.#give(),
       full: (senders) => this.#full(senders),
+      moved: (sender) => this.numbers.droppedOf(sender.member),
       failed: (error) => this.#fail(error),
       has: (sender, n) => this.numbers.has(sender.member, n),
       over: (sender, count) => this.numbers.over(sender.member, count),
