@@ -7,9 +7,10 @@ import {
   formatSize,
   formatTime,
   integer,
+  listOf,
   oneOf,
   parseAddresses,
-  parseList,
+  parseOrigin,
   parseSwitch,
   parseText,
   parseTime,
@@ -32,6 +33,8 @@ export function fallbackText(setting: Description): string {
       return setting.fallback.map(formatAddress).join() || 'off';
     case 'list':
       return setting.fallback.join() || 'none';
+    case 'origin':
+      return setting.fallback || 'none';
     case 'size':
       return formatSize(setting.fallback);
     case 'time':
@@ -46,9 +49,11 @@ function parserOf(setting: Description): (text: string) => unknown {
     case 'addresses':
       return parseAddresses;
     case 'list':
-      return parseList;
+      return listOf(setting.entry!);
     case 'directory':
       return parseText;
+    case 'origin':
+      return parseOrigin;
     case 'switch':
       return parseSwitch;
     case 'choice':

@@ -1,5 +1,7 @@
 /** The values that settings can have: each parser takes a text and throws an Error that says what it must be. */
 
+import { webOriginOf } from '@skytale/chat/setting-table';
+
 export type Address = { readonly host: string; readonly port: number };
 
 const addressPattern = /^(?:(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]*):)?(\d{1,5})$/;
@@ -26,9 +28,24 @@ export function parseText(text: string): string {
   return text;
 }
 
-/** Texts with commas between them, or `none`. */
-export const parseList = (text: string): string[] =>
-  text === 'none' ? [] : text.split(',').map((part) => parseText(part.trim()));
+/** Texts with commas between them, or `none`; each as the rule says. */
+export const listOf =
+  ({ isValid, otherwise }: { isValid: (entry: string) => boolean; otherwise: string }) =>
+  (text: string): string[] => {
+    const entries = text === 'none' ? [] : text.split(',').map((part) => parseText(part.trim()));
+    const wrong = entries.find((entry) => !isValid(entry));
+    if (wrong === undefined) return entries;
+    throw new Error(
+      wrong === text ? `is ${otherwise}` : `has ${JSON.stringify(wrong)} in it, which is ${otherwise}`,
+    );
+  };
+
+/** The beginning of web links, or `none`. */
+export function parseOrigin(text: string): string {
+  const origin = text === 'none' ? '' : webOriginOf(text);
+  if (origin === undefined) throw new Error('is not http(s)://HOST or http(s)://HOST:PORT, without a path');
+  return origin;
+}
 
 export function parseSwitch(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
@@ -78,7 +95,7 @@ export function parseTime(text: string): number {
   const match = /^(\d{1,9})(ms|s|m|h)?$/i.exec(text);
   const time = Number(match?.[1]) * milliseconds[match?.[2]?.toLowerCase() ?? 's']!;
   if (!(time >= 1 && time <= 24 * 3_600_000))
-    throw new Error('is not a time from 1ms to 24h, like 500ms or 30s');
+    throw new Error('is not a time from 1ms to 24h, like 500ms or 30s (a number alone is seconds)');
   return time;
 }
 

@@ -6,6 +6,7 @@ import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts'
 import type { ByteStream } from './byte-stream.ts';
 import { ChatError, unreachable } from './chat-error.ts';
 import type { ClientEnvironment } from './environment.ts';
+import { aboutMute } from './other-port.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { refusal } from './refusal.ts';
 
@@ -68,11 +69,12 @@ export class Connection {
   #paused = false;
   #reading = false;
   #heard = true;
+  /** Nothing has come yet. */
+  #isMute = true;
   #pinged = false;
   #idleTimer: Disposable | undefined;
   /** How much may come, where the stream does not see to it. */
   #window: ReceiveWindow | undefined;
-  #receivedBytes = 0;
   #drain: { readonly spread: number | undefined } | undefined;
   #end: ChatError | undefined;
 
@@ -204,7 +206,7 @@ export class Connection {
   #next(): Promise<OpeningFrame> {
     const { promise, resolve, reject } = Promise.withResolvers<OpeningFrame>();
     const timer = this.#options.environment.clock.after(this.#options.connectTimeout, () =>
-      this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
+      this.#fail(this.#hungUpFor('The server does not answer.')),
     );
     this.#waiting = (frame) => {
       timer[Symbol.dispose]();
@@ -220,12 +222,8 @@ export class Connection {
   #received(piece: Uint8Array): void {
     if (this.#end !== undefined) return;
     this.#heard = true;
+    this.#isMute = false;
     this.#pinged = false;
-    this.#receivedBytes += piece.length;
-    if (this.#window?.isExceeded(this.#receivedBytes)) {
-      this.violation('it sends more than it is granted');
-      return;
-    }
     this.#decoder.push(piece);
     this.#read();
   }
@@ -241,7 +239,8 @@ export class Connection {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.violation(error.message.replace(/\.$/, ''));
+      if (this.#maxFrame === 0) this.#fail(noServer());
+      else this.violation(error.message.replace(/\.$/, ''));
     } finally {
       this.#reading = false;
     }
@@ -315,8 +314,13 @@ export class Connection {
 
   #hungUp(reason: string | undefined): void {
     if (this.#drain !== undefined) this.#fail(new ChatError('CHAT_UNAVAILABLE', 'The server is going down.'));
-    else if (reason === undefined) this.#fail(new ChatError('CHAT_HUNG_UP', 'The server hung up.'));
-    else this.#fail(new ChatError('CHAT_HUNG_UP', `The connection broke: ${reason}.`));
+    else if (reason === undefined) this.#fail(this.#hungUpFor('The server hung up.'));
+    else this.#fail(this.#hungUpFor(`The connection broke: ${reason}.`));
+  }
+
+  #hungUpFor(text: string): ChatError {
+    const hint = this.#isMute ? aboutMute(this.#options.server) : '';
+    return new ChatError('CHAT_HUNG_UP', text + hint);
   }
 
   #armIdleTimer(): void {
@@ -343,6 +347,13 @@ export class Connection {
   get #mayPing(): boolean {
     return this.#listener !== undefined;
   }
+}
+
+function noServer(): ChatError {
+  return new ChatError(
+    'CHAT_PROTOCOL_VIOLATION',
+    'What answers there is no skytale server: it begins otherwise.',
+  );
 }
 
 /** Ends in time, whatever the dialing does. @throws {ChatError} CHAT_UNREACHABLE */

@@ -29,9 +29,4 @@ export class ReceiveWindow {
     this.#limit = used + this.#size;
     return this.#limit;
   }
-
-  /** Whether so much more came than was granted that it is not only what a server says last, for which it need not wait. */
-  isExceeded(received: number): boolean {
-    return received - this.#start > this.#limit + this.#size;
-  }
 }

@@ -16,7 +16,7 @@ import {
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin, type ServerCrypto } from './access.ts';
 import type { Backlog } from './backlog.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, EMPTY_BYTE_COST, HONEST_OVERHEAD } from './connection.ts';
 import { ConnectionWriter, type WriterOwner, type WriteTurn } from './connection-writer.ts';
 import type { Counters } from './counters.ts';
 import type { RoomTable } from './room-table.ts';
@@ -71,6 +71,10 @@ export class ClientConnection implements SeatClient, WriterOwner {
   readonly #host: ConnectionHost;
   readonly #log: Logger;
   readonly #id: number;
+  readonly #wireBytes: Connection['wireBytes'];
+  /** Of the wire's bytes, what there was when it was looked last; and what was counted since, more where it came in small pieces. */
+  #wireSeen = 0;
+  #counted = 0;
   readonly #decoder = new FrameDecoder(LONGEST_OPENING_FRAME);
   readonly #frames: TokenBucket;
   readonly #bytes: TokenBucket;
@@ -82,19 +86,22 @@ export class ClientConnection implements SeatClient, WriterOwner {
   #state: State = 'hello';
   #seat: Seat | undefined;
   #hold: Hold | undefined;
+  /** Until it is read again; a connection that is closed is kept by none. */
+  #rateTimer: Disposable | undefined;
   #readingFrames = false;
   #endingAt = 0;
   #why = 'hung up';
 
   /** @param id number of the connection, for the log */
   constructor(connection: Connection, host: ConnectionHost, log: Logger, id: number) {
-    const { stream, peer } = connection;
+    const { stream, peer, wireBytes } = connection;
     const { settings, clock, counters } = host;
     this.#stream = stream;
     this.#peer = peer;
     this.#host = host;
     this.#log = log;
     this.#id = id;
+    this.#wireBytes = wireBytes;
     this.#challenge = host.crypto.randomBytes(32);
     this.#frames = new TokenBucket(clock, settings.framesPerSecond, settings.framesBurst);
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
@@ -170,6 +177,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
       if (now - this.#endingAt >= closeTimeoutMs) this.#stream.destroy();
       return;
     }
+    this.#countEmpty();
     const writing = this.writer.look(now, writeTimeoutMs);
     // Where it is us who do not listen, or it that takes what it did not, its silence says nothing.
     if (writing === 'taken') this.#silence.heard(now);
@@ -194,15 +202,28 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   /** Something came by the wire, whether it says anything or not, also when all that it says is discarded. */
   #arrived(cost: number): void {
+    this.#counted += cost;
     this.#bytes.take(cost);
     const delay = this.#bytes.delay();
     if (delay === 0 || this.#state === 'closed') return;
     if (this.#state === 'ending') {
       this.#stream.pause();
-      this.#host.clock.after(delay, () => this.#stream.resume());
+      this.#rateTimer?.[Symbol.dispose]();
+      this.#rateTimer = this.#host.clock.after(delay, () => this.#stream.resume());
     } else {
       this.#read();
     }
+  }
+
+  /** What came since it was looked, and brought nothing, counts too. It is no sign of life. */
+  #countEmpty(): void {
+    if (this.#wireBytes === undefined) return;
+    const bytes = this.#wireBytes();
+    const empty = bytes - this.#wireSeen - this.#counted * (1 + HONEST_OVERHEAD);
+    this.#wireSeen = bytes;
+    this.#counted = 0;
+    if (empty > 0) this.#arrived(Math.ceil(empty) * EMPTY_BYTE_COST);
+    this.#counted = 0;
   }
 
   #received(piece: Uint8Array): void {
@@ -243,7 +264,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
     const delay = Math.max(this.#frames.delay(), this.#bytes.delay());
     if (delay > 0) {
       this.#hold = 'rate';
-      clock.after(delay, () => this.#release('rate'));
+      this.#rateTimer = clock.after(delay, () => this.#release('rate'));
     } else if (backlog.full) {
       this.#hold = 'backlog';
       backlog.whenNotFull(() => this.#release('backlog'));
@@ -401,6 +422,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   #closed(): void {
     this.#state = 'closed';
+    this.#rateTimer?.[Symbol.dispose]();
     this.#seat?.leave();
     this.#log.info({ connection: this.#id, why: this.#why }, 'connection closed');
     this.#host.closed(this);

@@ -1,4 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { AdmittedSocket } from './sockets.ts';
+import type { WebPage, WebPages } from './web-pages.ts';
 
 const page = `<!doctype html>
 <html lang="en">
@@ -9,23 +11,38 @@ const page = `<!doctype html>
 </html>
 `;
 
+interface HttpParts {
+  /** Whether a connection has one client: a proxy may send those of many over one, and each has to be counted for its own. */
+  readonly keepAlive: boolean;
+  readonly healthy: () => boolean;
+  /** The socket of a request, counted for who sends it; `undefined` if it is closed. */
+  readonly admittedOf: (request: IncomingMessage) => AdmittedSocket | undefined;
+  /** Without them there is one page, that says what this is. */
+  readonly pages: WebPages | undefined;
+}
+
 /**
- * Answers plain HTTP: a page that says what this is, and /healthz for monitoring. One request, then the connection ends.
- * @param refusalOf why a request's connection is not to be served, if so
+ * Answers plain HTTP: the page for browsers, and /healthz for monitoring. A connection goes on only after a file of the page, of
+ * which browsers fetch several; it ends after every other answer.
  */
-export function answerHttp(
-  healthy: () => boolean,
-  refusalOf: (request: IncomingMessage) => string | undefined,
-): RequestListener {
+export function answerHttp({ keepAlive, healthy, admittedOf, pages }: HttpParts): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    const admitted = admittedOf(request);
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const found = isRead && admitted?.refusal === undefined ? pages?.get(path) : undefined;
+    if (found !== undefined) {
+      admitted?.isAnswered();
+      if (!keepAlive) response.setHeader('Connection', 'close');
+      sendPage(request, response, found);
+      return;
+    }
     response.setHeader('Connection', 'close');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Content-Security-Policy', "default-src 'none'");
-    const path = request.url?.split('?', 1)[0];
-    const refusal = refusalOf(request);
-    if (refusal !== undefined) {
-      send(response, 503, 'text/plain', `${refusal}\n`);
-    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    if (admitted?.refusal !== undefined) {
+      send(response, 503, 'text/plain', `${admitted.refusal}\n`);
+    } else if (!isRead) {
       response.setHeader('Allow', 'GET, HEAD');
       send(response, 405, 'text/plain', 'Only GET and HEAD are answered here.\n');
     } else if (path === '/healthz') {
@@ -49,4 +66,25 @@ function send(response: ServerResponse, status: number, type: string, body: stri
     'Content-Length': Buffer.byteLength(body),
   });
   response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+function sendPage({ method, headers }: IncomingMessage, response: ServerResponse, page: WebPage): void {
+  const isKnown = headers['if-none-match']?.split(',').some((etag) => etag.trim() === page.etag) ?? false;
+  const packed = takesBrotli(headers['accept-encoding']) ? page.brotli : undefined;
+  const body = packed ?? page.body;
+  for (const [name, value] of Object.entries(page.headers)) response.setHeader(name, value);
+  response.setHeader('ETag', page.etag);
+  response.setHeader('Vary', 'Accept-Encoding');
+  if (isKnown) {
+    response.writeHead(304).end();
+    return;
+  }
+  if (packed !== undefined) response.setHeader('Content-Encoding', 'br');
+  response.setHeader('Content-Length', body.length);
+  response.writeHead(200).end(method === 'HEAD' ? undefined : body);
+}
+
+/** RFC 9110, 12.5.3, as far as browsers use it. */
+function takesBrotli(accepted: string | string[] | undefined): boolean {
+  return /(^|[,\s])br(?!\s*;\s*q=0(\.0+)?\s*(,|$))/i.test(String(accepted ?? ''));
 }

@@ -3,13 +3,20 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import { createSecureContext, createServer as createTlsServer } from 'node:tls';
-import { type Connection, type Layer, SOCKET_HIGH_WATER_MARK, watchPieces } from './connection.ts';
+import {
+  type Connection,
+  type Layer,
+  SOCKET_HIGH_WATER_MARK,
+  watchPieces,
+  wireBytesOf,
+} from './connection.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 import { ServerError } from './server-error.ts';
 import type { Address, ServerSettings } from './settings.ts';
 import type { Sockets } from './sockets.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import { webLayer } from './web-layer.ts';
+import type { WebPages } from './web-pages.ts';
 
 export interface ListenerEvents {
   connection(connection: Connection): void;
@@ -39,6 +46,7 @@ export class Listeners {
   /**
    * Listens at all addresses of the settings, or at none.
    * @param healthy what /healthz says
+   * @param pages for browsers
    * @throws {ServerError}
    */
   static async open(
@@ -46,6 +54,7 @@ export class Listeners {
     sockets: Sockets,
     healthy: () => boolean,
     events: ListenerEvents,
+    pages?: WebPages,
   ): Promise<Listeners> {
     checkCertificate(settings.tls);
     const proxies = new TrustedProxies(settings);
@@ -60,7 +69,7 @@ export class Listeners {
         listeners.tcp.push(await listen(layer, address, false));
       }
       for (const address of settings.http) {
-        const web = webLayer({ settings, sockets, proxies, healthy, onConnection: events.connection });
+        const web = webLayer({ settings, sockets, proxies, pages, healthy, onConnection: events.connection });
         listeners.http.push(await listen(overTls(settings, sockets, 'http/1.1', web), address, true));
       }
       return listeners;
@@ -113,6 +122,7 @@ function streamLayer(events: ListenerEvents): Layer {
       refusal: admitted.refusal,
       entered: () => undefined,
       watch: (listener) => watchPieces(stream, listener),
+      wireBytes: wireBytesOf(stream, admitted),
     });
   };
 }

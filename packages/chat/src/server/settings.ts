@@ -6,6 +6,7 @@ import {
   type ServerSettingValue,
   type SettingDescription,
   settingTable,
+  webOriginOf,
 } from './setting-table.ts';
 
 export type { Address } from './setting-table.ts';
@@ -24,16 +25,32 @@ export type ServerSettingsInput = Partial<ServerSettings>;
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const someText = v.pipe(v.string(), v.minLength(1));
+const isOrigin = (text: string) => webOriginOf(text) === text;
 const address: v.GenericSchema<Address> = v.strictObject({ host: someText, port });
 
-function schemaOf({ kind, least, most, choices }: SettingDescription): v.GenericSchema {
+function listEntry(rule: SettingDescription['entry']): v.GenericSchema<string> {
+  return v.pipe(
+    v.string(),
+    v.check(
+      (text) => rule?.isValid(text) ?? true,
+      ({ input }) => `${JSON.stringify(input)} is ${rule?.otherwise}`,
+    ),
+  );
+}
+
+function schemaOf({ kind, least, most, choices, entry }: SettingDescription): v.GenericSchema {
   switch (kind) {
     case 'addresses':
       return v.array(address);
     case 'list':
-      return v.array(v.string());
+      return v.array(listEntry(entry));
     case 'directory':
       return someText;
+    case 'origin':
+      return v.union([
+        v.literal(''),
+        v.pipe(v.string(), v.check(isOrigin, 'it is no http(s)://HOST or http(s)://HOST:PORT')),
+      ]);
     case 'switch':
       return v.boolean();
     case 'choice':

@@ -1,11 +1,11 @@
 /** Sockets in every state in which a peer may leave them: all are counted, limited, and closed in time. */
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { newCertificate } from './certificate.testing.ts';
-import type { ChatServer } from './chat-server.ts';
+import type { ChatServer, ServerParts } from './chat-server.ts';
 import { newKeyPair, RawClient } from './raw-client.testing.ts';
 import { addressOf, live, ManualClock, startServer, until } from './server.testing.ts';
 import type { Address, ServerSettingsInput } from './settings.ts';
@@ -13,14 +13,21 @@ import { Sockets } from './sockets.ts';
 
 const anyPort = [{ host: '127.0.0.1', port: 0 }];
 const HELLO = 10_000;
+const WRITE = 60_000;
 const CLOSE = 3_000;
 const tls = newCertificate();
 
 /** A server whose time is turned by hand. */
-async function start(settings: ServerSettingsInput = {}) {
+async function start(settings: ServerSettingsInput = {}, parts: ServerParts = {}) {
   const clock = new ManualClock();
-  const all = { http: anyPort, helloTimeoutMs: HELLO, closeTimeoutMs: CLOSE, ...settings };
-  const server = await startServer(all, { clock });
+  const all = {
+    http: anyPort,
+    helloTimeoutMs: HELLO,
+    closeTimeoutMs: CLOSE,
+    writeTimeoutMs: WRITE,
+    ...settings,
+  };
+  const server = await startServer(all, { clock, ...parts });
   return { server, clock };
 }
 
@@ -74,7 +81,7 @@ async function allGone(server: ChatServer, left: readonly Peer[]): Promise<void>
   await Promise.all(left.map((peer) => peer.isGone()));
 }
 
-describe('sockets', () => {
+describe('sockets', { timeout: 60_000 }, () => {
   const refusedUpgrades: [string, string, RegExp][] = [
     ['elsewhere', upgrade('/nope'), /^HTTP\/1.1 404 /],
     [
@@ -152,6 +159,38 @@ describe('sockets', () => {
     await server.close();
   });
 
+  const pages = {
+    get: (path: string) =>
+      path === '/page' ? { body: Buffer.alloc(1_000_000, 'x'), headers: {}, etag: '"a"' } : undefined,
+  };
+  const pageRequest = 'GET /page HTTP/1.1\r\nHost: a\r\n\r\n';
+
+  test('of a page that is taken slowly have the write time-out, once', async () => {
+    const { server, clock } = await start({}, { pages });
+    const slow = new Peer(webAddress(server), pageRequest.repeat(3));
+    slow.socket.pause();
+    await until(() => slow.socket.bytesWritten > 0 && server.counters.sockets === 1);
+    await once(slow.socket, 'readable');
+    clock.advance(HELLO);
+    assert.equal(server.counters.sockets, 1);
+    // Asking again does not help.
+    slow.socket.write(pageRequest);
+    clock.advance(WRITE - HELLO);
+    await until(() => server.counters.sockets === 0);
+    slow.socket.destroy();
+    await server.close();
+  });
+
+  test('of a page bring some files each, and not any number', async () => {
+    const { server } = await start({}, { pages });
+    const peer = new Peer(webAddress(server), pageRequest.repeat(500));
+    await until(() => peer.ended || peer.closed);
+    assert.equal(peer.text.match(/HTTP\/1.1 200/g)?.length, 16);
+    peer.socket.destroy();
+    await until(() => server.counters.sockets === 0);
+    await server.close();
+  });
+
   test('of HTTP are closed after one answer, however many requests came', async () => {
     const { server } = await start();
     const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n';
@@ -199,6 +238,7 @@ describe('sockets', () => {
       maxConnections: 2,
       maxConnectionsPerAddress: 2,
       helloTimeoutMs: HELLO,
+      writeTimeoutMs: WRITE,
       closeTimeoutMs: CLOSE,
     };
     const counts: number[] = [];

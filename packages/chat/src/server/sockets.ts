@@ -16,6 +16,8 @@ export interface SocketLimits {
   readonly maxConnectionsPerAddress: number;
   /** Longest time from accept until a socket has become a connection, or is closed. */
   readonly helloTimeoutMs: number;
+  /** The same of one that is answered with pages, from the first of them on. */
+  readonly writeTimeoutMs: number;
   /** Longest life of a socket that is refused, from when that is known. */
   readonly closeTimeoutMs: number;
 }
@@ -28,7 +30,8 @@ export interface SocketLimits {
  * 2. A socket that is admitted has a place in the total until the system has closed it, and a place in its network from
  *    `belongsTo` on. Both are given back by its `close` event and by nothing else.
  * 3. It MUST become a connection (`AdmittedSocket.becameConnection`) within the hello time-out: it is destroyed
- *    otherwise, whatever it did in between. So handshakes, headers and refusals need no time-outs of their own.
+ *    otherwise, whatever it did in between. So handshakes, headers and refusals need no time-outs of their own. One that is
+ *    answered with a page (`isAnswered`) has the write time-out from then on, once, however many it asks for.
  * 4. One that is refused is destroyed after the close time-out, whether its peer takes the reason, hangs up, or not.
  *
  * Each step is O(1) for any number of sockets; a socket costs about 300 bytes here, and a timer until it is a connection.
@@ -135,6 +138,7 @@ export class AdmittedSocket {
   readonly #clock: Clock;
   readonly #among: Among;
   #deadline: Disposable | undefined;
+  #answered = false;
 
   constructor(socket: Socket, limits: SocketLimits, clock: Clock, among: Among) {
     this.socket = socket;
@@ -161,6 +165,13 @@ export class AdmittedSocket {
     this.refusal = text;
     if (this.#among.refused()) this.#endWithin(this.#limits.closeTimeoutMs);
     else this.socket.destroy();
+  }
+
+  /** It is sent a page: slow networks have the time to take it. A second page does not give it more. */
+  isAnswered(): void {
+    if (this.#answered || this.isConnection || this.refusal !== undefined) return;
+    this.#answered = true;
+    this.#endWithin(this.#limits.writeTimeoutMs);
   }
 
   /** Whoever has its stream sees to its time-outs from now on. One that is refused keeps its deadline. */

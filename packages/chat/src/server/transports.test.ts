@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { brotliCompressSync } from 'node:zlib';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { systemClock } from '../clock.ts';
 import { encodeFrame } from '../protocol/frames.ts';
@@ -95,7 +96,11 @@ describe('WebSocket', () => {
   });
 
   test('is refused elsewhere than at /ws, and to pages of other sites', async () => {
-    await using server = await startServer({ ...withHttp, origins: ['https://friend.example'] });
+    await using server = await startServer({
+      ...withHttp,
+      origins: ['https://friend.example'],
+      publicUrl: 'https://chat.example.org',
+    });
     const { port } = server.addresses.http[0]!;
     const refused = async (path: string, origin: string) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { origin });
@@ -104,7 +109,7 @@ describe('WebSocket', () => {
     };
     assert.equal(await refused('/', 'https://friend.example'), '404');
     assert.equal(await refused('/ws', 'https://evil.example'), '403');
-    for (const origin of ['https://friend.example', `http://127.0.0.1:${port}`]) {
+    for (const origin of ['https://friend.example', 'https://chat.example.org', `http://127.0.0.1:${port}`]) {
       const { client } = await open(`ws://127.0.0.1:${port}/ws`, { origin });
       await client.welcomed();
       await client.close();
@@ -123,6 +128,37 @@ describe('WebSocket', () => {
 });
 
 describe('HTTP', () => {
+  test('hands out pages, compressed, or nothing where they are known', async () => {
+    const body = Buffer.from('a page');
+    const page = {
+      body,
+      brotli: brotliCompressSync(body),
+      etag: '"one"',
+      headers: { 'Content-Type': 'text/plain', 'X-Own': 'yes' },
+    };
+    const pages = { get: (path: string) => (path === '/a' ? page : undefined) };
+    await using server = await startServer(withHttp, { pages });
+    const get = async (path: string, headers: Record<string, string> = {}, method = 'GET') => {
+      const response = await fetch(`http://127.0.0.1:${server.addresses.http[0]!.port}${path}`, {
+        method,
+        headers,
+      });
+      return { response, status: response.status, text: await response.text() };
+    };
+    const plain = await get('/a', { 'accept-encoding': 'br;q=0, gzip' });
+    assert.deepEqual([plain.status, plain.text], [200, 'a page']);
+    assert.equal(plain.response.headers.get('x-own'), 'yes');
+    assert.equal(plain.response.headers.get('content-encoding'), null);
+    const packed = await get('/a?x', { 'accept-encoding': 'gzip, br' });
+    assert.deepEqual([packed.text, packed.response.headers.get('content-encoding')], ['a page', 'br']);
+    assert.deepEqual((await get('/a', { 'if-none-match': '"zero", "one"' })).status, 304);
+    assert.deepEqual((await get('/a', {}, 'HEAD')).text, '');
+    assert.equal((await get('/a', {}, 'POST')).status, 405);
+    assert.equal((await get('/b')).status, 404);
+    assert.match((await get('/')).text, /cannot read/);
+    assert.equal((await get('/healthz')).text, 'ok\n');
+  });
+
   test('says what this is, and how it is', async () => {
     await using server = await startServer(withHttp);
     const base = `http://127.0.0.1:${server.addresses.http[0]!.port}`;

@@ -5,17 +5,21 @@ import { answerHttp } from './http-pages.ts';
 import type { ServerSettings } from './settings.ts';
 import type { AdmittedSocket, Sockets } from './sockets.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
+import type { WebPages } from './web-pages.ts';
 import { acceptWebSockets } from './web-socket.ts';
 
 /** All lines of a request's header together, in bytes. */
 const MAX_HTTP_HEADER_BYTES = 8 * 1024;
-/** Requests of one connection. More would need a time-out between them, and who looks at a page comes seldom. */
-const MAX_HTTP_REQUESTS = 1;
+/** Requests of one connection: as many as a browser makes for all of the page, and some. All of them have one time-out (`Sockets`). */
+const MAX_HTTP_REQUESTS = 16;
+/** How long a connection waits for the next request, in milliseconds. */
+const KEEP_ALIVE_MS = 5000;
 
 interface WebParts {
   readonly settings: ServerSettings;
   readonly sockets: Sockets;
   readonly proxies: TrustedProxies;
+  readonly pages: WebPages | undefined;
   readonly healthy: () => boolean;
   readonly onConnection: (connection: Connection) => void;
 }
@@ -24,7 +28,7 @@ interface WebParts {
  * HTTP: pages, and WebSocket at /ws. The server does not listen itself, so Node's time-outs for requests, which only
  * one that listens looks after, are off: `Sockets` bounds the whole time until the answer.
  */
-export function webLayer({ settings, sockets, proxies, healthy, onConnection }: WebParts): Layer {
+export function webLayer({ settings, sockets, proxies, pages, healthy, onConnection }: WebParts): Layer {
   const admittedOf = (request: IncomingMessage): AdmittedSocket | undefined => {
     const admitted = sockets.of(request.socket);
     admitted?.belongsTo(proxies.clientOf(admitted.peer, request.headers));
@@ -36,11 +40,11 @@ export function webLayer({ settings, sockets, proxies, healthy, onConnection }: 
       headersTimeout: 0,
       requestTimeout: 0,
       connectionsCheckingInterval: 0,
-      keepAliveTimeout: settings.helloTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveTimeoutBuffer: 0,
       insecureHTTPParser: false,
     },
-    answerHttp(healthy, (request) => admittedOf(request)?.refusal),
+    answerHttp({ keepAlive: settings.forwardedHeader === 'none', healthy, admittedOf, pages }),
   );
   // The size bounds their number. A limit of its own would drop the last ones unseen: those that our proxy has added.
   server.maxHeadersCount = 0;

@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { LENGTH_BYTES } from '../protocol/frames.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, wireBytesOf } from './connection.ts';
 import type { ServerSettings } from './settings.ts';
 import type { AdmittedSocket } from './sockets.ts';
 import { WebSocketStream } from './web-socket-stream.ts';
@@ -42,6 +42,8 @@ export function acceptWebSockets(
     closeTimeout: settings.closeTimeoutMs,
     ...limits,
   };
+  // A proxy may send another Host than the one that browsers see.
+  const origins = settings.publicUrl === '' ? settings.origins : [...settings.origins, settings.publicUrl];
   const sockets = new WebSocketServer(options);
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
@@ -50,7 +52,7 @@ export function acceptWebSockets(
       socket.destroy();
       return;
     }
-    const status = refuse(request, settings.origins);
+    const status = refuse(request, origins);
     if (status !== undefined) {
       admitted.refuse(`${request.url} is no place for a WebSocket`);
       socket.end(
@@ -69,6 +71,7 @@ export function acceptWebSockets(
         watch: (listener) => {
           stream.onArrival = listener;
         },
+        wireBytes: wireBytesOf(socket, admitted),
       });
     });
   });

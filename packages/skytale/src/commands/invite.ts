@@ -1,13 +1,15 @@
 /** `skytale invite`: makes a room on a server and prints the link. */
 import { createRoom, formatInvite, nodeCrypto, parseServerAddress, type ServerAddress } from '@skytale/chat';
+import { renderUnicodeCompact } from 'uqr';
 import { caOf } from '../certificates.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { escapeJson } from '../safe-text.ts';
 import { askHidden, firstLine, readPassphrase } from '../secrets.ts';
 import type { Values } from '../settings.ts';
 import { writeOut } from '../stdio.ts';
+import { webLink, webOrigin } from '../web-links.ts';
 
-type Settings = Values<'server' | 'passphrase' | 'passphrase-file' | 'ca-file' | 'json'>;
+type Settings = Values<'server' | 'passphrase' | 'passphrase-file' | 'ca-file' | 'json' | 'public-url'>;
 
 export async function invite(settings: Settings): Promise<number> {
   const server = serverAddress(settings.server);
@@ -18,9 +20,28 @@ export async function invite(settings: Settings): Promise<number> {
     ...caOf(settings),
     ...(passphrase !== undefined && { passphrase }),
   });
-  const link = formatInvite(room);
-  await writeOut(settings.json ? `${escapeJson({ invite: link })}\n` : `${link}\n`);
+  const origin = settings['public-url'] || webOrigin(server);
+  const links = {
+    invite: formatInvite(room),
+    web: origin === undefined ? null : webLink(origin, room),
+  };
+  if (settings.json) await writeOut(`${escapeJson(links)}\n`);
+  else await writeOut(inWords(links, process.stdout.isTTY));
   return 0;
+}
+
+type Links = { readonly invite: string; readonly web: string | null };
+
+/** The invite in the first line, where --invite-file looks for it; then what browsers take. On a terminal a phone can read that too. */
+function inWords({ invite: link, web }: Links, isTerminal: boolean): string {
+  const lines = web === null ? `${link}\n` : `${link}\n${web}\n`;
+  if (!isTerminal) return lines;
+  const code = renderUnicodeCompact(web ?? link, { border: 2 });
+  const advice =
+    web === null
+      ? '\n--public-url https://NAME, or --server ws://HOST:PORT, gives a link for browsers too.\n'
+      : '';
+  return `${lines}\n${code}\n${advice}`;
 }
 
 function serverAddress(text: string): ServerAddress {
@@ -46,6 +67,6 @@ async function newPassphrase(settings: Settings): Promise<string | undefined> {
 
 async function passphraseOfInput(): Promise<string> {
   const line = await firstLine(process.stdin);
-  if (line === '') throw new CommandError('No passphrase came on standard input.');
+  if (line === '') throw new UsageError('No passphrase came on standard input.');
   return line;
 }

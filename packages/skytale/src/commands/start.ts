@@ -19,6 +19,7 @@ import { shellWord } from '../shell-word.ts';
 import { whenReaderLeaves, writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
 import { table } from '../table.ts';
+import { isSecureOrigin, webLink, webOrigin } from '../web-links.ts';
 
 /** The invite to the room that `start` makes, in the data directory; for its owner alone. */
 const inviteFile = 'start-room.invite';
@@ -44,6 +45,7 @@ export async function start(values: ServerValues): Promise<number> {
       data: values.data,
       crypto,
       link: formatInvite(invite),
+      web: webOf(listening, values, invite),
       words,
     };
     await writeOut(describe(shown, styleFor(process.stdout)));
@@ -62,6 +64,29 @@ async function serverAddress(listening: Listening, certificate: string | undefin
   if (certificate === undefined) return { ...bound, host };
   const hosts = isEverywhere || isLoopback(host) ? [host, 'localhost', '127.0.0.1'] : [host];
   return { ...bound, host: await hostInCertificate(certificate, [...new Set(hosts)]) };
+}
+
+type Web = { readonly link: string; readonly advice: string };
+
+/** The link for browsers, and what is to be known before it is passed on. */
+function webOf({ tcp, http, hasPage }: Listening, values: ServerValues, invite: Invite): Web | undefined {
+  const [address] = http;
+  if (address === undefined || !hasPage) return undefined;
+  const isTls = values['tls-cert'] !== undefined;
+  const bound = parseServerAddress(`${isTls ? 'wss' : 'ws'}://${address}`);
+  const isEverywhere = bound.host === '0.0.0.0' || bound.host === '::';
+  // With a certificate by the name that is in it; without one a browser trusts this machine alone.
+  const host = isTls ? invite.server.host : isEverywhere ? '127.0.0.1' : bound.host;
+  const own = webOrigin({ ...bound, host })!;
+  const origin = values['public-url'] || own;
+  const link = webLink(origin, invite);
+  if (values['public-url'] !== '' && isSecureOrigin(origin)) return { link, advice: '' };
+  const isForOthers = [...tcp, ...http].some((at) => !isLoopback(parseServerAddress(at).host));
+  if (isTls || (!isForOthers && isSecureOrigin(origin))) return { link, advice: '' };
+  const elsewhere = `Browsers on other machines refuse this page, because it comes without TLS: they give it no encryption. Before you
+  pass on a web link, give the server a certificate (--tls-cert, --tls-key), or put a proxy with HTTPS before it and say
+  --public-url https://NAME. Terminals need neither: "skytale chat" takes the invite.`;
+  return { link, advice: elsewhere };
 }
 
 const isLoopback = (host: string): boolean => host === '::1' || host.startsWith('127.');
@@ -105,11 +130,12 @@ type Shown = {
   readonly data: string;
   readonly crypto: string;
   readonly link: string;
+  readonly web: Web | undefined;
   /** Of the command that enters the room. */
   readonly words: readonly string[];
 };
 
-function describe({ servers, data, crypto, link, words }: Shown, style: Style): string {
+function describe({ servers, data, crypto, link, web, words }: Shown, style: Style): string {
   const rows = [
     ['Server', servers.join(', ')],
     ['Data', data],
@@ -117,10 +143,16 @@ function describe({ servers, data, crypto, link, words }: Shown, style: Style): 
     ['Invite', style('cyan', link)],
   ];
   const command = `${commandName()} chat ${words.map(shellWord).join(' ')} --name alice`;
-  return `
+  const browser =
+    web === undefined
+      ? ''
+      : `
+${web.advice === '' ? '' : `  ${style('yellow', web.advice)}\n\n`}  Open in a browser: ${style('cyan', web.link)}
+`;
+  return `${browser}
 ${table(rows.map(([name = '', value = '']) => [style('bold', name), value]))}
 
-  To talk, type this in a second terminal (and in a third, with another name):
+  To talk in terminals, type this in a second one (and in a third, with another name):
 
   ${style('bold', command)}
 
