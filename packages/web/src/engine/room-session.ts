@@ -12,7 +12,7 @@ import type {
 } from '../engine.ts';
 import { memberList } from './member-list.ts';
 import type { Notices } from './notices.ts';
-import { RECENT_ITEMS, RecentItems } from './recent-items.ts';
+import { RECENT_MESSAGES, RecentItems } from './recent-items.ts';
 import type { KnownRoom } from './room-book.ts';
 
 /** Longest page of the history, in messages. */
@@ -46,7 +46,7 @@ export class RoomSession implements AsyncDisposable {
   /** Does not connect. The client is the session's. */
   static async open(parts: RoomSessionParts): Promise<RoomSession> {
     const { client, notices } = parts;
-    const items = await pageOf(client, notices, Number.MAX_SAFE_INTEGER, RECENT_ITEMS);
+    const items = await pageOf(client, notices, Number.MAX_SAFE_INTEGER, RECENT_MESSAGES);
     const waiting = client.waiting.map(({ n, text, at }) => ownMessage(client, n, text, at));
     return new RoomSession(parts, new RecentItems(items, waiting));
   }
@@ -198,6 +198,8 @@ export class RoomSession implements AsyncDisposable {
 
   #caughtUp(): void {
     if (this.#connection.phase === 'online') this.#setConnection({ phase: 'online', caughtUp: true });
+    // Others shall know who reads. It fails only where the client does, which says so itself.
+    this.client.introduce().catch(() => {});
   }
 
   #setConnection(connection: Connection): void {
