@@ -12,7 +12,8 @@ import { Town } from './testing/town.ts';
 /** Somebody with a disk, who can be killed, and of whom all commits are known. */
 class Somebody {
   readonly log: RatchetLog = { opened: [], sealed: [] };
-  readonly commits: (readonly StateChange[])[] = [];
+  /** In each life. */
+  readonly commits: (readonly StateChange[])[][] = [];
   readonly disk: MemoryDisk;
   readonly #name: string;
 
@@ -30,11 +31,36 @@ class Somebody {
 
   #watched(store: StateStore): StateStore {
     const commit = store.commit.bind(store);
+    const commits: (readonly StateChange[])[] = [];
+    this.commits.push(commits);
     store.commit = (changes, durability) => {
-      this.commits.push(changes);
+      commits.push(changes);
       return commit(changes, durability);
     };
     return store;
+  }
+}
+
+type State = { send: { index: number }; receive: Record<string, { index: number }> };
+
+/**
+ * A state of the cipher is stored with the place of what was opened, or with what was sealed: what a commit's state has of messages that
+ * were opened, their acceptance is stored with or before. And no state goes back.
+ */
+function checkStates(commits: readonly (readonly StateChange[])[]): void {
+  let last: State | undefined;
+  for (const commit of commits) {
+    const kinds = new Set(commit.map(({ kind }) => kind));
+    if (kinds.has('sealed')) assert.ok(kinds.has('cipher'));
+    for (const change of commit) {
+      if (change.kind !== 'cipher') continue;
+      const state = JSON.parse(new TextDecoder().decode(change.state)) as State;
+      if (!kinds.has('place') && last !== undefined) assert.deepEqual(state.receive, last.receive);
+      assert.ok(state.send.index >= (last?.send.index ?? 0), 'what was sealed is forgotten');
+      for (const [member, { index }] of Object.entries(last?.receive ?? {}))
+        assert.ok(state.receive[member]!.index >= index, 'what was opened is forgotten');
+      last = state;
+    }
   }
 }
 
@@ -89,12 +115,25 @@ describe('a room whose keys are deleted', () => {
       Array.from({ length: 120 }, (_, at) => `alice ${Math.floor(at / 20)}.${at % 20}`),
     );
     isOnce(alice.log.opened);
-    // A state of the cipher is stored with the place of what was opened, or with what was sealed, and never alone.
-    for (const commit of [...alice.commits, ...bob.commits]) {
-      const kinds = new Set(commit.map(({ kind }) => kind));
-      if (kinds.has('cipher')) assert.ok(kinds.has('place') || kinds.has('sealed'), [...kinds].join());
-      if (kinds.has('sealed')) assert.ok(kinds.has('cipher'));
+    for (const life of [...alice.commits, ...bob.commits]) checkStates(life);
+  });
+
+  it('has nothing sealed between a message is opened and that is stored', async () => {
+    await using town = await Town.open();
+    const [alice, bob] = [new Somebody('alice'), new Somebody('bob')];
+    const speaker = await alice.open(town);
+    const reader = await bob.open(town);
+    speaker.client.start();
+    reader.client.start();
+    await Promise.all([once(speaker.client, 'caughtUp'), once(reader.client, 'caughtUp')]);
+    bob.log.onAccepted = () => void reader.client.send('in between');
+    for (let index = 0; index < 10; index += 1) {
+      await speaker.client.send(`${index}`);
+      await reader.until(() => reader.texts.length === index + 1);
     }
+    await reader.client.flush();
+    for (const life of bob.commits) checkStates(life);
+    assert.deepEqual([...reader.codes, ...speaker.codes], []);
   });
 
   it('has a draft sealed again, under the next number and by the next key, if its number is taken', async () => {

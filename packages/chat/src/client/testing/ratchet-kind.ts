@@ -13,6 +13,8 @@ type Sealed = { index: number; content: string; seq: number; hash: string; tag: 
 
 /** What was done with ciphers of the kind, in order. */
 export type RatchetLog = {
+  /** Called when a message that was opened is accepted, and before that is stored. */
+  onAccepted?: () => void;
   readonly opened: string[];
   readonly sealed: { readonly id: string | undefined; readonly n: number; readonly envelope: Uint8Array }[];
 };
@@ -75,6 +77,7 @@ class RatchetCipher implements RoomCipher {
     const applied = () => {
       this.#log.opened.push(`${from} ${n} ${sealed.tag}`);
       change.applied();
+      this.#log.onAccepted?.();
     };
     return {
       content: decodeContent(fromHex(sealed.content, sealed.content.length / 2)!),
