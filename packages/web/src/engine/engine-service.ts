@@ -30,7 +30,7 @@ import type { Database } from './database.ts';
 import { MemberStates } from './indexed-db-store.ts';
 import { Notices, noticesRemoval } from './notices.ts';
 import type { PageServer } from './page-server.ts';
-import { type KnownRoom, MAX_HIDDEN, MAX_LABEL, RoomBook } from './room-book.ts';
+import { type KnownRoom, MAX_LABEL, RoomBook } from './room-book.ts';
 import { RoomSession } from './room-session.ts';
 
 /** Rooms that are open at a time, each with a connection; of more the one that was opened first is closed. */
@@ -134,10 +134,8 @@ export class EngineService implements AsyncDisposable {
 
   async hide(room: RoomId, member: MemberId, hidden: boolean): Promise<void> {
     const session = await this.#session(room);
-    const others = this.#known(room).hidden.filter((other) => other !== member);
-    const all = hidden ? [...others, member].slice(-MAX_HIDDEN) : others;
-    await this.#change(room, { hidden: all });
-    session.membersOrHiddenChanged();
+    await session.client.hide(member, hidden);
+    session.membersChanged();
   }
 
   async rename(room: RoomId, label: string): Promise<void> {
@@ -206,7 +204,7 @@ export class EngineService implements AsyncDisposable {
     const room = idOf(invite);
     const secret = await inviteSecret(this.#parts.crypto, invite, passphrase);
     try {
-      const known = { name, label: label.slice(0, MAX_LABEL), readUpTo: 0, unread: 0, hidden: [] };
+      const known = { name, label: label.slice(0, MAX_LABEL), readUpTo: 0, unread: 0 };
       // What cannot be a name is found before anything is kept of the room.
       await using client = await this.#openClient(secret, name);
       const link = formatInvite(invite);

@@ -7,7 +7,7 @@ export type Sender = SavedState['senders'][number];
 /** What one row holds, that each commit writes anew. */
 export type Progress = Pick<
   SavedState,
-  'place' | 'handedOver' | 'lastKey' | 'forgotten' | 'lastDraft' | 'settled' | 'cipher'
+  'place' | 'handedOver' | 'lastKey' | 'forgotten' | 'lastDraft' | 'settled' | 'hidden' | 'cipher'
 > & {
   /** Keys of the messages that were handed over and not confirmed: as many as the client lets be. */
   readonly unconfirmed: readonly number[];
@@ -20,6 +20,7 @@ export const emptyProgress: Progress = {
   forgotten: 0,
   lastDraft: 0,
   settled: 0,
+  hidden: [],
   cipher: undefined,
   unconfirmed: [],
 };
@@ -189,6 +190,12 @@ class Stage {
       case 'discarded':
         if (this.drafts.get(change.draft)?.setAside) this.#remove(change.draft);
         return;
+      case 'hidden': {
+        const name = change.member.toHex();
+        const others = this.progress.hidden.filter((member) => member.toHex() !== name);
+        this.#progressed({ hidden: change.hidden ? [...others, change.member] : others });
+        return;
+      }
       case 'cipher':
         this.#progressed({ cipher: change.state });
         return;

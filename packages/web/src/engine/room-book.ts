@@ -9,8 +9,6 @@ import type { Database } from './database.ts';
 export const MAX_ROOMS = 256;
 /** Characters of what a user calls a room. */
 export const MAX_LABEL = 80;
-/** Members that one hides in one room. */
-export const MAX_HIDDEN = 1024;
 
 const bytes = v.instance(Uint8Array);
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -25,7 +23,6 @@ const recordForm = v.object({
   readUpTo: whole,
   unread: whole,
   lastAt: v.optional(v.number()),
-  hidden: v.array(v.string()),
 });
 
 export type RoomRecord = v.InferOutput<typeof recordForm>;

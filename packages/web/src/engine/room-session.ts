@@ -60,7 +60,7 @@ export class RoomSession implements AsyncDisposable {
     client.on('caughtUp', () => this.#caughtUp());
     client.on('message', (message) => this.#received(message));
     client.on('ack', ({ n, key }) => this.#sent(n, key));
-    client.on('company', () => this.#membersChanged());
+    client.on('company', () => this.membersChanged());
     client.on('presence', (presence) => this.#cameOrLeft(presence));
     client.on('introduction', ({ member, name }) => this.#keep({ kind: 'introduced', member, name }));
     client.on('unsupported', ({ member, name }) => this.#keep({ kind: 'unsupported', member, name }));
@@ -86,7 +86,7 @@ export class RoomSession implements AsyncDisposable {
       summary: summary(),
       self: client.member,
       connection: this.#connection,
-      members: memberList(client, new Set(known().hidden)),
+      members: memberList(client),
       presentCount: client.presentCount,
       items: this.#recent.all,
       readUpTo: known().readUpTo,
@@ -123,10 +123,6 @@ export class RoomSession implements AsyncDisposable {
     change({ readUpTo, unread: Math.min(MAX_UNREAD, this.#unreadAfter(readUpTo)) });
   }
 
-  membersOrHiddenChanged(): void {
-    this.#membersChanged();
-  }
-
   setAsideChanged(): void {
     this.#parts.tell({ kind: 'setAside', setAside: this.client.setAside.map(shownSetAside) });
   }
@@ -137,8 +133,8 @@ export class RoomSession implements AsyncDisposable {
   }
 
   #unreadAfter(readUpTo: number): number {
-    const { hidden } = this.#parts.known();
-    return this.#recent.countAfter(readUpTo, ({ own, member }) => !own && !hidden.includes(member));
+    const { hidden } = this.client;
+    return this.#recent.countAfter(readUpTo, ({ own, member }) => !own && !hidden.has(member));
   }
 
   #received(message: ChatMessage): void {
@@ -151,10 +147,10 @@ export class RoomSession implements AsyncDisposable {
     if (!this.#recent.message(shown)) return;
     this.#parts.tell({ kind: 'item', item: shown });
     const { known, change } = this.#parts;
-    const { hidden, unread, readUpTo } = known();
-    const isNew = !message.own && !hidden.includes(message.member) && message.key > readUpTo;
+    const { unread, readUpTo } = known();
+    const isNew = !message.own && !this.client.hidden.has(message.member) && message.key > readUpTo;
     change({ lastAt: shown.at, ...(isNew && { unread: Math.min(MAX_UNREAD, unread + 1) }) });
-    this.#membersChanged();
+    this.membersChanged();
   }
 
   #sent(n: number, seq: number): void {
@@ -165,7 +161,7 @@ export class RoomSession implements AsyncDisposable {
 
   #cameOrLeft({ member, name, present }: Presence): void {
     this.#tellNotice(this.#noticeOf({ kind: present ? 'came' : 'left', member, name }));
-    this.#membersChanged();
+    this.membersChanged();
   }
 
   #keep(what: Notice['what']): void {
@@ -173,7 +169,7 @@ export class RoomSession implements AsyncDisposable {
     this.#recent.notice(notice);
     this.#parts.notices.add(notice).catch(this.#parts.onStoreFailed);
     this.#tellNotice(notice);
-    this.#membersChanged();
+    this.membersChanged();
   }
 
   #noticeOf(what: Notice['what']): Notice {
@@ -207,10 +203,11 @@ export class RoomSession implements AsyncDisposable {
     this.#parts.tell({ kind: 'connection', connection });
   }
 
-  #membersChanged(): void {
+  /** Tells of the members, soon. */
+  membersChanged(): void {
     this.#membersTimer ??= this.#parts.clock.after(MEMBERS_INTERVAL, () => {
       this.#membersTimer = undefined;
-      const members = memberList(this.client, new Set(this.#parts.known().hidden));
+      const members = memberList(this.client);
       this.#parts.tell({ kind: 'members', members, presentCount: this.client.presentCount });
     });
   }
