@@ -40,7 +40,9 @@ export class RoomBook {
   static async open(database: Database): Promise<RoomBook> {
     const rooms = new Map<RoomId, KnownRoom>();
     for (const { key, value } of await database.rows('rooms')) {
-      const record = await opened(database, key, value);
+      // One that is damaged is left where it is, and out: the others are as good as before.
+      const record = await opened(database, key, value).catch(unlessDamaged);
+      if (record === undefined) continue;
       record.secret.fill(0);
       rooms.set(key, withoutSecret(record));
     }
@@ -125,6 +127,10 @@ export class RoomBook {
 
 function withoutSecret({ link: _, secret: __, ...known }: RoomRecord): KnownRoom {
   return known;
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof ChatError) || error.code !== 'CHAT_STATE_CORRUPT') throw error;
 }
 
 async function opened(database: Database, room: RoomId, row: Uint8Array): Promise<RoomRecord> {

@@ -31,8 +31,8 @@ export type RoomSessionParts = {
   readonly change: (by: Partial<KnownRoom>) => void;
   readonly summary: () => RoomSummary;
   readonly tell: (event: RoomEvent) => void;
-  /** It cannot go on. */
-  readonly onFatal: (reason: ChatError) => void;
+  /** It cannot go on. @returns whether that is to be told: not if another engine leads, which goes on */
+  readonly onFatal: (reason: ChatError) => Promise<boolean>;
   readonly onStoreFailed: (error: unknown) => void;
 };
 
@@ -41,6 +41,7 @@ export class RoomSession implements AsyncDisposable {
   readonly #parts: RoomSessionParts;
   readonly #recent: RecentItems;
   #connection: Connection = { phase: 'connecting' };
+  #isOver = false;
   #membersTimer: Disposable | undefined;
 
   /** Does not connect. The client is the session's. */
@@ -69,10 +70,12 @@ export class RoomSession implements AsyncDisposable {
       recent.dropped(n);
       this.setAsideChanged();
     });
-    client.on('fatal', (reason) => {
-      this.#setConnection({ phase: 'ended', code: reason.code, text: reason.message });
-      parts.onFatal(reason);
-    });
+    client.on('fatal', (reason) => void this.#failed(reason));
+  }
+
+  /** Whether it cannot go on: a new one may. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   start(): void {
@@ -182,7 +185,7 @@ export class RoomSession implements AsyncDisposable {
 
   #connectionChanged(): void {
     const { state } = this.client;
-    if (this.#connection.phase === 'ended' || state.phase === 'closed') return;
+    if (this.#isOver || state.phase === 'closed') return;
     if (state.phase === 'offline') {
       this.#setConnection({ phase: 'offline', text: state.reason.message, retryIn: state.retryIn });
     } else if (state.phase === 'online') {
@@ -196,6 +199,12 @@ export class RoomSession implements AsyncDisposable {
     if (this.#connection.phase === 'online') this.#setConnection({ phase: 'online', caughtUp: true });
     // Others shall know who reads. It fails only where the client does, which says so itself.
     this.client.introduce().catch(() => {});
+  }
+
+  async #failed(reason: ChatError): Promise<void> {
+    this.#isOver = true;
+    if (await this.#parts.onFatal(reason))
+      this.#setConnection({ phase: 'ended', code: reason.code, text: reason.message });
   }
 
   #setConnection(connection: Connection): void {
