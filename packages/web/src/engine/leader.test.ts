@@ -159,6 +159,7 @@ describe('of several tabs', () => {
         generations.toSorted((one, other) => one - other),
         `seed ${seed}`,
       );
+      assert.equal(browser.doneTwice, 0, `seed ${seed}: done twice`);
       fenced += browser.fenced;
     }
     assert.notEqual(fenced, 0, 'none woke to write after it was deposed');
