@@ -26,6 +26,7 @@ import type {
   RoomSummary,
   RoomView,
 } from '../engine.ts';
+import { faultOf } from './calls.ts';
 import type { Database } from './database.ts';
 import { MemberStates } from './indexed-db-store.ts';
 import { Notices, noticesRemoval } from './notices.ts';
@@ -94,7 +95,7 @@ export class EngineService implements AsyncDisposable {
       return { kind: 'invite', room, needsPassphrase: invite.secret.kind === 'passphrase', known };
     } catch (error) {
       if (!(error instanceof InviteError || error instanceof ChatError)) throw error;
-      return { kind: 'bad', code: error.code, text: error.message };
+      return { kind: 'bad', ...faultOf(error) };
     }
   }
 

@@ -3,6 +3,7 @@ import type { ChatClient, ChatError, ChatMessage, Clock, Presence, SetAside } fr
 import type {
   Connection,
   Item,
+  MemberId,
   Message,
   Notice,
   RoomEvent,
@@ -14,6 +15,7 @@ import { memberList } from './member-list.ts';
 import type { Notices } from './notices.ts';
 import { RECENT_MESSAGES, RecentItems } from './recent-items.ts';
 import type { KnownRoom } from './room-book.ts';
+import { wordsOf } from './words.ts';
 
 /** Longest page of the history, in messages. */
 export const MAX_PAGE = 500;
@@ -42,6 +44,8 @@ export class RoomSession implements AsyncDisposable {
   readonly #recent: RecentItems;
   #connection: Connection = { phase: 'connecting' };
   #isOver = false;
+  /** Under which the members have spoken in this run: one more, or another, is told. */
+  readonly #names = new Map<MemberId, string>();
   #membersTimer: Disposable | undefined;
 
   /** Does not connect. The client is the session's. */
@@ -153,6 +157,8 @@ export class RoomSession implements AsyncDisposable {
     const { unread, readUpTo } = known();
     const isNew = !message.own && !this.client.hidden.has(message.member) && message.key > readUpTo;
     change({ lastAt: shown.at, ...(isNew && { unread: Math.min(MAX_UNREAD, unread + 1) }) });
+    if (this.#names.get(shown.member) === shown.from) return;
+    this.#names.set(shown.member, shown.from);
     this.membersChanged();
   }
 
@@ -187,7 +193,7 @@ export class RoomSession implements AsyncDisposable {
     const { state } = this.client;
     if (this.#isOver || state.phase === 'closed') return;
     if (state.phase === 'offline') {
-      this.#setConnection({ phase: 'offline', text: state.reason.message, retryIn: state.retryIn });
+      this.#setConnection({ phase: 'offline', text: wordsOf(state.reason), retryIn: state.retryIn });
     } else if (state.phase === 'online') {
       this.#setConnection({ phase: 'online', caughtUp: false });
     } else {
@@ -204,7 +210,7 @@ export class RoomSession implements AsyncDisposable {
   async #failed(reason: ChatError): Promise<void> {
     this.#isOver = true;
     if (await this.#parts.onFatal(reason))
-      this.#setConnection({ phase: 'ended', code: reason.code, text: reason.message });
+      this.#setConnection({ phase: 'ended', code: reason.code, text: wordsOf(reason) });
   }
 
   #setConnection(connection: Connection): void {
