@@ -24,6 +24,7 @@ export interface Constant {
 const parts = {
   'chat-server': { files: 'packages/chat/src/{server,log,protocol}/**/*.ts', names: /./ },
   'chat-client': { files: 'packages/chat/src/{client,encryption,names}/**/*.ts', names: /./ },
+  web: { files: 'packages/web/src/engine/*.ts', names: /MAX|INTERVAL|RETRY|RECENT/ },
   command: { files: 'packages/skytale/src/**/*.ts', names: /./ },
   device: {
     files: 'packages/{virtio,cryptodev,vhost-user,v86-host,vm}/src/**/*.ts',

@@ -1,5 +1,6 @@
 /** What goes between a page and its engine, and between the engines of several tabs: calls, answers, events. Plain data. */
 import { type Engine, EngineError, type EngineEvent } from '../engine.ts';
+import { wordsOf } from './words.ts';
 
 export type Method = Exclude<keyof Engine, 'listen'>;
 
@@ -23,7 +24,7 @@ export type ToPage =
 /** Of what was thrown, what others are told: never more than our own errors say. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string')
-    return { code: error.code, text: error.message };
+    return { code: error.code, text: wordsOf(error) };
   return { code: 'ENGINE_FAILED', text: 'Something went wrong in this page. Reload it.' };
 }
 

@@ -260,6 +260,8 @@ describe('an engine', () => {
     await using young = await alices.start();
     await young.service.open(room);
     await alice.deposed;
+    const isEnd = (event: RoomEvent) => event.kind === 'connection' && event.connection.phase === 'ended';
+    assert.equal(alice.of(room).some(isEnd), false);
     await assert.rejects(alice.service.rename(room, 'too late'), { code: 'CHAT_STATE_IN_USE' });
     await young.service.send(room, 'hello', id(1));
     await young.until(() => young.of(room).some(({ kind }) => kind === 'sent'));

@@ -80,6 +80,18 @@ describe('of several tabs', () => {
     }
   });
 
+  it('one that was deposed leads again as soon as the other is closed', async () => {
+    const { browser, tabs } = await openTabs(2);
+    const [first, second] = tabs as [SimulatedTab, SimulatedTab];
+    first.isFrozen = true;
+    await browser.run(DEPOSED, () => second.tab.isLeading);
+    first.isFrozen = false;
+    await browser.run(PING_INTERVAL, () => !first.tab.isLeading);
+    second.die();
+    await browser.run(PING_INTERVAL / 4, () => first.tab.isLeading);
+    assert.equal(browser.generation, 3);
+  });
+
   it('shows anew what it showed, when another leads', async () => {
     const { browser, tabs } = await openTabs(2);
     const [first, second] = tabs as [SimulatedTab, SimulatedTab];
@@ -110,6 +122,7 @@ describe('of several tabs', () => {
   });
 
   it('whatever happens to them, each text is stored once, and who waits is told', async () => {
+    let fenced = 0;
     for (let seed = 1; seed <= 60; seed += 1) {
       const browser = new SimulatedBrowser(seed);
       const sent: { of: SimulatedTab; text: string; outcome: ReturnType<typeof send> }[] = [];
@@ -146,6 +159,9 @@ describe('of several tabs', () => {
         generations.toSorted((one, other) => one - other),
         `seed ${seed}`,
       );
+      assert.equal(browser.doneTwice, 0, `seed ${seed}: done twice`);
+      fenced += browser.fenced;
     }
+    assert.notEqual(fenced, 0, 'none woke to write after it was deposed');
   });
 });

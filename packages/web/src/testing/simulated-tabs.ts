@@ -38,6 +38,9 @@ export class SimulatedBrowser {
   now = 0;
   /** How often a leader wrote, or tried to, after another had begun to lead. */
   fenced = 0;
+  /** Calls that one leader was asked to do twice. */
+  doneTwice = 0;
+  readonly #done = new Set<string>();
   readonly locks = new SimulatedLocks();
   #events: Event[] = [];
   #order = 0;
@@ -50,6 +53,12 @@ export class SimulatedBrowser {
     const tab = new SimulatedTab(this, this.tabs.length + 1);
     this.tabs.push(tab);
     return tab;
+  }
+
+  /** A leader begins a call. */
+  begin(call: string): void {
+    if (this.#done.has(call)) this.doneTwice += 1;
+    this.#done.add(call);
   }
 
   /** A wait of up to so many milliseconds. */
@@ -147,6 +156,7 @@ export class SimulatedTab {
     return {
       generation,
       call: async (call) => {
+        browser.begin(`${generation} ${call.id}`);
         await this.#wait(30);
         const result = this.#do(call, generation, tell);
         await this.#wait(30);
