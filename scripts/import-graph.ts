@@ -1,6 +1,6 @@
 /**
- * Who imports whom. Types count, and what is loaded later: an arrow is an arrow. It reads the source as Biome lays it out:
- * a statement begins its line and names the module in single quotes.
+ * Who imports whom, in TypeScript and in C. Types count, and what is loaded later: an arrow is an arrow. It reads
+ * TypeScript as Biome lays it out: a statement begins its line and names the module in single quotes.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
@@ -31,6 +31,19 @@ export function fileGraph(directory: string): Graph {
       return [file, new Set(inside)];
     }),
   );
+}
+
+/** The modules of a program in C, each a source with the header of its name, and the others whose headers either includes. */
+export function includeGraph(directory: string): Graph {
+  const graph = new Map<string, Set<string>>();
+  for (const file of globSync('*.[ch]', { cwd: directory }).sort()) {
+    const name = file.replace(/\.[ch]$/, '');
+    const included = graph.get(name) ?? new Set();
+    for (const [, header] of readFileSync(join(directory, file), 'utf8').matchAll(/^#include "(\w+)\.h"$/gm))
+      if (header !== name) included.add(header!);
+    graph.set(name, included);
+  }
+  return graph;
 }
 
 /** The packages of a workspace, by the names of their directories, and the others that each imports. */

@@ -1,12 +1,16 @@
 /**
  * Runs the simulator: `npm run simulate -- --seeds 300` (from seed 1; with `--first` until one fails), or `--seed 17` for one run
  * with all its operations.
- * Prints what happened in all runs together, and of each run that failed its seed, its operations and what was wrong.
+ * Prints what happened in all runs together, and of each run that failed its seed, its operations and what was wrong; and to standard
+ * error every minute how far it has come.
  */
 import { parseArgs } from 'node:util';
 import { nodeCrypto } from '../packages/chat/src/node-crypto.ts';
 import { type Happened, type Outcome, simulate } from '../packages/chat/src/simulation/simulation.ts';
 import { openEngineDevice } from '../packages/cryptodev/src/index.ts';
+
+/** How often it says how far it has come. */
+const PROGRESS_MS = 60_000;
 
 const usage = 'usage: npm run simulate -- [--seeds COUNT] [--from SEED] [--first] [--seed SEED]';
 
@@ -48,24 +52,37 @@ function report({ seed, operations, wrong, steps, virtualMs }: Outcome): void {
 const { from, count, one, first } = parse();
 const tools = { crypto: nodeCrypto({ threadPool: false }), device: await openEngineDevice('node') };
 const total: Partial<Record<keyof Happened, number>> = {};
-let failed = 0;
+const failed: number[] = [];
 let runs = 0;
 const begin = performance.now();
+let told = begin;
 for (let seed = from; seed < from + count; seed += 1) {
   const outcome = await simulate(seed, tools);
   for (const [what, times] of Object.entries(outcome.happened) as [keyof Happened, number][]) {
     total[what] = (total[what] ?? 0) + times;
   }
-  if (outcome.wrong.length > 0) failed += 1;
+  if (outcome.wrong.length > 0) failed.push(seed);
   if (one || outcome.wrong.length > 0) report(outcome);
   runs += 1;
-  if (first && failed > 0) break;
-  if (process.stderr.isTTY && seed % 10 === 0) process.stderr.write(`\r${seed - from + 1} of ${count} `);
+  if (first && failed.length > 0) break;
+  if (performance.now() - told < PROGRESS_MS) continue;
+  told = performance.now();
+  console.error(`${runs} of ${count}, ${each()}; ${memory()} MiB of memory`);
 }
-const ms = performance.now() - begin;
-console.log(
-  `\n${runs} runs in ${(ms / 1000).toFixed(1)} s, ${(ms / runs).toFixed(1)} ms each, ${failed} failed.`,
-);
+console.log(`\n${runs} runs in ${seconds()} s, ${each()}.`);
+if (failed.length > 0) console.log(`Failed: ${failed.join(', ')}.`);
 console.table(total);
 await tools.device.close();
-if (failed > 0) process.exitCode = 1;
+if (failed.length > 0) process.exitCode = 1;
+
+function seconds(): string {
+  return ((performance.now() - begin) / 1000).toFixed(1);
+}
+
+function each(): string {
+  return `${((performance.now() - begin) / runs).toFixed(1)} ms each, ${failed.length} failed`;
+}
+
+function memory(): string {
+  return (process.memoryUsage.rss() / 1024 / 1024).toFixed(0);
+}

@@ -17,6 +17,8 @@ const page = readFileSync(new URL('../docs/bots.md', import.meta.url), 'utf8');
 class Bot implements AsyncDisposable {
   readonly #child;
   readonly #exit;
+  readonly #allEnded;
+  #isOver = false;
 
   constructor(directory: TemporaryDirectory, link: string, env: Record<string, string> = {}) {
     writeFileSync(directory.join('skytale'), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`, {
@@ -31,10 +33,23 @@ class Bot implements AsyncDisposable {
         SKYTALE_STATE: directory.join('bot'),
         ...env,
       },
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
     this.#exit = once(this.#child, 'exit');
+    this.#allEnded = once(this.#child.stderr.resume(), 'close');
+  }
+
+  /** Ends the bot itself, which can do nothing about it. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /** Resolves when its skytale has ended too: standard error is of both. */
+  async allEnded(): Promise<void> {
+    await this.#allEnded;
+    this.#isOver = true;
   }
 
   async ready(): Promise<void> {
@@ -42,16 +57,17 @@ class Bot implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    process.kill(-this.#child.pid!); // and its skytale
+    if (!this.#isOver) process.kill(-this.#child.pid!); // and its skytale
     await this.#exit;
   }
 }
 
-const ask = (link: string, directory: TemporaryDirectory, name: string) =>
-  new Program(
-    ['chat', link, '--name', name, '--state', directory.join(name), '--format', 'json', '--follow'],
-    { input: '!ping\n' },
-  );
+function ask(link: string, directory: TemporaryDirectory, name: string): Program {
+  const state = ['--state', directory.join(name)];
+  const program = new Program(['chat', link, '--name', name, ...state, '--format', 'json', '--follow']);
+  program.stdin.write('!ping\n');
+  return program;
+}
 
 type Line = Readonly<Record<string, unknown>>;
 const ofType = (program: Program, type: string): Line[] =>
@@ -87,20 +103,30 @@ describe('docs/bots.md', { timeout: 120_000 }, () => {
     await first.exit();
     await using bot = new Bot(directory, link, { OWNER: owner });
     await bot.ready();
-    // The bot has read what was said before it came: the owner has one answer, and waits for the second.
     using elsewhere = new TemporaryDirectory();
     await using impostor = ask(link, elsewhere, 'owner');
     await impostor.until(() => ofType(impostor, 'stored').length > 0, 'its message is stored');
     await using real = ask(link, directory, 'owner');
-    await real.until(
-      () => ofType(real, 'message').filter(({ from }) => from === 'bot').length >= 2,
-      'answers',
-    );
-    const answers = ofType(real, 'message').filter(({ from }) => from === 'bot');
+    const answers = () => ofType(real, 'message').filter(({ from }) => from === 'bot');
+    await real.until(() => answers().length > 0, 'an answer');
+    // Behind the answer to another question there is none to what was asked before that.
+    const asked = () => ofType(real, 'stored').find(({ line }) => line === 2)?.seq as number | undefined;
+    real.stdin.write('!ping\n');
+    await real.until(() => answers().some(({ seq }) => (seq as number) > (asked() ?? Infinity)), 'the next');
     assert.deepEqual(
-      answers.map(({ text }) => text),
+      answers().map(({ text }) => text),
       [`pong, ${owner.slice(0, 8)}`, `pong, ${owner.slice(0, 8)}`],
     );
+  });
+
+  it('has a bot that leaves nothing behind, however it ends', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const link = await invite(server.address);
+    await using bot = new Bot(directory, link);
+    await bot.ready();
+    await bot.kill();
+    await bot.allEnded();
   });
 
   it('describes every type of line, in the form that is printed', async () => {

@@ -50,12 +50,52 @@ describe('the command line', { timeout: 300_000 }, () => {
     await fails(['serve', '--listen', 'nowhere'], 2, /not HOST:PORT/);
     await fails(['serve', '--listen', 'off', '--http', 'off'], 2, /Nothing is left to listen on/);
     const noFile = ['invite', '--passphrase-file', '/nowhere'];
-    await fails(noFile, 1, /There is no file \/nowhere/);
+    await fails(noFile, 2, /--passphrase-file: There is no file \/nowhere/);
     await fails(['chat'], 2, /INVITE/);
     await fails(['chat', 'a', 'b'], 2, /Too many arguments/);
     await fails(['chat', 'a', '--crypto', 'rot13'], 2, /none of auto, virtio/);
     await fails(['chat', 'a'], 2, /SKYTALE_TIMEOUT: "soon"/, { SKYTALE_TIMEOUT: 'soon' });
     await fails(['serve', '--config', '/nowhere.json'], 2, /nowhere\.json/);
+  });
+
+  it('refuses wrong settings wherever they stand, as wrong usage, naming them', async () => {
+    using directory = new TemporaryDirectory();
+    const file = directory.join('config.json');
+    writeFileSync(file, '{"rooms-per-hour": "many"}');
+    writeFileSync(directory.join('no-certificate'), 'something else');
+    writeFileSync(
+      directory.join('damaged'),
+      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+    );
+    const serve = ['serve', '--data', directory.join('data')];
+    const link = 'skytale://127.0.0.1:1/AAAAAAAAAAAAAAAAAAAAAA#x';
+    for (const [args, message, env] of [
+      [[...serve, '--trusted-proxies', 'foo'], /--trusted-proxies: "foo" is no address or network/],
+      [[...serve, '--trusted-proxies', '::1, foo'], /"::1, foo" has "foo" in it, which is no address/],
+      [[...serve, '--origins', 'https://a.example/path'], /--origins: .* is no origin of pages/],
+      [[...serve, '--proxy-protocol'], /--trusted-proxies: nobody is named/],
+      [[...serve, '--hello-timeout', '10x'], /--hello-timeout: .* like 500ms or 30s \(a number alone is sec/],
+      [[...serve, '--config', file], /"rooms-per-hour" in .*: "many" is not a whole number/],
+      [serve, /SKYTALE_ORIGINS: "chat\.example" is no origin/, { SKYTALE_ORIGINS: 'chat.example' }],
+      [[...serve, '--tls-cert', '/nowhere', '--tls-key', '/nowhere'], /--tls-cert: There is no file/],
+      [[...serve, '--tls-cert', file, '--tls-key', file], /certificate and key cannot be used/],
+      [['invite', '--ca-file', directory.path], /--ca-file: .* is a directory/],
+      [['invite', '--ca-file', directory.join('no-certificate')], /--ca-file: .* has no certificate in it/],
+      [['invite', '--ca-file', directory.join('damaged')], /--ca-file: certificate 1 in .* is damaged/],
+      [['chat'], /not an invite/, { SKYTALE_INVITE: 'nonsense' }],
+      [['chat', '--invite-file', directory.join('no-certificate')], /not an invite/],
+      [['chat', link], /cut short/],
+      [['chat', 'skytale://nowhere/AAAA#x'], /no server address/],
+    ] as const) {
+      await fails(args, 2, message, env);
+    }
+  });
+
+  it('explains the units of sizes and times', async () => {
+    const { stdout } = await run(['serve', '--help']);
+    assert.match(stdout, /^TIME has its unit: 500ms, 30s, 5m or 2h\. A number alone is seconds\.$/m);
+    assert.match(stdout, /^SIZE is in bytes: 65536, 64K/m);
+    assert.match((await run(['chat', '--help'])).stdout, /--timeout <TIME>[\s\S]*^TIME has its unit/m);
   });
 
   it('prints stack traces only when asked to', async () => {
@@ -183,14 +223,17 @@ describe('an invite', { timeout: 300_000 }, () => {
     await using server = await Server.start(directory.join('data'));
     const good = await invite(server.address);
     const chat = (text: string) => ['chat', text, '--state', directory.join('state')];
-    await fails(chat('skytale://127.0.0.1:9/'), 1, /cut short/);
-    await fails(chat(good.slice(0, -1)), 1, /cut short/);
-    await fails(chat(good.slice(0, good.indexOf('#'))), 1, /cut short/);
+    await fails(chat('skytale://127.0.0.1:9/'), 2, /cut short/);
+    await fails(chat(good.slice(0, -1)), 2, /cut short/);
+    await fails(chat(good.slice(0, good.indexOf('#'))), 2, /cut short/);
     for (const at of [good.indexOf('/', 12) + 3, good.indexOf('#') + 7, good.length - 2]) {
       const changed = good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1);
-      await fails(chat(changed), 1, /changed/);
+      await fails(chat(changed), 2, /changed/);
     }
-    await fails(chat('https://example.org/'), 1, /not an invite/);
+    for (const name of ['\u2800', 'x'.repeat(65)]) {
+      await fails([...chat(good), '--name', name], 2, /cannot be a name/);
+    }
+    await fails(chat('https://example.org/'), 2, /not an invite/);
   });
 
   it('with a passphrase needs it, and finds out a wrong one without a server', async () => {
@@ -204,8 +247,8 @@ describe('an invite', { timeout: 300_000 }, () => {
     const { invite: link } = JSON.parse(made.stdout) as { invite: string };
     assert.match(link, /#p\./);
     const args = ['chat', link, '--state', directory.join('state')];
-    await fails(args, 1, /passphrase/);
-    await fails(args, 1, /Wrong passphrase/, { SKYTALE_PASSPHRASE: 'wrong' });
+    await fails(args, 2, /passphrase/);
+    await fails(args, 2, /Wrong passphrase/, { SKYTALE_PASSPHRASE: 'wrong' });
     writeFileSync(directory.join('passphrase'), `${right}\n`);
     const entered = await run([...args, '--passphrase-file', directory.join('passphrase')], {
       input: 'hello\n',
@@ -244,8 +287,8 @@ describe('an invite', { timeout: 300_000 }, () => {
     });
     assert.deepEqual(reader.stdout.trimEnd().split('\n'), texts);
     await fails([...as('x'), link, '--invite-file', files.invite], 2, /given twice/);
-    await fails([...as('x'), '--invite-file', '/nowhere'], 1, /There is no file \/nowhere/);
-    await fails([...as('x'), '--invite-file', '-'], 1, /The invite is empty/);
+    await fails([...as('x'), '--invite-file', '/nowhere'], 2, /--invite-file: There is no file \/nowhere/);
+    await fails([...as('x'), '--invite-file', '-'], 2, /The invite is empty/);
     await fails(as('x'), 2, /INVITE is missing/);
     assert.match(
       (await run(['chat', '--help'])).stdout,
@@ -256,7 +299,7 @@ describe('an invite', { timeout: 300_000 }, () => {
   it('with escape sequences in it prints none of them', async () => {
     for (const path of ['\x1b[2J', '\x9b2J', '\u202e']) {
       const { code, stderr } = await run(['chat', `skytale+ws://127.0.0.1:1/${path}/room#secret`]);
-      assert.equal(code, 1);
+      assert.equal(code, 2);
       assert.match(stderr, sentence);
       assert.doesNotMatch(stderr.trimEnd(), /[\p{Cc}\p{Bidi_Control}]/u);
     }

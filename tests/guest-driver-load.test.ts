@@ -4,15 +4,17 @@
  * `SKYTALE_STORM_SECONDS` is how long 32 processes are at it, minutes in CI; the other storms are shorter.
  */
 import assert from 'node:assert/strict';
-import { randomBytes, randomInt } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { converse, runAgent } from './support/agent.ts';
 import {
   AES_CBC,
   CTR,
   DES_EDE3,
+  digestIn64,
   EINVAL,
   encrypt,
+  FINAL,
   fnv,
   GCM,
   hex,
@@ -20,8 +22,13 @@ import {
   NO_ZC,
   playSteps,
   pseudoRandom,
+  RESET,
   SHA1,
+  SHA1_HMAC,
+  UPDATE,
+  untouched,
   WRITE_IV,
+  XTS,
 } from './support/dev-crypto-steps.ts';
 import {
   type CryptodevGuest,
@@ -42,9 +49,13 @@ const seconds = Math.min(longest, 20);
 /** Files that the device can have open, fewer than it has by itself */
 const handles = 256;
 const wrongDevice = new URL('./support/wrong-device.ts', import.meta.url);
+const slowDevice = new URL('./support/slow-device.ts', import.meta.url);
 
 /** A step of the agent's, its answer, and what the device does wrong in it */
 type Step = readonly [step: string, answer: string | RegExp, lie?: string];
+
+/** How operations were answered, found by looking or at interrupts; and for how many nanoseconds is looked now */
+type Answers = { looked: number; interrupted: number; window: number };
 
 /** What the storm says at its end */
 type Totals = { operations: number; files: number; faults: number; killed: number; wrong: number };
@@ -114,6 +125,65 @@ describe('the guest driver under load', { skip }, () => {
       assert.ok(operations > 100, `${operations} operations`);
       assert.deepEqual({ faults, wrong }, { faults: 0, wrong: 0 });
     }
+    await setParameter(vm.guest, 'poll_us', kept);
+    vm.guest.assertCleanLog();
+  });
+
+  it('looks for answers where that gains something, for all in the queue, and sleeps where it does not', async () => {
+    const counts = async () => {
+      const text = await vm.guest.check('cd /sys/class/cryptodev/cryptodev1/queues && grep . *');
+      const numbers = [...text.matchAll(/(\w+):(\d+)/g)].map(([, name, value]) => [name, Number(value)]);
+      return Object.fromEntries(numbers) as Record<
+        'interrupts' | 'interrupt_answers' | 'looked_answers' | 'poll_window',
+        number
+      >;
+    };
+    /** What a program does on another device, and how so many operations of its were answered */
+    async function another(
+      module: URL | undefined,
+      use: (operations: (count: number) => Promise<Answers>) => Promise<void>,
+    ) {
+      await using _device = await plugAnother(vm, { queues: 1 }, module);
+      await using program = await converse(vm.guest, programs.agent, '/dev/cryptodev1');
+      const operations = async (count: number) => {
+        const before = await counts();
+        for (let i = 0; i < count; i++)
+          assert.match(await program.ask(`crypt 0 0 0 0 ${'5a'.repeat(16)} new null null`), /^0 /);
+        const after = await counts();
+        const [looked, interrupted] = (['looked_answers', 'interrupt_answers'] as const).map(
+          (name) => after[name] - before[name],
+        ) as [number, number];
+        assert.equal(looked + interrupted, count);
+        return { looked, interrupted, window: after.poll_window };
+      };
+      assert.equal(await program.ask('open 0'), '0');
+      assert.equal(await program.ask(`session 0 0 ${AES_CBC} 0 ${'00'.repeat(16)} -`), '0');
+      await use(operations);
+    }
+    const kept = Number(await vm.guest.check('cat /sys/module/virtio_cryptodev/parameters/poll_us'));
+    await another(undefined, async (operations) => {
+      await setParameter(vm.guest, 'poll_us', 0);
+      assert.equal((await operations(50)).interrupted, 50);
+      await setParameter(vm.guest, 'poll_us', 1000);
+      let [looked, rounds] = [0, 0];
+      for (; looked === 0 && rounds < 20; rounds++) looked = (await operations(50)).looked;
+      assert.ok(looked > 0, `none found by looking in ${rounds} rounds`);
+      // Of four processes not each answer needs an interrupt.
+      const before = await counts();
+      const command = [programs.storm, '/dev/cryptodev1', '4', '2', 'ciphers'];
+      await vm.guest.check(command, { timeout: 120_000 });
+      const after = await counts();
+      const interrupts = after.interrupts - before.interrupts;
+      const answers =
+        after.looked_answers + after.interrupt_answers - before.looked_answers - before.interrupt_answers;
+      assert.ok(interrupts < answers, `${interrupts} interrupts for ${answers} answers`);
+      assert.ok(after.looked_answers > before.looked_answers);
+    });
+    await another(slowDevice, async (operations) => {
+      await operations(20);
+      const { looked, interrupted, window } = await operations(10);
+      assert.deepEqual({ looked, interrupted, window }, { looked: 0, interrupted: 10, window: 0 });
+    });
     await setParameter(vm.guest, 'poll_us', kept);
     vm.guest.assertCleanLog();
   });
@@ -387,6 +457,80 @@ describe('the guest driver under load', { skip }, () => {
       [crypt(0, 'apart', 'apart', most + 1), `0 ${longer} - ${ivHex}`],
       [`async 0 0 0 0 null:${most + 1} new null ${ivHex}`, EINVAL],
     ]);
+    vm.guest.assertCleanLog();
+  });
+
+  it('takes longer data in pieces where what is between them is an IV and the state of a hash', async () => {
+    const MiB = 1024 * 1024;
+    await using _small = await plugAnother(vm, { maxDataLength: MiB }, wrongDevice);
+    const device = '/dev/cryptodev1';
+    const data = pseudoRandom(1, 3 * MiB + 16);
+    const digestOf = (times: number, withKey?: Buffer) => {
+      const hash = withKey === undefined ? createHash('sha1') : createHmac('sha1', withKey);
+      for (let i = 0; i < times; i++) hash.update(data);
+      return digestIn64(hash.digest());
+    };
+    const key = randomBytes(16);
+    const crypt = (slot: number, flags: number, place: string, withIv = 'null', mac = 'room') =>
+      `crypt 0 ${slot} 0 ${flags} rand:1:${data.length} ${place} ${mac} ${withIv}`;
+    const nothing = `- ${untouched(64)} -`;
+    const steps: Step[] = [
+      [`session 0 0 0 ${SHA1} - -`, '0'],
+      [`session 0 1 0 ${SHA1_HMAC} - ${hex(key)}`, '0'],
+      [`session 0 2 ${AES_CBC} ${SHA1_HMAC} ${hex(key)} ${hex(key)}`, '0'],
+    ];
+    for (const flags of [0, NO_ZC]) {
+      const only = flags === 0 ? 0 : flags | RESET;
+      steps.push(
+        [crypt(0, only, 'null'), `0 - ${digestOf(1)} -`],
+        [crypt(1, only, 'null'), `0 - ${digestOf(1, key)} -`],
+        // Goes on from what was there before, and has others go on.
+        [crypt(0, flags | UPDATE | RESET, 'null'), `0 ${nothing}`],
+        [crypt(0, flags | UPDATE, 'null'), `0 ${nothing}`],
+        ['cphash 0 1 0', '-22'],
+        [crypt(0, flags | FINAL, 'null'), `0 - ${digestOf(3)} -`],
+        [crypt(0, flags | UPDATE | FINAL, 'null'), `0 - ${digestOf(1)} -`],
+        // The digest has no place to go to.
+        [crypt(0, flags | FINAL, 'null', 'null', 'null'), '-14 - - -'],
+        [
+          crypt(2, only, 'new', ivHex),
+          `0 ${fnv(encrypt('aes-128-cbc', data, key))} ${digestOf(1, key)} ${ivHex}`,
+        ],
+      );
+    }
+    // An operation that cannot be cut
+    steps.push(
+      [`session 0 3 ${XTS} 0 ${hex(randomBytes(32))} -`, '0'],
+      [`session 0 4 ${GCM} 0 ${hex(key)} -`, '0'],
+      [crypt(3, 0, 'new', ivHex, 'null'), /^-22 /],
+      [`auth 0 4 0 0 rand:1:${MiB + 1} new - 0 ${ivHex.slice(0, 24)}`, /^-22 /],
+      [`async 0 0 0 0 rand:1:${MiB + 1} null room null`, '-22'],
+    );
+    const answers = await runAgent(
+      vm.guest,
+      programs.agent,
+      ['open 0', ...steps.map(([step]) => step)],
+      device,
+    );
+    for (const [index, [step, expected]] of steps.entries()) {
+      if (typeof expected === 'string') assert.equal(answers[index + 1], expected, step);
+      else assert.match(answers[index + 1]!, expected, step);
+    }
+
+    // Of those who share a session each has its turn; what is under way asynchronously is not waited for.
+    const together = `/host${await build.program('tests/together.c')}`;
+    for (const flags of [0, NO_ZC | RESET]) {
+      const output = await vm.guest.check([together, device, '4', String(3 * MiB), String(flags)]);
+      assert.equal(output, 'right 32 wrong 0\n');
+    }
+    await using agent = await converse(vm.guest, programs.agent, device);
+    for (const step of ['open 0', `session 0 0 0 ${SHA1} - -`]) assert.equal(await agent.ask(step), '0');
+    assert.match(await agent.ask(`crypt 0 0 0 ${keepNext << 8} 00 null room null`), /^0 /);
+    assert.equal(await agent.ask('async 0 0 0 0 00 null room null'), '0');
+    assert.equal(await agent.ask(crypt(0, 0, 'null')), `-16 ${nothing}`);
+    assert.match(await agent.ask('crypt 0 0 0 0 00 null room null'), /^0 /);
+    assert.match(await agent.ask('await 0'), /^0 0 /);
+    assert.equal(await agent.ask(crypt(0, 0, 'null')), `0 - ${digestOf(1)} -`);
     vm.guest.assertCleanLog();
   });
 

@@ -30,7 +30,9 @@ describe('/dev/crypto in v86', { skip }, () => {
       'bin/cryptodev-tool': await program('cryptodev-tool/cryptodev-tool.c'),
     });
     const device = new VirtioCryptodevDevice(await createEngine('openssl'));
-    machine = await V86Machine.launch({ ...images, devices: [device, await wrongDevice({})] });
+    const short = new VirtioCryptodevDevice(await createEngine('openssl'));
+    Object.defineProperty(short, 'config', { value: short.config.subarray(0, -1) });
+    machine = await V86Machine.launch({ ...images, devices: [device, await wrongDevice({}), short] });
     await machine.check('insmod /driver.ko && ln -s cryptodev0 /dev/crypto');
   });
   after(() => machine?.stop());
@@ -47,6 +49,12 @@ describe('/dev/crypto in v86', { skip }, () => {
     );
     assert.match(await machine.check('storm /dev/crypto 8 2 kill'), /killed [1-9]\d* wrong 0\n/);
     assert.match(await machine.check('fuzz /dev/crypto 1 2'), /^steps [1-9]/);
+    await noComplaints();
+  });
+
+  it('takes no device whose configuration is too short', async () => {
+    assert.match(await machine.check('dmesg'), /its configuration space is missing or too short/);
+    await machine.check('! test -e /dev/cryptodev2');
     await noComplaints();
   });
 

@@ -1,10 +1,10 @@
 /** Arrows point one way: between packages, and between the files of each. */
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { circlesIn, fileGraph, importsOf, packageGraph } from '../scripts/import-graph.ts';
+import { circlesIn, fileGraph, importsOf, includeGraph, packageGraph } from '../scripts/import-graph.ts';
 
 const packages = fileURLToPath(new URL('../packages', import.meta.url));
 
@@ -69,4 +69,29 @@ describe('imports', () => {
       assert.deepEqual(circlesIn(fileGraph(join(packages, name))), []);
     });
   }
+});
+
+describe("the guest driver's headers", () => {
+  const driver = fileURLToPath(new URL('../guest/driver', import.meta.url));
+  const graph = includeGraph(driver);
+
+  it('point one way', () => {
+    assert.ok(graph.get('request')?.has('queue'));
+    for (const [name, included] of graph)
+      for (const other of included) assert.ok(graph.has(other), `${name} includes ${other}.h`);
+    assert.deepEqual(circlesIn(graph), []);
+  });
+
+  it('declare what is in the source of their name, so that calls point the same way', () => {
+    const definition = /^(?!static\b)[a-z][\w *]*?\b(vcd_\w+)\([^;{]*\)\n\{/gm;
+    let count = 0;
+    for (const file of globSync('*.c', { cwd: driver })) {
+      const header = join(driver, file.replace(/c$/, 'h'));
+      for (const [, name] of readFileSync(join(driver, file), 'utf8').matchAll(definition)) {
+        assert.match(readFileSync(header, 'utf8'), new RegExp(`\\b${name}\\(`), `${name} of ${file}`);
+        count += 1;
+      }
+    }
+    assert.ok(count > 40, `${count} functions`);
+  });
 });

@@ -22,12 +22,21 @@ describe('skytale rooms', { timeout: 300_000 }, () => {
       .split('\n')
       .map(
         (line) =>
-          JSON.parse(line) as { room: string; messages: number; members: number; createdFrom: string },
+          JSON.parse(line) as {
+            room: string;
+            messages: number;
+            members: number;
+            createdFrom: string;
+            damaged: boolean;
+          },
       );
     assert.equal(rooms.length, 2);
     const used = rooms.find(({ messages }) => messages > 0)!;
     assert(used.messages >= 2);
     assert.deepEqual([used.members, used.createdFrom], [1, '127.0.0.1']);
+    assert.equal(used.damaged, false);
+    const { stdout: help } = await run(['rooms', '--help']);
+    for (const key of Object.keys(used)) assert(help.includes(`"${key}":`), key);
     const shown = await run(['rooms', '--data', data]);
     assert.match(shown.stdout, new RegExp(`^ *ROOM .*\n *${used.room} .* 127\\.0\\.0\\.1\n`));
 
@@ -45,6 +54,28 @@ describe('skytale rooms', { timeout: 300_000 }, () => {
     assert.equal(statSync(`${data}/control`).mode & 0o777, 0o600);
   });
 
+  it('deletes a room that is named as a chat shows it, or by its invite', async () => {
+    using directory = new TemporaryDirectory();
+    const data = directory.join('data');
+    await using server = await Server.start(data);
+    for (const name of [
+      (link: string) => link,
+      (link: string) => /\/([\w-]{22})#/.exec(link)![1]!,
+      (link: string) =>
+        Buffer.from(/\/([\w-]{22})#/.exec(link)![1]!, 'base64url')
+          .toString('hex')
+          .toUpperCase(),
+    ]) {
+      const [kept, room] = [await invite(server.address), name(await invite(server.address))];
+      const deleted = await run(['rooms', 'delete', room, '--data', data]);
+      assert.equal(deleted.code, 0, `${room}: ${deleted.stderr}`);
+      const again = await run(['rooms', 'delete', room, '--data', data]);
+      assert.equal(again.code, 1, again.stderr);
+      assert.equal((await run(['rooms', 'delete', kept, '--data', data])).code, 0);
+    }
+    assert.equal((await run(['rooms', '--data', data])).stdout, 'There are no rooms.\n');
+  });
+
   it('says so when it cannot', async () => {
     using directory = new TemporaryDirectory();
     const data = directory.join('data');
@@ -56,6 +87,8 @@ describe('skytale rooms', { timeout: 300_000 }, () => {
       [['delete'], 2, /followed by nothing/],
       [['forget', 'abcd'], 2, /followed by nothing/],
       [['delete', 'abc'], 2, /4 to 32 hexadecimal digits/],
+      [['delete', 'z'.repeat(23)], 2, /or by its invite/],
+      [['delete', 'skytale://127.0.0.1:1/AAAA#x'], 2, /cut short/],
       [['delete', 'abcd', 'abce'], 2, /followed by nothing/],
       [['delete', 'abcd'], 1, /no room that begins with abcd/],
     ] as const) {

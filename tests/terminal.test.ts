@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { FrameType } from '../packages/chat/src/protocol/frames.ts';
 import { TemporaryDirectory } from './support/directory.ts';
-import { invite, Program, run, Server } from './support/programs.ts';
+import { HostileProxy, typeOf, type WireFrame } from './support/hostile-proxy.ts';
+import { invite, Program, run, Server, throughAddress } from './support/programs.ts';
 import { Terminal } from './support/terminal.ts';
 
 const main = fileURLToPath(new URL('../packages/skytale/src/main.ts', import.meta.url));
@@ -248,6 +250,29 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
     terminal.press('Enter');
     await scene.bob.line(1);
     assert.deepEqual(scene.bob.lines, ['into the void', 'later']);
+  });
+
+  it('says what it waits for when one leaves, and leaves at the second Ctrl-C', async () => {
+    await using scene = await Scene.open();
+    let silent = false;
+    const toClient = (frame: WireFrame) => (silent && typeOf(frame) === FrameType.ack ? [] : [frame]);
+    await using proxy = await HostileProxy.start(scene.server.address, () => ({ toClient }));
+    scene.link = throughAddress(scene.link, proxy.address);
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    terminal.type('acknowledged');
+    terminal.press('Enter');
+    await terminal.shows(/\d\d:\d\d alice {2}acknowledged/);
+    silent = true;
+    terminal.type('never so');
+    terminal.press('Enter');
+    await scene.bob.line(1);
+    terminal.press('C-c');
+    await terminal.shows(
+      /Leaving; waiting for 1 message \(Ctrl-C again to leave now; it is kept and sent\s+next time\)/,
+    );
+    terminal.press('C-c');
+    await terminal.screenShows(/One message is not sent yet\. Kept here[\s\S]*^\$\s*$/m);
   });
 
   it('shows what others write without obeying it', async () => {

@@ -1,6 +1,7 @@
 /** A chat server as `skytale serve` runs it, without limits on rates and connections. Its parent talks to it by messages. */
-import { ChatServer } from '../../packages/chat/src/server/index.ts';
+import { ChatServer, keepNewSpaceSmall } from '../../packages/chat/src/server/index.ts';
 
+keepNewSpaceSmall();
 const [data, durability] = process.argv.slice(2);
 const server = await ChatServer.start({
   tcp: [{ host: '127.0.0.1', port: 0 }],

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,9 +94,9 @@ static void __attribute__((noreturn)) usage(void)
 	      "       cryptodev-tool [-D DEVICE] speed [-s SECONDS] [-j IN_FLIGHT] [-n] [CIPHER [BYTES...]]\n"
 	      "\n"
 	      "DEVICE is /dev/crypto unless told. KEY and IV are hexadecimal, or KEY is @FILE, a file with that, for others\n"
-	      "can see arguments; without IV it is zero. Input of block ciphers must have whole blocks: nothing is padded.\n"
-	      " speed keeps IN_FLIGHT operations under way (1 unless\n"
-	      "told); -n has the data copied (COP_FLAG_NO_ZC).\n",
+	      "can see arguments. Without IV, encryption makes one by chance, which stands before the output, and decryption\n"
+	      "takes it from there. Input of block ciphers must have whole blocks: nothing is padded. speed keeps IN_FLIGHT\n"
+	      "operations under way (1 unless told); -n has the data copied (COP_FLAG_NO_ZC).\n",
 	      stderr);
 	exit(2);
 }
@@ -236,6 +237,22 @@ static void aead(int fd, const struct session_op *session, uint16_t op, uint8_t 
 	write_all(data, operation.len);
 }
 
+/* Never the same twice, as two messages under one key and IV would give each other away */
+static void iv_beside_message(uint16_t op, const struct algorithm *cipher, uint8_t iv[EALG_MAX_BLOCK_LEN])
+{
+	if (op == COP_DECRYPT) {
+		if (read_piece(iv, cipher->iv) < cipher->iv)
+			fail("the input is shorter than an IV");
+		return;
+	}
+	if (getrandom(iv, cipher->iv, 0) != cipher->iv)
+		fail("no random numbers: %s", strerror(errno));
+	/* The length of CCM's length field, less one */
+	if (cipher->number == CRYPTO_AES_CCM)
+		iv[0] = 3;
+	write_all(iv, cipher->iv);
+}
+
 static void crypt_stream(uint16_t op, char **words)
 {
 	const struct algorithm *cipher = find(ciphers, COUNT(ciphers), words[0]);
@@ -247,14 +264,16 @@ static void crypt_stream(uint16_t op, char **words)
 	struct crypt_op operation = { .ses = session.ses, .op = op, .flags = COP_FLAG_WRITE_IV, .iv = iv };
 
 	explicit_bzero(key, sizeof(key));
-	if (words[1] && words[2] && from_hex(words[2], iv, sizeof(iv), "IV") != cipher->iv)
+	if (cipher->number == CRYPTO_AES_XTS)
+		fail("aes-xts is for sectors, not for streams");
+	if (!words[1] || !words[2])
+		iv_beside_message(op, cipher, iv);
+	else if (from_hex(words[2], iv, sizeof(iv), "IV") != cipher->iv)
 		fail("the IV of %s has %u bytes", cipher->name, cipher->iv);
 	if (cipher->aead) {
 		aead(fd, &session, op, iv, cipher->iv);
 		return;
 	}
-	if (cipher->number == CRYPTO_AES_XTS)
-		fail("aes-xts is for sectors, not for streams");
 	operation.src = pages(PIECE);
 	operation.dst = operation.src;
 	while ((operation.len = read_piece(operation.src, PIECE)) > 0) {

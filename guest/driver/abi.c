@@ -7,7 +7,7 @@
 #include <linux/compat.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "abi.h"
 
 #ifdef CONFIG_COMPAT
 

@@ -8,7 +8,8 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 
-#include "driver.h"
+#include "async.h"
+#include "exchange.h"
 
 /* Operations of a file that were submitted and not fetched */
 #define VCD_MAX_JOBS	64
@@ -16,7 +17,7 @@
 /* Jiffies until the job's time is over, 0 if it is */
 static unsigned long vcd_job_left(const struct vcd_request *req)
 {
-	long left = req->deadline - jiffies;
+	long left = req->job.deadline - jiffies;
 
 	return max(left, 0L);
 }
@@ -24,15 +25,16 @@ static unsigned long vcd_job_left(const struct vcd_request *req)
 /* Nobody hears of an error while the device may still write into the program's memory. */
 static bool vcd_given_up(const struct vcd_request *req)
 {
-	return !vcd_job_left(req) && !req->exposed;
+	return !vcd_job_left(req) && !req->memory.exposed;
 }
 
 /* The oldest job, if it can be fetched: answered, or given up. Called with the file's lock. */
 static struct vcd_request *vcd_finished_job(struct vcd_file *file)
 {
-	struct vcd_request *req = list_first_entry_or_null(&file->jobs, struct vcd_request, job);
+	struct vcd_request *req =
+		list_first_entry_or_null(&file->jobs, struct vcd_request, job.link);
 
-	if (req && !completion_done(&req->answered) && !vcd_given_up(req))
+	if (req && !completion_done(&req->transfer.answered) && !vcd_given_up(req))
 		req = NULL;
 	return req;
 }
@@ -45,8 +47,8 @@ static void vcd_expiry_work(struct work_struct *work)
 	unsigned long delay = 0;
 
 	spin_lock_irq(&file->lock);
-	list_for_each_entry(req, &file->jobs, job) {
-		if (completion_done(&req->answered))
+	list_for_each_entry(req, &file->jobs, job.link) {
+		if (completion_done(&req->transfer.answered))
 			continue;
 		delay = vcd_job_left(req);
 		if (delay)
@@ -66,16 +68,32 @@ void vcd_async_init(struct vcd_file *file)
 	INIT_DELAYED_WORK(&file->expiry, vcd_expiry_work);
 }
 
+static void vcd_job_answered(struct vcd_job *job)
+{
+	vcd_turn_end_job(job->turn);
+	job->turn = NULL;
+	wake_up_interruptible_poll(&job->file->poll, EPOLLIN | EPOLLRDNORM);
+}
+
+static void vcd_job_ended(struct vcd_job *job)
+{
+	/* One that was never handed over, as there were too many, or never came to be seen */
+	vcd_turn_end_job(job->turn);
+	vcd_file_put(job->file);
+}
+
 /* -EBUSY if there are 64 already */
 static int vcd_enter_job(struct vcd_file *file, struct vcd_request *req, const struct crypt_op *op)
 {
 	int error = -EBUSY;
 
 	kref_get(&file->ref);
-	req->file = file;
-	req->queue = file->queue;
-	req->op = *op;
-	req->deadline = jiffies + vcd_timeout();
+	req->job.file = file;
+	req->job.answered = vcd_job_answered;
+	req->job.ended = vcd_job_ended;
+	req->transfer.queue = file->queue;
+	req->job.op = *op;
+	req->job.deadline = jiffies + vcd_timeout();
 	spin_lock_irq(&file->lock);
 	if (file->job_count < VCD_MAX_JOBS) {
 		file->job_count++;
@@ -85,7 +103,7 @@ static int vcd_enter_job(struct vcd_file *file, struct vcd_request *req, const s
 			mod_delayed_work(vcd_workqueue, &file->expiry, vcd_job_left(req));
 		else
 			queue_delayed_work(vcd_workqueue, &file->expiry, vcd_job_left(req));
-		list_add_tail(&req->job, &file->jobs);
+		list_add_tail(&req->job.link, &file->jobs);
 		error = 0;
 	}
 	spin_unlock_irq(&file->lock);
@@ -104,7 +122,7 @@ int vcd_async_submit(struct vcd_file *file, const struct crypt_op *op)
 		return PTR_ERR(req);
 	error = vcd_enter_job(file, req, op);
 	if (!error)
-		vcd_submit(req, file->queue);
+		vcd_submit(req, file->queue, false);
 	vcd_request_put(req);
 	return error;
 }
@@ -118,7 +136,7 @@ int vcd_async_fetch(struct vcd_file *file, struct crypt_op *op)
 	spin_lock_irq(&file->lock);
 	req = vcd_finished_job(file);
 	if (req) {
-		list_del(&req->job);
+		list_del(&req->job.link);
 		file->job_count--;
 	}
 	spin_unlock_irq(&file->lock);
@@ -126,8 +144,8 @@ int vcd_async_fetch(struct vcd_file *file, struct crypt_op *op)
 		return -EBUSY;
 	/* There is room for who waits to submit. */
 	wake_up_interruptible_poll(&file->poll, EPOLLOUT | EPOLLWRNORM);
-	*op = req->op;
-	if (completion_done(&req->answered)) {
+	*op = req->job.op;
+	if (completion_done(&req->transfer.answered)) {
 		error = vcd_crypt_finish(req, op);
 	} else {
 		vcd_withdraw(req);
@@ -156,7 +174,7 @@ __poll_t vcd_async_poll(struct vcd_file *file)
 
 static void vcd_drop_job(struct vcd_request *req)
 {
-	list_del(&req->job);
+	list_del(&req->job.link);
 	vcd_request_put(req);
 }
 
@@ -173,11 +191,11 @@ void vcd_async_abandon(struct vcd_file *file)
 
 	cancel_delayed_work_sync(&file->expiry);
 	/* All at once, so that none is begun while another is waited for. */
-	list_for_each_entry_safe(req, next, &file->jobs, job)
+	list_for_each_entry_safe(req, next, &file->jobs, job.link)
 		if (vcd_withdraw(req))
 			vcd_drop_job(req);
-	list_for_each_entry_safe(req, next, &file->jobs, job) {
-		if (waits && req->exposed)
+	list_for_each_entry_safe(req, next, &file->jobs, job.link) {
+		if (waits && req->memory.exposed)
 			vcd_wait_answer(req);
 		vcd_drop_job(req);
 	}

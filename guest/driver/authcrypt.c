@@ -3,7 +3,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "authcrypt.h"
+#include "exchange.h"
 
 /* One operation: what the request has beside the data. Pointers are the program's. */
 struct vcd_authcrypt {
@@ -171,7 +172,7 @@ static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file,
 	req->mac_len = plan->full_tag_len;
 	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
 	req->least_data_len = plan->least_data_len;
-	req->header.session = cpu_to_le32(op->ses);
+	vcd_ask_session(req, session);
 	req->header.op = cpu_to_le16(op->op);
 	req->header.flags = cpu_to_le16(op->flags);
 	req->header.data_len = cpu_to_le32(op->len);
@@ -186,7 +187,7 @@ static struct vcd_request *vcd_authcrypt_request(struct vcd_file *file,
 	if (!error)
 		error = vcd_request_add(req, plan->auth, plan->auth_part);
 	if (!error)
-		error = vcd_data_error(vcd_data_attach(req, &plan->data));
+		error = vcd_data_error(vcd_request_attach(req, &plan->data));
 	if (error) {
 		vcd_request_put(req);
 		return ERR_PTR(error);
@@ -206,7 +207,7 @@ static int vcd_authcrypt_finish(struct vcd_file *file, struct vcd_request *req,
 	u16 mac_len = le16_to_cpu(answer->mac_len);
 	int error;
 
-	error = vcd_data_error(vcd_data_copy_out(req, data_len));
+	error = vcd_data_error(vcd_data_copy_out(&req->memory, data_len));
 	if (error)
 		return error;
 	if (plan->mac_room && copy_to_user(op->tag, req->mac, mac_len))
@@ -230,16 +231,17 @@ int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op)
 	u16 flags = op->flags;
 	int error;
 
-	error = vcd_find_session(file, op->ses, &session);
+	error = vcd_find_session(file, op->ses, &session) ?: vcd_turn_begin(session.turn, false);
 	if (error)
 		return error;
 	op->flags = vcd_auth_flags(&session, op);
 	error = vcd_plan(&session, file->dev, op, &plan);
 	if (error)
-		return error;
+		goto leave;
 	req = vcd_authcrypt_request(file, &session, op, &plan);
-	if (IS_ERR(req))
-		return PTR_ERR(req);
+	error = PTR_ERR_OR_ZERO(req);
+	if (error)
+		goto leave;
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	if (session.is_aead && (!error || error == -EBADMSG))
 		vcd_keep_tag_len(file, op->ses, plan.tag_len);
@@ -247,5 +249,7 @@ int vcd_authcrypt(struct vcd_file *file, struct crypt_auth_op *op)
 		error = vcd_authcrypt_finish(file, req, &answer, &plan, op);
 	op->flags = flags;
 	vcd_request_put(req);
+leave:
+	vcd_turn_end(session.turn, false);
 	return error;
 }

@@ -7,7 +7,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "crypt.h"
+#include "exchange.h"
 
 /* The room that the digest needs: none before the last part */
 static u16 vcd_mac_room(const struct vcd_session *session, const struct crypt_op *op)
@@ -53,7 +54,7 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 	req->mac_len = req->mac_room;
 	req->iv_len = op->flags & COP_FLAG_WRITE_IV ? session->iv_size : 0;
 	req->least_data_len = data->dst_len;
-	req->header.session = cpu_to_le32(op->ses);
+	vcd_ask_session(req, session);
 	/* A hash has no direction, whatever a program says. */
 	if (session->has_cipher || op->op > COP_DECRYPT)
 		req->header.op = cpu_to_le16(op->op);
@@ -63,7 +64,7 @@ static struct vcd_request *vcd_crypt_request(struct vcd_file *file,
 	req->header.mac_len = cpu_to_le16(req->mac_room);
 	error = iv ? vcd_request_add_own(req, iv, iv_len) : vcd_request_add(req, op->iv, iv_len);
 	if (!error)
-		error = vcd_data_attach(req, data);
+		error = vcd_request_attach(req, data);
 	if (error) {
 		vcd_request_put(req);
 		return ERR_PTR(error);
@@ -91,14 +92,25 @@ static struct vcd_request *vcd_crypt_prepare(struct vcd_file *file,
 	return vcd_crypt_request(file, session, op, iv, data);
 }
 
-/* The same, for an operation whose result another process may fetch */
+/*
+ * The same, for an operation whose result another process may fetch. The request has the session's
+ * turn; -EBUSY if that is another's for long.
+ */
 struct vcd_request *vcd_crypt_prepare_async(struct vcd_file *file, const struct crypt_op *op)
 {
 	struct vcd_data data = { .pin = true };
 	struct vcd_session session;
-	int error = vcd_find_session(file, op->ses, &session);
+	struct vcd_request *req;
+	int error = vcd_find_session(file, op->ses, &session) ?: vcd_turn_begin_job(session.turn);
 
-	return error ? ERR_PTR(error) : vcd_crypt_prepare(file, &session, op, NULL, &data);
+	if (error)
+		return ERR_PTR(error);
+	req = vcd_crypt_prepare(file, &session, op, NULL, &data);
+	if (IS_ERR(req))
+		vcd_turn_end_job(session.turn);
+	else
+		req->job.turn = session.turn;
+	return req;
 }
 
 /* Gives the program the IV, if it asked for that with COP_FLAG_WRITE_IV. */
@@ -119,7 +131,7 @@ static int vcd_crypt_result(struct vcd_request *req, const struct crypt_op *op,
 
 	/* Without room for the digest the cipher's work is done all the same. */
 	if (!error || error == -EFAULT)
-		error = vcd_data_copy_out(req, le32_to_cpu(answer->data_len)) ?: error;
+		error = vcd_data_copy_out(&req->memory, le32_to_cpu(answer->data_len)) ?: error;
 	if (!error && mac_len && copy_to_user(op->mac, req->mac, mac_len))
 		error = -EFAULT;
 	return error;
@@ -165,31 +177,45 @@ static u32 vcd_crypt_most(const struct vcd_file *file, const struct vcd_session 
 }
 
 /*
- * A session may have other operations between two pieces, by other threads: each piece is told the
- * IV that the one before has left.
+ * The flags of a piece, such that all together do to the hash's state what the operation would
+ * (6.8): fresh with the first, if that is asked for, and a digest with the last
  */
-int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
+static u16 vcd_piece_flags(const struct crypt_op *op, bool first, bool last)
 {
+	u16 flags = op->flags & ~(COP_FLAG_RESET | COP_FLAG_UPDATE | COP_FLAG_FINAL);
+	bool starts = !op->flags || (op->flags & COP_FLAG_RESET);
+	bool ends = (op->flags & COP_FLAG_FINAL) || !(op->flags & COP_FLAG_UPDATE);
+
+	flags |= COP_FLAG_WRITE_IV | COP_FLAG_UPDATE;
+	if (first && starts)
+		flags |= COP_FLAG_RESET;
+	if (last && ends)
+		flags |= COP_FLAG_FINAL;
+	return flags;
+}
+
+/*
+ * A cipher may have other operations between two pieces, by other threads: each piece is told the
+ * IV that the one before has left. A hash must not: only who has the session's turn alone cuts.
+ */
+static int vcd_crypt_pieces(struct vcd_file *file, const struct vcd_session *session,
+			    const struct crypt_op *op)
+{
+	u32 done = 0, most = vcd_crypt_most(file, session, op);
 	struct virtio_cryptodev_response answer;
-	struct vcd_session session;
 	u8 iv[VCD_MAX_IV];
-	u32 done = 0, most;
 	int error;
 
-	error = vcd_find_session(file, op->ses, &session);
-	if (error)
-		return error;
-	most = vcd_crypt_most(file, &session, op);
 	do {
 		struct crypt_op piece = *op;
 
 		piece.len = min(op->len - done, most);
 		if (piece.len < op->len) {
-			piece.flags |= COP_FLAG_WRITE_IV;
+			piece.flags = vcd_piece_flags(op, !done, done + piece.len == op->len);
 			piece.src += done;
 			piece.dst += done;
 		}
-		error = vcd_crypt_piece(file, &session, &piece, done ? iv : NULL, &answer);
+		error = vcd_crypt_piece(file, session, &piece, done ? iv : NULL, &answer);
 		if (error == -E2BIG) {
 			most = VCD_PIECE;
 			continue;
@@ -200,4 +226,19 @@ int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
 		done += piece.len;
 	} while (done < op->len);
 	return op->flags & COP_FLAG_WRITE_IV ? vcd_write_iv(&answer, op->iv) : 0;
+}
+
+int vcd_crypt(struct vcd_file *file, const struct crypt_op *op)
+{
+	/* What is shorter is never cut. */
+	bool alone = op->len > VCD_PIECE;
+	struct vcd_session session;
+	int error = vcd_find_session(file, op->ses, &session) ?:
+		    vcd_turn_begin(session.turn, alone);
+
+	if (error)
+		return error;
+	error = vcd_crypt_pieces(file, &session, op);
+	vcd_turn_end(session.turn, alone);
+	return error;
 }

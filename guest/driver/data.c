@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "data.h"
 
 static unsigned int copy_threshold = 2048;
 module_param(copy_threshold, uint, 0644);
@@ -29,7 +29,7 @@ MODULE_PARM_DESC(copy_threshold, "Data up to so many bytes are copied, more are 
 #define VCD_OTHER_SEGMENTS	2
 
 /* How much memory both together need, source and destination in the same place. */
-static u32 vcd_data_extent(const struct vcd_data *data)
+u32 vcd_data_extent(const struct vcd_data *data)
 {
 	return max(data->src_len, data->offset + data->dst_len);
 }
@@ -110,10 +110,10 @@ static void vcd_unpin(struct vcd_pages *pages)
 	memset(pages, 0, sizeof(*pages));
 }
 
-static void vcd_unpin_all(struct vcd_request *req)
+static void vcd_unpin_all(struct vcd_memory *memory)
 {
-	vcd_unpin(&req->source_pages);
-	vcd_unpin(&req->destination_pages);
+	vcd_unpin(&memory->source_pages);
+	vcd_unpin(&memory->destination_pages);
 }
 
 /* -EFAULT where memory is missing or, with `write`, must not be written to */
@@ -150,64 +150,68 @@ unpin:
 	return error;
 }
 
-static int vcd_attach_pinned(struct vcd_request *req)
+static int vcd_attach_pinned(struct vcd_memory *memory)
 {
-	const struct vcd_data *data = &req->data;
-	struct vcd_pages *source = &req->source_pages, *destination = &req->source_pages;
+	const struct vcd_device *dev = memory->user->dev;
+	const struct vcd_data *data = &memory->data;
+	struct vcd_pages *source = &memory->source_pages, *destination = &memory->source_pages;
 	u32 source_len = data->src_len, destination_len = data->dst_len;
 	int error;
 
 	if (data->in_place) {
 		source_len = vcd_data_extent(data);
 		destination_len = source_len;
-		error = vcd_pin(req->dev, source, data->src, source_len, true);
+		error = vcd_pin(dev, source, data->src, source_len, true);
 	} else {
-		destination = &req->destination_pages;
-		error = vcd_pin(req->dev, source, data->src, source_len, false);
+		destination = &memory->destination_pages;
+		error = vcd_pin(dev, source, data->src, source_len, false);
 		if (!error)
-			error = vcd_pin(req->dev, destination, data->dst, destination_len, true);
+			error = vcd_pin(dev, destination, data->dst, destination_len, true);
 	}
 	if (!error)
-		error = vcd_take_part(&req->source, &source->table, source_len, 0, data->src_len);
+		error = vcd_take_part(&memory->source, &source->table, source_len, 0,
+				      data->src_len);
 	if (!error)
-		error = vcd_take_part(&req->destination, &destination->table, destination_len,
+		error = vcd_take_part(&memory->destination, &destination->table, destination_len,
 				      data->offset, data->dst_len);
 	return error;
 }
 
-static void vcd_free_copy(struct vcd_request *req)
+static void vcd_free_copy(struct vcd_memory *memory)
 {
 	struct scatterlist *sg;
 	unsigned int i;
 
-	for_each_sgtable_sg(&req->copy, sg, i) {
+	for_each_sgtable_sg(&memory->copy, sg, i) {
 		if (!sg_page(sg))
 			continue;
 		/* Plaintext */
 		memzero_explicit(sg_virt(sg), sg->length);
 		__free_pages(sg_page(sg), get_order(sg->length));
 	}
-	sg_free_table(&req->copy);
-	memset(&req->copy, 0, sizeof(req->copy));
+	sg_free_table(&memory->copy);
+	memset(&memory->copy, 0, sizeof(memory->copy));
 }
 
 /*
  * Memory for a copy, in pieces so large that both source and destination find room in the queue, as
  * far as one descriptor may name so much
  */
-static int vcd_alloc_copy(struct vcd_request *req, u32 len, unsigned int room)
+static int vcd_alloc_copy(struct vcd_memory *memory, u32 len, unsigned int room)
 {
+	const struct vcd_device *dev = memory->user->dev;
 	unsigned int most = min_t(unsigned int, VCD_COPY_ORDER_MAX,
-				  ilog2(req->dev->max_segment_len) - PAGE_SHIFT);
+				  ilog2(dev->max_segment_len) - PAGE_SHIFT);
 	unsigned int order = min3((unsigned int)VCD_COPY_ORDER, (unsigned int)get_order(len), most);
 	struct scatterlist *sg;
 	unsigned int i;
 
 	while (DIV_ROUND_UP(len, PAGE_SIZE << order) > room / 2 && order < most)
 		order++;
-	if (sg_alloc_table(&req->copy, DIV_ROUND_UP(len, PAGE_SIZE << order), GFP_KERNEL_ACCOUNT))
+	if (sg_alloc_table(&memory->copy, DIV_ROUND_UP(len, PAGE_SIZE << order),
+			   GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;
-	for_each_sgtable_sg(&req->copy, sg, i) {
+	for_each_sgtable_sg(&memory->copy, sg, i) {
 		u32 here = min_t(u32, len, PAGE_SIZE << order);
 		struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
 						__GFP_RETRY_MAYFAIL, get_order(here));
@@ -220,51 +224,58 @@ static int vcd_alloc_copy(struct vcd_request *req, u32 len, unsigned int room)
 	return 0;
 }
 
-static int vcd_attach_copy(struct vcd_request *req, unsigned int room)
+static int vcd_attach_copy(struct vcd_memory *memory, unsigned int room)
 {
-	const struct vcd_data *data = &req->data;
+	const struct vcd_data *data = &memory->data;
 	u32 extent = vcd_data_extent(data), copied = 0;
 	struct scatterlist *sg;
 	unsigned int i;
 	int error;
 
-	error = vcd_alloc_copy(req, extent, room);
+	error = vcd_alloc_copy(memory, extent, room);
 	if (error)
 		return error;
-	for_each_sgtable_sg(&req->copy, sg, i) {
+	for_each_sgtable_sg(&memory->copy, sg, i) {
 		u32 here = min(sg->length, data->src_len - copied);
 
 		if (copy_from_user(sg_virt(sg), data->src + copied, here))
 			return -EFAULT;
 		copied += here;
 	}
-	error = vcd_take_part(&req->source, &req->copy, extent, 0, data->src_len);
-	return error ?: vcd_take_part(&req->destination, &req->copy, extent, data->offset,
+	error = vcd_take_part(&memory->source, &memory->copy, extent, 0, data->src_len);
+	return error ?: vcd_take_part(&memory->destination, &memory->copy, extent, data->offset,
 				      data->dst_len);
 }
 
-static int vcd_attach_linear(struct vcd_request *req)
+/*
+ * The data are few and at `linear`, in memory of the request's that is as long as their extent: who
+ * asks copies the source there. For data that have a result only, `memory->data` says how long.
+ */
+void vcd_data_use_linear(struct vcd_memory *memory, u8 *linear)
 {
-	const struct vcd_data *data = &req->data;
+	const struct vcd_data *data = &memory->data;
 
-	req->linear = req->parts + req->parts_len;
-	if (data->dst_len)
-		sg_init_one(&req->linear_sg, req->linear + data->offset, data->dst_len);
-	return vcd_request_add(req, data->src, data->src_len);
+	memory->copied = true;
+	memory->linear = linear;
+	if (!data->dst_len)
+		return;
+	sg_init_one(&memory->linear_sg, linear + data->offset, data->dst_len);
+	memory->destination.list = &memory->linear_sg;
+	memory->destination.count = 1;
 }
 
 /* Waits until the user may have memory for these data, whether they are pinned or copied. */
-static int vcd_claim_data(struct vcd_request *req)
+static int vcd_claim_data(struct vcd_memory *memory)
 {
-	const struct vcd_data *data = &req->data;
+	const struct vcd_data *data = &memory->data;
 	u64 bytes = PAGE_ALIGN((u64)vcd_data_extent(data));
 	int error;
 
 	if (!data->in_place)
 		bytes = PAGE_ALIGN((u64)data->src_len) + PAGE_ALIGN((u64)data->dst_len);
-	error = vcd_user_claim(req->user, bytes);
+	error = vcd_user_claim(memory->user, bytes);
 	if (!error)
-		req->claimed = bytes;
+		memory->claimed = bytes;
 	return error;
 }
 
@@ -273,67 +284,61 @@ static int vcd_claim_data(struct vcd_request *req)
  * cannot be pinned, as those of devices and of memfd_secret(2), though the program may use them. Or
  * there are none: -EFAULT.
  */
-static int vcd_copy_instead(struct vcd_request *req, int error)
+static int vcd_copy_instead(struct vcd_memory *memory, int error)
 {
-	const struct vcd_data *data = &req->data;
+	const struct vcd_data *data = &memory->data;
 
-	vcd_free_part(&req->source);
-	vcd_free_part(&req->destination);
+	vcd_free_part(&memory->source);
+	vcd_free_part(&memory->destination);
 	/* Where the result of an asynchronous operation goes stays: vcd_copy_pages_out. */
 	if (!error && data->pin && data->dst_len) {
-		req->exposed = true;
+		memory->exposed = true;
 		return 0;
 	}
-	vcd_unpin_all(req);
+	vcd_unpin_all(memory);
 	if (!error || !data->dst_len)
 		return 0;
 	/* Not only once it is carried out. That the source is there shows when it is copied. */
 	if (fault_in_safe_writeable((const char __user *)data->dst, data->dst_len))
 		return -EFAULT;
 	if (data->pin) {
-		req->mm = current->mm;
-		mmgrab(req->mm);
+		memory->mm = current->mm;
+		mmgrab(memory->mm);
 	}
 	return 0;
 }
 
 /*
- * Gives the request its data. The parts must be complete, and the request have been made with
- * vcd_data_linear_len of room for this. Waits while the user has too much memory under way: -EINTR
- * if the process is being killed; -EFAULT, -ENOMEM; -E2BIG if they should come in pieces.
+ * Finds the memory for `memory->data`. Waits while the user has too much under way: -EINTR if the
+ * process is being killed; -EFAULT, -ENOMEM; -E2BIG if they should come in pieces.
  */
-int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
+int vcd_data_attach(struct vcd_memory *memory)
 {
-	unsigned int room = req->dev->max_segments - VCD_OTHER_SEGMENTS;
+	const struct vcd_data *data = &memory->data;
+	unsigned int room = memory->user->dev->max_segments - VCD_OTHER_SEGMENTS;
 	int error;
 
-	req->data = *data;
-	if (!vcd_data_extent(data))
-		return 0;
-	req->copied = true;
-	/* copy_threshold may have changed since: what counts is the room. */
-	if (req->capacity - req->parts_len >= vcd_data_extent(data))
-		return vcd_attach_linear(req);
-	error = vcd_claim_data(req);
+	memory->copied = true;
+	error = vcd_claim_data(memory);
 	if (error)
 		return error;
 	if (!data->copy) {
-		error = vcd_attach_pinned(req);
-		if (!error && req->source.count + req->destination.count <= room) {
-			req->exposed = req->destination.count;
-			req->copied = false;
+		error = vcd_attach_pinned(memory);
+		if (!error && memory->source.count + memory->destination.count <= room) {
+			memory->exposed = memory->destination.count;
+			memory->copied = false;
 			return 0;
 		}
 		if (error && error != -EFAULT)
 			return error;
-		error = vcd_copy_instead(req, error);
+		error = vcd_copy_instead(memory, error);
 		if (error)
 			return error;
 	}
 	if (data->can_cut && vcd_data_extent(data) > VCD_PIECE)
 		return -E2BIG;
-	error = vcd_attach_copy(req, room);
-	if (!error && req->source.count + req->destination.count > room)
+	error = vcd_attach_copy(memory, room);
+	if (!error && memory->source.count + memory->destination.count > room)
 		error = -EINVAL;
 	return error;
 }
@@ -343,26 +348,26 @@ int vcd_data_attach(struct vcd_request *req, const struct vcd_data *data)
  * ask for that for long: that of an asynchronous operation, which may be all that its user can
  * have. Only a copy for pages that cannot be pinned has to wait for who asks.
  */
-bool vcd_data_settles(const struct vcd_request *req)
+bool vcd_data_settles(const struct vcd_memory *memory)
 {
-	return req->data.pin && req->claimed && !req->mm;
+	return memory->data.pin && memory->claimed && !memory->mm;
 }
 
 /* To the pages that were pinned, if any were: their program may not be the one that asks now. */
-static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
+static int vcd_copy_pages_out(const struct vcd_memory *memory, u32 len)
 {
-	const struct vcd_data *data = &req->data;
-	const struct sg_table *pinned = data->in_place ? &req->source_pages.table :
-							 &req->destination_pages.table;
+	const struct vcd_data *data = &memory->data;
+	const struct sg_table *pinned = data->in_place ? &memory->source_pages.table :
+							 &memory->destination_pages.table;
 	u32 offset = data->in_place ? data->offset : 0;
 	struct scatterlist *sg;
 	unsigned int i;
 	u32 copied = 0;
 
 	/* Who asks has other memory than who wanted the result: there is no other way to that. */
-	if (req->mm && req->mm != current->mm)
+	if (memory->mm && memory->mm != current->mm)
 		return -EFAULT;
-	for_each_sg(req->destination.list, sg, req->destination.count, i) {
+	for_each_sg(memory->destination.list, sg, memory->destination.count, i) {
 		u32 here = min(sg->length, len - copied);
 
 		if (pinned->sgl)
@@ -376,27 +381,29 @@ static int vcd_copy_pages_out(const struct vcd_request *req, u32 len)
 }
 
 /* Gives the program the first `len` bytes of the result, if they are not there already. */
-int vcd_data_copy_out(struct vcd_request *req, u32 len)
+int vcd_data_copy_out(struct vcd_memory *memory, u32 len)
 {
-	if (!req->copied || !len)
+	const struct vcd_data *data = &memory->data;
+
+	if (!memory->copied || !len)
 		return 0;
-	if (!req->linear)
-		return vcd_copy_pages_out(req, len);
-	return copy_to_user(req->data.dst, req->linear + req->data.offset, len) ? -EFAULT : 0;
+	if (!memory->linear)
+		return vcd_copy_pages_out(memory, len);
+	return copy_to_user(data->dst, memory->linear + data->offset, len) ? -EFAULT : 0;
 }
 
 /* May sleep. */
-void vcd_data_release(struct vcd_request *req)
+void vcd_data_release(struct vcd_memory *memory)
 {
-	vcd_free_part(&req->source);
-	vcd_free_part(&req->destination);
-	vcd_free_copy(req);
-	vcd_unpin_all(req);
-	if (req->mm)
-		mmdrop(req->mm);
-	req->mm = NULL;
-	if (req->claimed) {
-		vcd_user_release(req->user, req->claimed);
-		req->claimed = 0;
+	vcd_free_part(&memory->source);
+	vcd_free_part(&memory->destination);
+	vcd_free_copy(memory);
+	vcd_unpin_all(memory);
+	if (memory->mm)
+		mmdrop(memory->mm);
+	memory->mm = NULL;
+	if (memory->claimed) {
+		vcd_user_release(memory->user, memory->claimed);
+		memory->claimed = 0;
 	}
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Sessions: CIOCGSESSION, CIOCFSESSION, CIOCGSESSINFO, CIOCCPHASH. They live on the device; here
- * stands only what must be known to give an operation the memory that it needs. A program's number
- * of a session is the device's.
+ * stands only what must be known to give an operation the memory that it needs. Programs have
+ * numbers of the driver's own: the device's begin anew when the guest has slept, and a number of
+ * before must not mean another session, with another key.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "driver.h"
+#include "exchange.h"
+#include "handle.h"
+#include "session.h"
 
 static struct vcd_request *vcd_session_request(struct vcd_file *file, const struct session_op *op)
 {
@@ -38,10 +41,14 @@ static struct vcd_request *vcd_session_request(struct vcd_file *file, const stru
 	return req;
 }
 
-/* Whether the IV that is left is all that an operation knows of those before (6.7) */
+/*
+ * Whether the IV that is left is all that an operation knows of those before (6.7). Without a
+ * cipher it is, for a hash's state stays on the device.
+ */
 static bool vcd_cipher_chains(u32 cipher)
 {
 	switch (cipher) {
+	case 0:
 	case CRYPTO_DES_CBC:
 	case CRYPTO_3DES_CBC:
 	case CRYPTO_BLF_CBC:
@@ -59,11 +66,12 @@ static bool vcd_cipher_chains(u32 cipher)
 }
 
 /*
- * -EINVAL for an AEAD cipher with a key for a MAC; -EIO if the device says that its session is like
- * none there can be
+ * Gives the session that the request has made a number, in `op`. -EINVAL for an AEAD cipher with a
+ * key for a MAC; -EIO if the device says that its session is like none there can be; -EMFILE if
+ * there is no number left
  */
-static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev_response *answer,
-			    const struct session_op *op)
+static int vcd_keep_session(struct vcd_file *file, const struct vcd_request *req,
+			    const struct virtio_cryptodev_response *answer, struct session_op *op)
 {
 	struct vcd_session *session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
 	int error;
@@ -71,6 +79,7 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	if (!session)
 		return -ENOMEM;
 	session->id = le32_to_cpu(answer->id);
+	session->generation = req->transfer.generation;
 	session->has_cipher = op->cipher;
 	session->block_size = max_t(u16, 1, le16_to_cpu(answer->session.block_size));
 	session->iv_size = le16_to_cpu(answer->session.iv_size);
@@ -78,21 +87,40 @@ static int vcd_keep_session(struct vcd_file *file, const struct virtio_cryptodev
 	session->tag_size = le16_to_cpu(answer->session.tag_size);
 	session->tag_len = session->tag_size;
 	session->is_aead = session->tag_size;
-	session->chains = vcd_cipher_chains(op->cipher) && !session->digest_size;
+	session->chains = vcd_cipher_chains(op->cipher);
+	if (session->digest_size) {
+		session->turn = vcd_turn_new();
+		if (!session->turn) {
+			kfree(session);
+			return -ENOMEM;
+		}
+	}
 	if (session->iv_size > VCD_MAX_IV || session->digest_size > VCD_MAX_MAC ||
 	    session->tag_size > VCD_MAX_MAC || session->block_size > EALG_MAX_BLOCK_LEN)
 		error = -EIO;
 	else if (session->is_aead && op->mackeylen)
 		error = -EINVAL;
 	else
-		error = xa_insert(&file->sessions, session->id, session, GFP_KERNEL_ACCOUNT);
-	if (!error)
+		error = xa_alloc_cyclic(&file->sessions, &op->ses, session,
+					XA_LIMIT(1, INT_MAX), &file->last_session,
+					GFP_KERNEL_ACCOUNT);
+	/* 1 when numbers begin anew */
+	if (error >= 0)
 		return 0;
+	vcd_turn_put(session->turn);
 	kfree(session);
-	return error == -EBUSY ? -EIO : error;
+	return error == -EBUSY ? -EMFILE : error;
 }
 
-static int vcd_end_device_session(struct vcd_file *file, u32 id)
+/* What the request is about: in the device's life in which there is that session, or in none */
+void vcd_ask_session(struct vcd_request *req, const struct vcd_session *session)
+{
+	req->header.session = cpu_to_le32(session->id);
+	if (req->transfer.generation != session->generation)
+		req->transfer.generation = 0;
+}
+
+static int vcd_end_device_session(struct vcd_file *file, const struct vcd_session *session)
 {
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCFSESSION), 0);
@@ -101,7 +129,7 @@ static int vcd_end_device_session(struct vcd_file *file, u32 id)
 
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	req->header.session = cpu_to_le32(id);
+	vcd_ask_session(req, session);
 	error = vcd_request_call(req, file->queue, &answer);
 	vcd_request_put(req);
 	return error;
@@ -115,6 +143,9 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 
 	if (!op->cipher && !op->mac)
 		return -EINVAL;
+	error = vcd_handle_renew(file);
+	if (error)
+		return error;
 	req = vcd_session_request(file, op);
 	if (IS_ERR(req))
 		return PTR_ERR(req);
@@ -123,13 +154,11 @@ int vcd_create_session(struct vcd_file *file, struct session_op *op)
 		goto put;
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	if (!error)
-		error = vcd_keep_session(file, &answer, op);
-	if (!error) {
-		op->ses = le32_to_cpu(answer.id);
+		error = vcd_keep_session(file, req, &answer, op);
+	if (!error)
 		vcd_request_taken(req);
-	} else {
+	else
 		vcd_user_drop_sessions(file->user, 1);
-	}
 put:
 	vcd_request_put_later(req);
 	return error;
@@ -139,24 +168,36 @@ put:
 int vcd_end_session(struct vcd_file *file, u32 id)
 {
 	struct vcd_session *session = xa_erase(&file->sessions, id);
+	int error;
 
 	if (!session)
 		return 0;
+	error = vcd_end_device_session(file, session);
+	vcd_turn_put(session->turn);
 	kfree_rcu(session, rcu);
 	vcd_user_drop_sessions(file->user, 1);
-	return vcd_end_device_session(file, id);
+	return error;
 }
 
+/*
+ * -EINVAL if there is no such session. The caller gets a reference to its turn, for vcd_turn_begin
+ * or vcd_turn_begin_job.
+ */
 int vcd_find_session(struct vcd_file *file, u32 id, struct vcd_session *copy)
 {
 	const struct vcd_session *session;
+	bool found;
 
 	rcu_read_lock();
 	session = xa_load(&file->sessions, id);
-	if (session)
+	found = session && vcd_turn_get(session->turn);
+	if (found) {
 		*copy = *session;
+		/* Operations change it: vcd_keep_tag_len. */
+		copy->tag_len = READ_ONCE(session->tag_len);
+	}
 	rcu_read_unlock();
-	return session ? 0 : -EINVAL;
+	return found ? 0 : -EINVAL;
 }
 
 /* A tag's length, once used, becomes the session's. */
@@ -179,6 +220,7 @@ void vcd_forget_sessions(struct vcd_file *file)
 	unsigned long id, count = 0;
 
 	xa_for_each(&file->sessions, id, session) {
+		vcd_turn_put(session->turn);
 		kfree(session);
 		count++;
 	}
@@ -216,27 +258,30 @@ int vcd_session_info(struct vcd_file *file, struct session_info_op __user *arg)
 {
 	struct virtio_cryptodev_session_info info;
 	struct virtio_cryptodev_response answer;
+	struct vcd_session session;
 	struct vcd_request *req;
 	u32 id;
 	int error;
 
 	if (get_user(id, &arg->ses))
 		return -EFAULT;
+	error = vcd_find_session(file, id, &session);
+	if (error)
+		return error;
+	vcd_turn_put(session.turn);
 	req = vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCGSESSINFO), sizeof(info));
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	req->header.session = cpu_to_le32(id);
-	req->linear = req->parts;
-	req->data.dst_len = sizeof(info);
-	req->least_data_len = sizeof(info);
-	sg_init_one(&req->linear_sg, req->linear, sizeof(info));
+	vcd_ask_session(req, &session);
+	vcd_request_expect(req, sizeof(info));
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
-	memcpy(&info, req->linear, sizeof(info));
+	memcpy(&info, req->memory.linear, sizeof(info));
 	vcd_request_put(req);
 	return error ?: vcd_put_info(&info, arg);
 }
 
-int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+static int vcd_call_copy_hash(struct vcd_file *file, const struct vcd_session *to,
+			      const struct vcd_session *from)
 {
 	struct vcd_request *req =
 		vcd_request_new(file, VIRTIO_CRYPTODEV_IOCTL, _IOC_NR(CIOCCPHASH), 0);
@@ -245,9 +290,37 @@ int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
 
 	if (IS_ERR(req))
 		return PTR_ERR(req);
-	req->header.session = cpu_to_le32(op->dst_ses);
-	req->header.argument = cpu_to_le32(op->src_ses);
+	vcd_ask_session(req, from);
+	vcd_ask_session(req, to);
+	req->header.argument = cpu_to_le32(from->id);
 	error = vcd_request_call(req, vcd_this_queue(file->dev), &answer);
 	vcd_request_put(req);
+	return error;
+}
+
+/* -EDEADLK for one and the same session, whether there is that or not; -ENOENT */
+int vcd_copy_hash(struct vcd_file *file, const struct cphash_op *op)
+{
+	struct vcd_session to, from;
+	int error;
+
+	if (op->dst_ses == op->src_ses)
+		return -EDEADLK;
+	if (vcd_find_session(file, op->dst_ses, &to))
+		return -ENOENT;
+	if (vcd_find_session(file, op->src_ses, &from)) {
+		vcd_turn_put(to.turn);
+		return -ENOENT;
+	}
+	/* All take two turns in the same order. */
+	if (op->dst_ses < op->src_ses)
+		error = vcd_turn_begin_both(to.turn, from.turn);
+	else
+		error = vcd_turn_begin_both(from.turn, to.turn);
+	if (error)
+		return error;
+	error = vcd_call_copy_hash(file, &to, &from);
+	vcd_turn_end(to.turn, false);
+	vcd_turn_end(from.turn, false);
 	return error;
 }

@@ -18,7 +18,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "driver.h"
+#include "user.h"
 
 static unsigned int user_memory;
 module_param(user_memory, uint, 0644);
@@ -51,7 +51,7 @@ static bool vcd_fits(u64 used, u64 bytes, u64 limit)
 
 static void vcd_give(struct vcd_user *user, u64 bytes)
 {
-	user->bytes += bytes;
+	WRITE_ONCE(user->bytes, user->bytes + bytes);
 	user->dev->bytes += bytes;
 	user->references++;
 }
@@ -162,7 +162,7 @@ void vcd_user_release(struct vcd_user *user, u64 bytes)
 	struct vcd_device *dev = user->dev;
 
 	spin_lock(&dev->users_lock);
-	user->bytes -= bytes;
+	WRITE_ONCE(user->bytes, user->bytes - bytes);
 	dev->bytes -= bytes;
 	vcd_grant(dev);
 	vcd_drop(user);

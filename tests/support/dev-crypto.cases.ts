@@ -428,6 +428,20 @@ export function devCryptoCases(machine: () => DevCryptoMachine, rounds = 1500): 
     assert.equal(await guest.check(script, { input }), digests);
     const gcm = `${tool} encrypt aes-gcm ${keyHex} | ${tool} decrypt aes-gcm ${keyHex}`;
     assert.equal(await guest.check(gcm, { input: 'a message' }), 'a message');
+    // Each message has an IV of its own, before it, and a tag behind it.
+    for (const [cipher, added, keyBytes] of [
+      ['aes-gcm', 12 + 16, 16],
+      ['aes-ccm', 16 + 16, 16],
+      ['chacha20-poly1305', 12 + 16, 32],
+      ['aes-cbc', 16, 16],
+    ] as const) {
+      const seal = `${tool} encrypt ${cipher} ${'07'.repeat(keyBytes)}`;
+      const sizes = await guest.check(
+        `cat >/tmp/m; ${seal} </tmp/m >/tmp/a; ${seal} </tmp/m >/tmp/b; wc -c </tmp/a; ! cmp -s /tmp/a /tmp/b`,
+        { input: 'x'.repeat(64) },
+      );
+      assert.equal(Number(sizes), 64 + added, cipher);
+    }
     const speed = await guest.check([tool, 'speed', '-s', '0.05', '-j', '16', 'aes-cbc', '4096', '16']);
     assert.match(
       speed,

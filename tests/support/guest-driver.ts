@@ -6,9 +6,12 @@ import { fileURLToPath } from 'node:url';
 import type { VirtioCryptodevOptions } from '@skytale/cryptodev';
 import { serveDevice } from '@skytale/vhost-user';
 import {
+  armProgramPackages,
+  armQemu,
   buildModules,
   buildProgram,
   buildTree,
+  crossCompile,
   debianKernel,
   findQemu,
   Guest,
@@ -66,15 +69,16 @@ export class GuestBuild implements Disposable {
   async complaints(): Promise<string> {
     const tree = await buildTree(this.kernel, checkPackages);
     const headers = `/usr/src/linux-headers-${this.kernel.release}`;
-    const make = `make -s -C driver KDIR=${headers} check 2>&1`;
+    const make = `make -s -C driver ${crossCompile(this.kernel).join(' ')} KDIR=${headers} check 2>&1 || true`;
     return runInTree(tree, this.path(), ['sh', '-c', make]);
   }
 
-  /** Builds a program of one file below guest/, which runs on any kernel; returns its path. */
+  /** Builds a program of one file below guest/, which runs on any kernel of its architecture; returns its path. */
   async program(source: string, flags: readonly string[] = []): Promise<string> {
     const program = `${source.replace(/\.c$/, '')}${flags.join('')}`;
     const options = { source, program, flags: ['-I', 'driver/include', ...flags] };
-    await buildProgram(await debianKernel('6.1'), this.path(), options);
+    const arm = this.kernel.source.architecture === 'arm64';
+    await buildProgram(arm ? this.kernel : await debianKernel('6.1'), this.path(), options);
     return this.path(program);
   }
 
@@ -112,14 +116,14 @@ export async function serveCryptodev(
 }
 
 /** The same device as one of QEMU's disks */
-function asDisk(device: QemuDevice): QemuDevice {
+export function asDisk(device: QemuDevice): QemuDevice {
   const { id = '', chardev = '', num_vqs: queues = 1, vq_size: size = 128 } = device.properties;
   const properties = { driver: 'vhost-user-blk-pci', id, chardev, 'num-queues': queues, 'queue-size': size };
   return { ...device, properties: { ...properties, vectors: Number(queues) + 1 } };
 }
 
 /**
- * Boots a guest with one device, its driver loaded with these parameters from /run/driver.ko, and /dev/crypto in
+ * Boots a guest with a device, before others that the options may name, its driver loaded with these parameters from /run/driver.ko, and /dev/crypto in
  * its place.
  */
 export async function launchCryptodevGuest(
@@ -132,12 +136,12 @@ export async function launchCryptodevGuest(
     readonly blockLike?: boolean;
   } = {},
 ) {
-  const qemu = await findQemu(11);
-  const { parameters = '', device, blockLike = false, ...guestOptions } = options;
+  const qemu = kernel.source.architecture === 'arm64' ? await armQemu() : await findQemu(11);
+  const { parameters = '', device, blockLike = false, devices: others = [], ...guestOptions } = options;
   await using stack = new AsyncDisposableStack();
   const maker = blockLike ? new URL('./block-like-device.ts', import.meta.url) : undefined;
   const served = stack.use(await serveCryptodev(qemu, 'cryptodev', device, maker));
-  const devices = [blockLike ? asDisk(served.device) : served.device];
+  const devices = [blockLike ? asDisk(served.device) : served.device, ...others];
   const guest = stack.use(await Guest.launch({ qemu, kernel, devices, ...guestOptions }));
   await guest.check(
     `cat >/run/driver.ko && insmod /run/driver.ko ${parameters} && ln -s cryptodev0 /dev/crypto`,
@@ -160,6 +164,22 @@ export const setParameter = (guest: Guest, name: string, value: number) =>
 export const until = (guest: Guest, condition: string) =>
   guest.check(`until ${condition}; do sleep 0.05; done`);
 
+/** Resolves when QEMU says so. */
+function event(guest: Guest, name: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = guest.qmp.subscribe(({ event }) => event === name && resolve());
+  return promise.finally(unsubscribe);
+}
+
+/** Sends the guest to sleep, its memory kept (ACPI's S3), and wakes it. */
+export async function sleepAndWake(guest: Guest): Promise<void> {
+  const asleep = event(guest, 'SUSPEND');
+  const awake = guest.check('echo deep >/sys/power/mem_sleep && echo mem >/sys/power/state');
+  await Promise.race([asleep, awake]);
+  await guest.qmp.execute('system_wakeup');
+  await awake;
+}
+
 /** Another device in a guest with a slot for it, /dev/cryptodev1, for as long as this is in scope */
 export async function plugAnother(
   { qemu, guest }: CryptodevGuest,
@@ -178,12 +198,19 @@ export async function plugAnother(
   };
 }
 
+/** The kernel of guests that are no PCs */
+const armKernel: KernelName = '6.1-arm64';
+
 /** Why guests with the driver and these kernels cannot be had on this machine, or undefined. */
 export async function obstacle(kernels: readonly KernelName[] = ['6.1']): Promise<string | undefined> {
   try {
     await findQemu(11);
     await buildTree(await debianKernel('6.1'), programPackages);
     for (const name of kernels) await buildTree(await debianKernel(name), checkPackages);
+    if (kernels.includes(armKernel)) {
+      await armQemu();
+      await buildTree(await debianKernel(armKernel), armProgramPackages);
+    }
     return undefined;
   } catch (error) {
     if (error instanceof VmError) return `no guest can be had: ${error.message}`;

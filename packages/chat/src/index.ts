@@ -23,7 +23,7 @@ export {
   parseInvite,
 } from './encryption/invite.ts';
 export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts';
-export { RoomKeys } from './encryption/key-schedule.ts';
+export { ROOM_ID_BYTES, RoomKeys } from './encryption/key-schedule.ts';
 export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';
 export * from './log/index.ts';
 export { looksTheSame, NamesInUse } from './names/look-alikes.ts';

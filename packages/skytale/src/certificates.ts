@@ -4,13 +4,34 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { CommandError } from './command-error.ts';
+import { CommandError, UsageError } from './command-error.ts';
+import { readGivenFile } from './given-file.ts';
 import { displayLine } from './safe-text.ts';
 
-/** The authorities of the setting ca-file, as the chat client takes them. */
+const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END [A-Z0-9 ]*CERTIFICATE-----/g;
+
+/**
+ * The authorities of the setting ca-file, as the chat client takes them. OpenSSL would step over what it cannot read.
+ * @throws {UsageError} if the file cannot be read, or what is in it cannot
+ */
 export function caOf(settings: { readonly 'ca-file': string | undefined }): { ca?: string } {
   const file = settings['ca-file'];
-  return file === undefined ? {} : { ca: readFileSync(file, 'utf8') };
+  if (file === undefined) return {};
+  const ca = readGivenFile('ca-file', file);
+  const certificates = ca.match(PEM) ?? [];
+  if (certificates.length === 0) {
+    throw new UsageError(
+      `--ca-file: ${file} has no certificate in it. It must be PEM ("-----BEGIN CERTIFICATE-----").`,
+    );
+  }
+  for (const [index, text] of certificates.entries()) {
+    try {
+      new X509Certificate(text);
+    } catch (cause) {
+      throw new UsageError(`--ca-file: certificate ${index + 1} in ${file} is damaged.`, { cause });
+    }
+  }
+  return { ca };
 }
 
 const interfaces = () => Object.values(networkInterfaces()).flatMap((found) => found ?? []);

@@ -1,9 +1,11 @@
 /** Says in one line what an error means and what to do. */
-import { CommandError } from './command-error.ts';
+import { isUntrusted } from '@skytale/chat/dial-error';
+import { type ServerSettingName, settingTable } from '@skytale/chat/setting-table';
+import { CommandError, ExitCode } from './command-error.ts';
 
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const message = (systemMessage(error) ?? error.message).replace(/\s*\n\s*/g, ' ');
+  const message = withFlag(systemMessage(error) ?? error.message).replace(/\s*\n\s*/g, ' ');
   return asSentence(message) + hint(error);
 }
 
@@ -14,8 +16,10 @@ function asSentence(message: string): string {
 }
 
 /** Which option changes it, where the error comes from a package that knows nothing of options. */
-function hint({ code }: NodeJS.ErrnoException): string {
+function hint({ code, cause }: NodeJS.ErrnoException): string {
   switch (code) {
+    case 'CHAT_UNREACHABLE':
+      return isUntrusted(cause) ? ' (--ca-file names an authority, or a certificate, to trust besides)' : '';
     case 'SERVER_PORT_TAKEN':
     case 'SERVER_PORT_FORBIDDEN':
     case 'SERVER_ADDRESS_UNAVAILABLE':
@@ -31,8 +35,24 @@ function hint({ code }: NodeJS.ErrnoException): string {
   }
 }
 
+/** The server names a setting as programs give it. */
+function withFlag(message: string): string {
+  return message.replace(/^Setting (\w+)(?:\.\d+)?(?=:)/, (whole, name: string) =>
+    Object.hasOwn(settingTable, name) ? `--${settingTable[name as ServerSettingName].flag}` : whole,
+  );
+}
+
+/** Codes of errors that are about what was given to the command, found out before anything was done. Those of invites all are. */
+const USAGE_CODES: readonly string[] = [
+  'SERVER_INVALID_SETTING',
+  'SERVER_INVALID_CERTIFICATE',
+  'CHAT_NAME_INVALID',
+];
+
 export function exitCodeFor(error: unknown): number {
-  return error instanceof CommandError ? error.exitCode : 1;
+  if (error instanceof CommandError) return error.exitCode;
+  const code = String((error as NodeJS.ErrnoException | undefined)?.code);
+  return code.startsWith('INVITE_') || USAGE_CODES.includes(code) ? ExitCode.usage : ExitCode.failed;
 }
 
 /** Errors of the operating system, where the number alone would leave people alone with it. */
@@ -56,6 +76,8 @@ function systemMessage(
       return `There is no host ${(error as { hostname?: string }).hostname ?? where}. Is the name right, the network up?`;
     case 'ENOENT':
       return where === '' ? undefined : `There is no file ${where}. Is the path right?`;
+    case 'EISDIR':
+      return where === '' ? undefined : `${where} is a directory where a file is needed. Is the path right?`;
     case 'ENOSPC':
       return `No space left${where && ` for ${where}`}. Make room on the disk.`;
     case 'EROFS':

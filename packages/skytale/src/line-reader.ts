@@ -32,7 +32,8 @@ export class LineReader {
 
   /**
    * @param longest bytes of UTF-8 in one line; memory stays within twice that and a chunk of the input
-   * @param setAside takes the bytes of lines that no message can carry, in order, line endings included, as they are read
+   * @param setAside takes the bytes of lines that no message can carry, in order, line endings included, as they are read; if it
+   *   throws, so does the iteration, and these bytes are not in `takeRest`
    */
   constructor(input: AsyncIterable<Uint8Array>, longest: number, setAside: (bytes: Uint8Array) => void) {
     this.#input = input;
@@ -50,8 +51,9 @@ export class LineReader {
         this.#add(part);
         yield this.#take();
       }
-      this.#add(this.#ahead);
+      const rest = this.#ahead;
       this.#ahead = new Uint8Array(0);
+      this.#add(rest);
     }
     if (this.#length > 0) yield this.#take();
   }

@@ -45,10 +45,11 @@ const commands = [
     description:
       'Lists the rooms of the server that runs with its data in the directory of --data, as its user: when each ' +
       'was made and used, its size, and from which address it was made. "delete ROOM" deletes a room with all that ' +
-      'was said in it, and hangs up on those who are in it; there is no way back. The first digits of a room will do ' +
-      'where only one begins with them. What is said in a room neither the server can read nor its owner.\n\n' +
+      'was said in it, and hangs up on those who are in it; there is no way back. A room is named as it is listed, of which the first digits ' +
+      'will do where only one begins with them, as "skytale chat" shows it, or by its invite. What is said in a room neither the server can read nor its owner.\n\n' +
       'With --json every line of standard output is a room: {"room":"…","messages":7,"bytes":2100,"members":2,' +
-      '"createdAt":"2026-01-31T12:00:00.000Z","usedAt":"…","createdFrom":"192.0.2.1"}.',
+      '"createdAt":"2026-01-31T12:00:00.000Z","usedAt":"…","createdFrom":"192.0.2.1",' +
+      '"damaged":false}. Of one that is damaged in the database nothing else is known; it can be deleted.',
     settings: ['data', 'json'],
     examples: `
   skytale rooms
@@ -291,6 +292,8 @@ function addCommand(
   const options = definition.settings.map((name) => optionOf(name));
   for (const option of options) command.addOption(option);
   command.option('--config <FILE>', 'JSON file with settings');
+  const units = unitsOf(definition.settings);
+  if (units !== '') command.addHelpText('after', `\n${units}`);
   command.action(async (...given: unknown[]) => {
     const raw = command.opts<Record<string, unknown>>();
     const flags = Object.fromEntries(options.map((option) => [option.name(), raw[option.attributeName()]]));
@@ -300,6 +303,19 @@ function addCommand(
     const words = given.slice(0, command.registeredArguments.length).flat() as string[];
     done(await action(values, ...words));
   });
+}
+
+/** What the placeholders of values with units mean. */
+function unitsOf(names: readonly SettingName[]): string {
+  const placeholders = names.map((name) => (settings[name] as Setting<unknown>).value);
+  const texts = {
+    SIZE: 'SIZE is in bytes: 65536, 64K, 512M or 10G (K is 1024).',
+    TIME: 'TIME has its unit: 500ms, 30s, 5m or 2h. A number alone is seconds.',
+  };
+  return Object.entries(texts)
+    .filter(([placeholder]) => placeholders.includes(placeholder))
+    .map(([, text]) => text)
+    .join('\n');
 }
 
 function optionOf(name: SettingName): Option {

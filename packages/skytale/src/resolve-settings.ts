@@ -2,8 +2,8 @@
  * Where the value of a setting comes from: the flag, else the environment variable (SKYTALE_ and the flag's name in
  * capitals), else the file that --config names (JSON, the flags' names are its keys), else the fallback.
  */
-import { readFileSync } from 'node:fs';
 import { UsageError } from './command-error.ts';
+import { readGivenFile } from './given-file.ts';
 import { type Environment, type Setting, type SettingName, settings, type Values } from './settings.ts';
 
 /** Values as a flag, a variable or the file has them. */
@@ -47,9 +47,10 @@ function parse(setting: Setting<unknown>, [where, value]: readonly [string, unkn
 }
 
 function readConfigFile(path: string): Given {
+  const text = readGivenFile('config', path);
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    value = JSON.parse(text);
   } catch (error) {
     throw new UsageError(`--config ${path}: ${(error as Error).message}`, { cause: error });
   }

@@ -55,7 +55,10 @@ it('takes the first line of a file, whatever follows', async () => {
     await assert.rejects(readInvite(undefined, file), /no secret/);
     writeFileSync(file, '\n');
     await assert.rejects(readInvite(undefined, file), /The invite is empty/);
-    await assert.rejects(readInvite(undefined, join(directory, 'none')), { code: 'ENOENT' });
+    await assert.rejects(readInvite(undefined, join(directory, 'none')), {
+      name: 'UsageError',
+      message: /--invite-file: There is no file/,
+    });
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import { CommandError, UsageError } from './command-error.ts';
+import { unreadable } from './given-file.ts';
 import { LineReader } from './line-reader.ts';
 import { exitCodeOf } from './signals.ts';
 
@@ -18,14 +19,13 @@ const MAX_LINE = 16 * 1024;
  * The link of an invite.
  * @param argument of the command line
  * @param file the setting invite-file
- * @throws {UsageError} if there is none, or two
- * @throws {CommandError} if nothing is in the file
+ * @throws {UsageError} if there is none, or two, or nothing in the file
  */
 export async function readInvite(argument: string | undefined, file: string | undefined): Promise<string> {
   if (argument !== undefined && file !== undefined) {
     throw new UsageError('INVITE is given twice: as an argument and by --invite-file.');
   }
-  if (file !== undefined) return await readSecret(file, 'Invite (it is not shown): ', 'invite');
+  if (file !== undefined) return await readSecret('invite-file', file, 'Invite (it is not shown): ');
   const invite = argument ?? process.env.SKYTALE_INVITE;
   if (invite) return invite;
   throw new UsageError('INVITE is missing: give it by --invite-file, by SKYTALE_INVITE, or as an argument.');
@@ -36,24 +36,31 @@ export async function readInvite(argument: string | undefined, file: string | un
  * @param question asked on a terminal
  * @param file the setting passphrase-file
  * @returns undefined if there is neither a file nor a variable nor a terminal to ask at
- * @throws {CommandError} if nothing is in it
+ * @throws {UsageError} if nothing is in it
  */
 export async function readPassphrase(
   question: string,
   file: string | undefined,
 ): Promise<string | undefined> {
-  if (file !== undefined) return await readSecret(file, question, 'passphrase');
+  if (file !== undefined) return await readSecret('passphrase-file', file, question);
   const given = process.env.SKYTALE_PASSPHRASE;
   if (given !== undefined) return notEmpty(given, 'passphrase');
   return process.stdin.isTTY ? notEmpty(await askHidden(question), 'passphrase') : undefined;
 }
 
 /** The first line of a file, or of standard input, what follows in it left for others; asked for on a terminal. */
-async function readSecret(file: string, question: string, what: string): Promise<string> {
+async function readSecret(
+  setting: 'invite-file' | 'passphrase-file',
+  file: string,
+  question: string,
+): Promise<string> {
+  const what = setting === 'invite-file' ? 'invite' : 'passphrase';
   if (file === STDIN && process.stdin.isTTY) return notEmpty(await askHidden(question), what);
   const input = file === STDIN ? process.stdin : createReadStream(file);
   try {
     return notEmpty(await firstLine(input), what);
+  } catch (error) {
+    throw error instanceof CommandError ? error : unreadable(setting, file, error);
   } finally {
     if (input !== process.stdin) input.destroy();
   }
@@ -61,16 +68,16 @@ async function readSecret(file: string, question: string, what: string): Promise
 
 function notEmpty(secret: string | undefined, what: string): string {
   if (secret) return secret;
-  throw new CommandError(`The ${what} is empty: nothing is in the first line of what it comes from.`);
+  throw new UsageError(`The ${what} is empty: nothing is in the first line of what it comes from.`);
 }
 
 /**
  * The first line of a stream, without its ending; the stream goes on behind it.
- * @throws {CommandError} if it is longer than any secret, or not UTF-8
+ * @throws {UsageError} if it is longer than any secret, or not UTF-8
  */
 export async function firstLine(input: Readable): Promise<string> {
   const noSecret = () => {
-    throw new CommandError(`The first line is longer than ${MAX_LINE} bytes, or not UTF-8: no secret.`);
+    throw new UsageError(`The first line is longer than ${MAX_LINE} bytes, or not UTF-8: no secret.`);
   };
   const reader = new LineReader(input.iterator({ destroyOnReturn: false }), MAX_LINE, noSecret);
   for await (const line of reader) {

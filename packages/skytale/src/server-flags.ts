@@ -7,9 +7,9 @@ import {
   formatSize,
   formatTime,
   integer,
+  listOf,
   oneOf,
   parseAddresses,
-  parseList,
   parseOrigin,
   parseSwitch,
   parseText,
@@ -49,7 +49,7 @@ function parserOf(setting: Description): (text: string) => unknown {
     case 'addresses':
       return parseAddresses;
     case 'list':
-      return parseList;
+      return listOf(setting.entry!);
     case 'directory':
       return parseText;
     case 'origin':

@@ -1,5 +1,5 @@
 /** A server from its start until a signal, for the commands that run one. */
-import { ChatServer } from '@skytale/chat';
+import { ChatServer, keepNewSpaceSmall } from '@skytale/chat';
 import { webAssets } from '@skytale/web/assets';
 import { openLog } from './log.ts';
 import { serverSettingsOf } from './server-settings.ts';
@@ -23,6 +23,7 @@ export async function runServer(
   values: ServerValues,
   whenListening: (listening: Listening) => Promise<void>,
 ): Promise<number> {
+  keepNewSpaceSmall();
   const end = Promise.withResolvers<void>();
   end.promise.catch(() => {});
   const { logger, flush } = openLog(values['log-level']);

@@ -28,9 +28,17 @@ export function parseText(text: string): string {
   return text;
 }
 
-/** Texts with commas between them, or `none`. */
-export const parseList = (text: string): string[] =>
-  text === 'none' ? [] : text.split(',').map((part) => parseText(part.trim()));
+/** Texts with commas between them, or `none`; each as the rule says. */
+export const listOf =
+  ({ isValid, otherwise }: { isValid: (entry: string) => boolean; otherwise: string }) =>
+  (text: string): string[] => {
+    const entries = text === 'none' ? [] : text.split(',').map((part) => parseText(part.trim()));
+    const wrong = entries.find((entry) => !isValid(entry));
+    if (wrong === undefined) return entries;
+    throw new Error(
+      wrong === text ? `is ${otherwise}` : `has ${JSON.stringify(wrong)} in it, which is ${otherwise}`,
+    );
+  };
 
 /** The beginning of web links, or `none`. */
 export function parseOrigin(text: string): string {
@@ -87,7 +95,7 @@ export function parseTime(text: string): number {
   const match = /^(\d{1,9})(ms|s|m|h)?$/i.exec(text);
   const time = Number(match?.[1]) * milliseconds[match?.[2]?.toLowerCase() ?? 's']!;
   if (!(time >= 1 && time <= 24 * 3_600_000))
-    throw new Error('is not a time from 1ms to 24h, like 500ms or 30s');
+    throw new Error('is not a time from 1ms to 24h, like 500ms or 30s (a number alone is seconds)');
   return time;
 }
 

@@ -10,6 +10,7 @@ import {
   parseCryptoDevice,
   parseSwitch,
   parseText,
+  parseTime,
 } from './setting-values.ts';
 
 export type { Environment, Setting } from './setting.ts';
@@ -112,10 +113,10 @@ export const settings = {
     fallback: stateDirectory,
   }),
   timeout: define({
-    value: 'SECONDS',
+    value: 'TIME',
     help: 'in a pipe: how long nothing may come of what the server is waited for',
-    parse: integer(1, 86_400),
-    fallback: is('30'),
+    parse: parseTime,
+    fallback: is('30s'),
   }),
   'ca-file': define({
     value: 'FILE',

@@ -26,9 +26,10 @@ export async function buildTree(
 ): Promise<string> {
   const { suite, architecture } = kernel.source;
   const headers = `linux-headers-${kernel.release}`;
-  // The compiler is the amd64 one, also for 32-bit kernels: their headers are laid beside those of its own.
+  // Programs are amd64's, also for other kernels: their headers are laid beside those of its own.
   const own = architecture === 'amd64';
   const packages = [own ? headers : 'linux-headers-amd64', ...tools, ...extraPackages];
+  if (architecture === 'arm64') packages.push('gcc-aarch64-linux-gnu');
   const finish = async (tree: string) => {
     await completeRoot(tree);
     if (own) return;
@@ -81,6 +82,10 @@ export async function runInTree(
   return (await runProgram('unshare', args, { failure: 'command-failed' })).toString();
 }
 
+/** What make must be told besides where a kernel's headers are */
+export const crossCompile = ({ source }: Kernel): readonly string[] =>
+  source.architecture === 'arm64' ? ['CROSS_COMPILE=aarch64-linux-gnu-'] : [];
+
 /** Builds the modules of a Kbuild or Makefile in `directory`, in place; `make` are further arguments for make,
  *  such as `W=1`. Returns what make said on standard output. */
 export async function buildModules(
@@ -94,12 +99,16 @@ export async function buildModules(
 ): Promise<string> {
   const tree = await buildTree(kernel, options.extraPackages, options.onProgress);
   const headers = `/usr/src/linux-headers-${kernel.release}`;
-  const make = ['make', '-C', headers, `M=${workDirectory}`, ...(options.make ?? ['modules'])];
+  const make = ['make', ...crossCompile(kernel), '-C', headers, `M=${workDirectory}`];
+  make.push(...(options.make ?? ['modules']));
   return runInTree(tree, directory, make);
 }
 
 /** What a tree needs for building programs of both word sizes, beside what modules need. */
 export const programPackages: readonly string[] = ['gcc-multilib'];
+
+/** The same for 64-bit ARM */
+export const armProgramPackages: readonly string[] = ['libc6-dev-arm64-cross'];
 
 export interface ProgramOptions {
   /** One C file, and what is built of it: paths in the directory. */
@@ -118,10 +127,12 @@ export async function buildProgram(
   directory: string,
   { source, program, flags = [] }: ProgramOptions,
 ): Promise<void> {
-  const tree = await buildTree(kernel, programPackages);
+  const arm = kernel.source.architecture === 'arm64';
+  const tree = await buildTree(kernel, arm ? armProgramPackages : programPackages);
   const wordSize = kernel.source.architecture === 'i386' ? ['-m32'] : [];
   const warnings = ['-Wall', '-Wextra', '-Wno-missing-field-initializers', '-Werror'];
-  const compiler = ['sh', '-c', 'exec "$(ls /usr/bin/gcc-[0-9]* | head -1)" "$@"', 'gcc'];
+  const prefix = arm ? 'aarch64-linux-gnu-' : '';
+  const compiler = ['sh', '-c', `exec "$(ls /usr/bin/${prefix}gcc-[0-9]* | head -1)" "$@"`, 'gcc'];
   const options = ['-static', '-s', '-O2', ...warnings, ...wordSize, ...flags];
   await runInTree(tree, directory, [...compiler, ...options, '-o', program, source]);
 }

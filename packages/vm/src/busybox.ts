@@ -1,7 +1,8 @@
 /** busybox, one static program that is a guest's whole user land, and the host's where it lacks a tool. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DebianArchitecture, debianTree, type Progress } from './debian-packages.ts';
+import type { DebianArchitecture } from './debian-apt.ts';
+import { debianTree, type Progress } from './debian-packages.ts';
 import { VmError } from './vm-error.ts';
 
 /** The path of a static busybox for this architecture. */

@@ -9,7 +9,8 @@ import { quote } from './shell.ts';
 export interface GuestInitramfsOptions {
   readonly kernel: Kernel;
   readonly modules: readonly string[];
-  readonly hostTree: boolean;
+  /** Whose files are the guest's root: the host's, those of an installed system, or nobody's but busybox. */
+  readonly tree: 'host' | 'system' | undefined;
   readonly network: boolean;
   readonly slots: number;
   readonly onProgress?: Progress | undefined;
@@ -29,18 +30,18 @@ const script = (name: string) => readFile(new URL(`guest/${name}`, import.meta.u
 
 /** The path of the initramfs, in the cache. */
 export async function guestInitramfs(options: GuestInitramfsOptions): Promise<string> {
-  const { kernel, hostTree, network, slots, onProgress } = options;
+  const { kernel, tree, network, slots, onProgress } = options;
   const modules = ['virtio_pci', 'virtio_console'];
-  if (hostTree) modules.push('9pnet_virtio', '9p', 'overlay');
+  if (tree !== undefined) modules.push('9pnet_virtio', '9p', 'overlay');
   if (network) modules.push('virtio_net');
   const config = {
-    host_tree: hostTree ? '1' : '0',
+    root_tree: tree ?? '',
     network: network ? '1' : '0',
     modules_directory: kernel.modules,
     slots: String(slots),
   };
   const settings = Object.entries(config).map(([name, value]) => `${name}=${quote(value)}\n`);
-  const visible = hostTree ? hiddenDirectories() : [];
+  const visible = tree === 'host' ? hiddenDirectories() : [];
   const image = await buildInitramfs({
     kernel,
     modules: [...modules, ...options.modules],

@@ -6,10 +6,11 @@ import { text } from 'node:stream/consumers';
 import { CommandSlot, type GuestProcess } from './command-slot.ts';
 import { assertNoComplaints, ConsoleLog } from './console-log.ts';
 import type { Progress } from './debian-packages.ts';
+import type { DebianSystem } from './debian-system.ts';
 import { guestInitramfs } from './guest-initramfs.ts';
 import { debianKernel, type Kernel } from './kernel.ts';
-import { findQemu, type Qemu } from './qemu.ts';
-import { qemuArguments } from './qemu-arguments.ts';
+import { armQemu, findQemu, type Qemu } from './qemu.ts';
+import { qemuArguments, serialConsoles } from './qemu-arguments.ts';
 import type { QemuDevice } from './qemu-devices.ts';
 import { Qmp } from './qmp.ts';
 import { missingProgram } from './run-program.ts';
@@ -19,7 +20,7 @@ import { VmError } from './vm-error.ts';
 export interface GuestOptions {
   /** Default: the host's, or QEMU 11 from Debian's packages. */
   readonly qemu?: Qemu;
-  /** Default: Linux 6.1. */
+  /** Default: that of `system`, or Linux 6.1. */
   readonly kernel?: Kernel;
   /** MiB. Default: 1024. */
   readonly memory?: number;
@@ -38,6 +39,9 @@ export interface GuestOptions {
    *  `/proc` and `/sys` are the guest's own, save that a project which lies in `/tmp` or `/run` is seen there;
    *  `/host` is the host's tree as it is, its `/tmp` included. Default: true. */
   readonly hostTree?: boolean;
+  /** The guest is this system, on its own files (writable, but those in the directory stay as they are) in place of
+   *  the host's; nothing of it is started. */
+  readonly system?: DebianSystem;
   /** Whether it has a network, QEMU's user-mode one. Default: false. */
   readonly network?: boolean;
   readonly kernelArguments?: readonly string[];
@@ -107,12 +111,13 @@ export class Guest implements AsyncDisposable {
    */
   static async launch(options: GuestOptions = {}): Promise<Guest> {
     const { onProgress } = options;
-    const qemu = options.qemu ?? (await findQemu(undefined, onProgress));
-    const kernel = options.kernel ?? (await debianKernel('6.1', onProgress));
+    const kernel = options.kernel ?? options.system?.kernel ?? (await debianKernel('6.1', onProgress));
+    const arm = kernel.source.architecture === 'arm64';
+    const qemu = options.qemu ?? (await (arm ? armQemu(onProgress) : findQemu(undefined, onProgress)));
     const initramfs = await guestInitramfs({
       kernel,
       modules: [...(options.devices ?? []).flatMap(({ modules }) => modules), ...(options.modules ?? [])],
-      hostTree: options.hostTree ?? true,
+      tree: options.system !== undefined ? 'system' : (options.hostTree ?? true) ? 'host' : undefined,
       network: options.network ?? false,
       slots: slotCount,
       onProgress,
@@ -394,17 +399,24 @@ async function startQemu(
   initramfs: string,
   options: GuestOptions,
 ): Promise<ChildProcess> {
+  const { architecture } = kernel.source;
   const machine = {
+    architecture,
     image: kernel.image,
     initramfs,
     // loglevel=5: warnings and worse reach the console even if the guest then dies. panic=0: halt, to be found out.
-    kernelArguments: ['console=ttyS0', 'loglevel=5', 'panic=0', ...(options.kernelArguments ?? [])],
+    kernelArguments: [
+      `console=${serialConsoles[architecture]}`,
+      'loglevel=5',
+      'panic=0',
+      ...(options.kernelArguments ?? []),
+    ],
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 2,
     acceleration: options.acceleration ?? 'tcg',
     devices: options.devices ?? [],
     hotplugSlots: options.hotplugSlots ?? 0,
-    hostTree: (options.hostTree ?? true) ? '/' : undefined,
+    tree: options.system?.tree ?? ((options.hostTree ?? true) ? '/' : undefined),
     network: options.network ?? false,
     extraArguments: options.qemuArguments ?? [],
   };

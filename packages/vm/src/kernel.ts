@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { busybox } from './busybox.ts';
-import { type DebianArchitecture, type DebianSuite, debianTree, type Progress } from './debian-packages.ts';
+import type { DebianArchitecture, DebianSuite } from './debian-apt.ts';
+import { debianTree, type Progress } from './debian-packages.ts';
 import { runProgram } from './run-program.ts';
 import { VmError } from './vm-error.ts';
 
@@ -11,7 +12,7 @@ export interface KernelSource {
   readonly suite: DebianSuite;
   readonly architecture: DebianArchitecture;
   /** The last part of the name of Debian's package. */
-  readonly flavour: 'amd64' | '686';
+  readonly flavour: 'amd64' | '686' | 'arm64';
 }
 
 /** The kernels that guests run, by the name to ask for them. */
@@ -24,6 +25,8 @@ export const kernelSources = {
   newest: { suite: 'trixie-backports', architecture: 'amd64', flavour: 'amd64' },
   /** Linux 6.1 for 32-bit PCs without PAE, which emulators of such PCs want */
   '6.1-686': { suite: 'bookworm', architecture: 'i386', flavour: '686' },
+  /** Linux 6.1 for 64-bit ARM, which QEMU emulates */
+  '6.1-arm64': { suite: 'bookworm', architecture: 'arm64', flavour: 'arm64' },
 } as const satisfies Record<string, KernelSource>;
 
 export type KernelName = keyof typeof kernelSources;
@@ -49,7 +52,7 @@ export async function debianKernel(name: KernelName, onProgress?: Progress): Pro
     finish: (directory) => writeModulesDep(directory, onProgress),
     onProgress,
   });
-  return kernelIn(tree, source);
+  return installedKernel(tree, source);
 }
 
 /** The directory below `tree` that holds modules, and the kernel's release, which is its name. */
@@ -62,7 +65,8 @@ async function modulesIn(tree: string): Promise<{ base: string; release: string 
   throw new VmError('not-found', `no kernel modules in ${tree}`);
 }
 
-async function kernelIn(tree: string, source: KernelSource): Promise<Kernel> {
+/** The kernel that is installed in a tree, with the modules of one kernel only. */
+export async function installedKernel(tree: string, source: KernelSource): Promise<Kernel> {
   const { base, release } = await modulesIn(tree);
   const modules = join(base, 'lib/modules', release);
   const image = [join(tree, 'boot', `vmlinuz-${release}`), join(modules, 'vmlinuz')].find(existsSync);

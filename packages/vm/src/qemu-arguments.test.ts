@@ -16,6 +16,7 @@ const descriptors = {
   ],
 };
 const machine: Machine = {
+  architecture: 'amd64',
   image: '/k',
   initramfs: '/i',
   kernelArguments: ['console=ttyS0', 'panic=0'],
@@ -59,9 +60,9 @@ describe("QEMU's arguments", () => {
     assert.deepEqual(values(args, '-machine'), ['q35,memory-backend=mem']);
   });
 
-  it('export the host tree read-only, whatever its name, and only if asked', () => {
+  it('export a tree of the host read-only, whatever its name, and only if asked', () => {
     assert.deepEqual(values(qemuArguments(machine, descriptors), '-fsdev'), []);
-    const [fsdev] = values(qemuArguments({ ...machine, hostTree: '/a,b' }, descriptors), '-fsdev');
+    const [fsdev] = values(qemuArguments({ ...machine, tree: '/a,b' }, descriptors), '-fsdev');
     assert.match(fsdev!, /path=\/a,,b,.*readonly=on/);
   });
 });

@@ -1,4 +1,5 @@
 /** The command line of a guest's QEMU, all of it. */
+import type { DebianArchitecture } from './debian-apt.ts';
 import { deviceArguments, optionValue, type QemuDevice, sharedMemoryArguments } from './qemu-devices.ts';
 
 /** File descriptors that QEMU inherits: connected Unix stream sockets. */
@@ -11,6 +12,7 @@ export interface GuestDescriptors {
 }
 
 export interface Machine {
+  readonly architecture: DebianArchitecture;
   readonly image: string;
   readonly initramfs: string;
   readonly kernelArguments: readonly string[];
@@ -23,19 +25,25 @@ export interface Machine {
   /** Empty PCI Express slots `hotplug0`, `hotplug1`, … */
   readonly hotplugSlots: number;
   /** The directory of the host that the guest sees, read-only, by the tag `host`. */
-  readonly hostTree?: string | undefined;
+  readonly tree?: string | undefined;
   readonly network: boolean;
   readonly extraArguments: readonly string[];
 }
+
+/** QEMU's names of the machines */
+const boards = { amd64: 'q35', i386: 'q35', arm64: 'virt' } as const;
+
+/** What Linux calls the first serial line of these machines */
+export const serialConsoles = { amd64: 'ttyS0', i386: 'ttyS0', arm64: 'ttyAMA0' } as const;
 
 export function qemuArguments(machine: Machine, descriptors: GuestDescriptors): string[] {
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-accel', machine.acceleration === 'tcg' ? 'tcg,thread=multi' : 'kvm', '-cpu', 'max'],
-    ...['-smp', String(machine.cpus), ...sharedMemoryArguments(machine.memory)],
+    ...['-smp', String(machine.cpus), ...sharedMemoryArguments(machine.memory, boards[machine.architecture])],
     ...['-kernel', machine.image, '-initrd', machine.initramfs, '-append', machine.kernelArguments.join(' ')],
     ...channelArguments(descriptors),
-    ...(machine.hostTree === undefined ? [] : hostTreeArguments(machine.hostTree)),
+    ...(machine.tree === undefined ? [] : treeArguments(machine.tree)),
     ...(machine.network ? ['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='] : []),
     ...Array.from({ length: machine.hotplugSlots }, (_, index) => hotplugArguments(index)).flat(),
     ...machine.devices.flatMap(deviceArguments),
@@ -61,7 +69,7 @@ function channelArguments({ monitor, console, terminal, slots }: GuestDescriptor
   ];
 }
 
-const hostTreeArguments = (path: string) => [
+const treeArguments = (path: string) => [
   ...['-fsdev', `local,id=host,path=${optionValue(path)},security_model=none,readonly=on,multidevs=remap`],
   ...['-device', 'virtio-9p-pci,fsdev=host,mount_tag=host'],
 ];

@@ -124,10 +124,10 @@ export function deviceArguments({ sockets, objects, properties }: QemuDevice): s
   ];
 }
 
-/** The arguments that vhost-user devices need beside their own: guest memory that others can map. */
-export function sharedMemoryArguments(mebibytes: number): string[] {
+/** The arguments that vhost-user devices need beside their own: guest memory that others can map; and the machine's. */
+export function sharedMemoryArguments(mebibytes: number, board = 'q35'): string[] {
   return [
     ...['-object', option('memory-backend-memfd', { id: 'mem', size: `${mebibytes}M`, share: true })],
-    ...['-machine', 'q35,memory-backend=mem', '-m', String(mebibytes)],
+    ...['-machine', `${board},memory-backend=mem`, '-m', String(mebibytes)],
   ];
 }

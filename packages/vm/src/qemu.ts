@@ -32,21 +32,34 @@ export function hostQemu(): Promise<Qemu | undefined> {
  * QEMU of this major version from Debian's packages, fetched at the first use. It runs on any Linux, whatever the
  * host's C library, because it brings its own and that library's program loader.
  */
-export async function debianQemu(major: DebianQemuMajor, onProgress?: Progress): Promise<Qemu> {
+export function debianQemu(major: DebianQemuMajor, onProgress?: Progress): Promise<Qemu> {
+  return fromPackage('qemu-system-x86', 'qemu-system-x86_64', major, onProgress);
+}
+
+/** QEMU 11 for guests of 64-bit ARM, which it emulates, from Debian's packages as `debianQemu` */
+export function armQemu(onProgress?: Progress): Promise<Qemu> {
+  return fromPackage('qemu-system-arm', 'qemu-system-aarch64', 11, onProgress);
+}
+
+async function fromPackage(
+  name: string,
+  program: string,
+  major: DebianQemuMajor,
+  onProgress?: Progress,
+): Promise<Qemu> {
   const tree = await debianTree({
     suite: suites[major],
     architecture: 'amd64',
-    packages: ['qemu-system-x86'],
+    packages: [name],
     onProgress,
   });
   const libraries = [join(tree, 'usr', library), join(tree, library)].filter(existsSync);
   const loader = libraries.map((path) => join(path, 'ld-linux-x86-64.so.2')).find(existsSync);
   if (loader === undefined) throw new VmError('not-found', `no program loader in ${tree}`);
   const data = ['qemu', 'seabios'].flatMap((name) => ['-L', join(tree, 'usr/share', name)]);
-  return probe(
-    [loader, '--library-path', libraries.join(':'), join(tree, 'usr/bin/qemu-system-x86_64'), ...data],
-    { QEMU_MODULE_DIR: join(tree, 'usr', library, 'qemu') },
-  );
+  return probe([loader, '--library-path', libraries.join(':'), join(tree, 'usr/bin', program), ...data], {
+    QEMU_MODULE_DIR: join(tree, 'usr', library, 'qemu'),
+  });
 }
 
 /**

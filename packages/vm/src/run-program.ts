@@ -13,6 +13,7 @@ export interface ProgramOptions {
 const packageOf: Record<string, string> = {
   setpriv: 'util-linux',
   unshare: 'util-linux',
+  mmdebstrap: 'mmdebstrap',
   'qemu-system-x86_64': 'qemu-system-x86',
 };
 

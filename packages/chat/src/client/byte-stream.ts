@@ -1,5 +1,11 @@
 /** A connection as bytes in both directions, in order and without loss until it ends: TCP, TLS, a WebSocket, or a simulation. */
 export interface ByteStream {
+  /**
+   * Whether the other side has to wait while it is paused. If not, what comes waits here: then the server is told how much it may send
+   * (docs/protocol.md, WINDOW), if it can be, and the stream MUST end where it comes to be much more.
+   */
+  readonly backPressure: boolean;
+
   /** Bytes that were sent and that the network has not taken yet. */
   readonly unsent: number;
 

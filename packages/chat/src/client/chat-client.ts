@@ -109,6 +109,9 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   readonly #cipher: RoomCipher;
   readonly #seal: LocalSeal;
   readonly #turns = new Turns();
+  readonly #hidden: Set<MemberId>;
+  /** The same as `#store`, and a commit that is refused ends the client. */
+  #ending!: EndingStore;
   #history!: LocalHistory;
   #outbox!: Outbox;
   #publisher!: Publisher;
@@ -148,7 +151,8 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   private constructor(options: ChatClientOptions, environment: ClientEnvironment, parts: Parts) {
     super(environment.listenerFailed);
     const { keys, name, device } = options;
-    const { identity, store } = parts;
+    const { identity, store, saved } = parts;
+    this.#hidden = new Set(saved.hidden.map(toHex));
     this.member = identity.id;
     this.name = name;
     this.statePath = store.path;
@@ -172,6 +176,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     const records = new TextRecords(this.#seal);
     const onFatal = (reason: ChatError) => this.#fail(reason);
     const store = new EndingStore(this.#store, onFatal);
+    this.#ending = store;
     const outbox = await Outbox.open(saved, {
       ...{ store, cipher, turns, records, crypto, clock, name },
       position: () => this.#reader.place.position,
@@ -232,6 +237,11 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     return new Map(Array.from(this.#reader.transcript.senders, ({ member, name }) => [toHex(member), name]));
   }
 
+  /** Members that the user does not want to see. Their messages are told like all others: who shows them leaves them out. */
+  get hidden(): ReadonlySet<MemberId> {
+    return this.#hidden;
+  }
+
   /** Messages that the server has not acknowledged, those of earlier runs included. */
   get unacknowledged(): number {
     return this.#outbox.size;
@@ -279,7 +289,8 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
    *   long as the outbox knows it: until some hundred others have been sent since.
    * @returns when the message is durable in the outbox, whether or not there is a connection. While the outbox is full
    *   (1,024 messages or 4 MiB) it waits: this is the back-pressure on whoever writes faster than the server stores.
-   * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`
+   * @throws {ChatError} CHAT_TEXT_TOO_LONG, CHAT_TEXT_MALFORMED, CHAT_CLOSED, or the error of `fatal`; then it is not in the outbox,
+   *   unless the store did not end within the close time-out: then nobody knows
    */
   async send(text: string, id?: Uint8Array): Promise<SentMessage> {
     return { n: await this.#outbox.add(text, id) };
@@ -334,6 +345,20 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   }
 
   /**
+   * Notes, for oneself alone, that a member is not to be seen, or is again. It is durable when this resolves.
+   * @throws {RangeError} if it is no member id
+   * @throws {ChatError} CHAT_STATE_UNUSABLE, which is `fatal` too; CHAT_CLOSED
+   */
+  async hide(member: MemberId, hidden: boolean): Promise<void> {
+    if (this.#end !== undefined) throw this.#end;
+    const bytes = fromHex(member, PUBLIC_KEY_BYTES);
+    if (bytes === undefined) throw new RangeError('that is no member id');
+    await this.#ending.commit([{ kind: 'hidden', member: bytes, hidden }], 'strict');
+    if (hidden) this.#hidden.add(member);
+    else this.#hidden.delete(member);
+  }
+
+  /**
    * With `autoConfirm: false`: says that all messages up to the one with this `key` were shown. Call it at once after they were written
    * out, best once for all of a turn. It survives the end of the process when it resolves, a loss of power a little later.
    *
@@ -364,7 +389,19 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
    * @throws what the store or the device failed with, when all else is done
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close(() => this.#store.close());
+    return this.#closing;
+  }
+
+  /**
+   * As `close`; and the state is wiped: the identity, what is not sent, and what is kept of messages. The next to enter under this name is
+   * a new member.
+   * @throws {ChatError} CHAT_CLOSED if it is closed already; CHAT_STATE_UNUSABLE if it could not be wiped
+   */
+  forget(): Promise<void> {
+    if (this.#closing !== undefined)
+      return Promise.reject(new ChatError('CHAT_CLOSED', 'The client was closed.'));
+    this.#closing = this.#close(() => this.#store.wipe());
     return this.#closing;
   }
 
@@ -372,15 +409,17 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(leaveStore: () => Promise<void>): Promise<void> {
+    const reason = new ChatError('CHAT_CLOSED', 'The client was closed.');
     // From the last to the first, each whatever became of those before it.
     await using steps = new AsyncDisposableStack();
     steps.use(this.#keys);
     steps.use(this.#identity);
     steps.defer(() => this.#inTime(this.#closeKeys()));
-    steps.defer(() => this.#inTime(this.#store.close()));
+    steps.defer(() => this.#outbox.abandon(reason));
+    steps.defer(() => this.#inTime(leaveStore()));
     steps.defer(() => this.#setState({ phase: 'closed' }));
-    await this.#inTime(this.#stop(new ChatError('CHAT_CLOSED', 'The client was closed.')));
+    await this.#inTime(this.#stop(reason));
   }
 
   async #closeKeys(): Promise<void> {

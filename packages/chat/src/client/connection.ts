@@ -6,6 +6,8 @@ import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts'
 import type { ByteStream } from './byte-stream.ts';
 import { ChatError, unreachable } from './chat-error.ts';
 import type { ClientEnvironment } from './environment.ts';
+import { aboutMute } from './other-port.ts';
+import { ReceiveWindow } from './receive-window.ts';
 import { refusal } from './refusal.ts';
 
 export type ConnectionOptions = {
@@ -67,8 +69,12 @@ export class Connection {
   #paused = false;
   #reading = false;
   #heard = true;
+  /** Nothing has come yet. */
+  #isMute = true;
   #pinged = false;
   #idleTimer: Disposable | undefined;
+  /** How much may come, where the stream does not see to it. */
+  #window: ReceiveWindow | undefined;
   #drain: { readonly spread: number | undefined } | undefined;
   #end: ChatError | undefined;
 
@@ -108,6 +114,17 @@ export class Connection {
   /** The highest version that both sides know. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Whether the other side has to wait while nothing is read. */
+  get backPressure(): boolean {
+    return this.#stream.backPressure;
+  }
+
+  /** From here on, behind the frame that was read last, the server sends only what it is granted. */
+  beginWindow(): void {
+    this.#window = new ReceiveWindow(this.#decoder.readBytes, this.#maxFrame);
+    this.#grant();
   }
 
   /** Whether it is over. */
@@ -189,7 +206,7 @@ export class Connection {
   #next(): Promise<OpeningFrame> {
     const { promise, resolve, reject } = Promise.withResolvers<OpeningFrame>();
     const timer = this.#options.environment.clock.after(this.#options.connectTimeout, () =>
-      this.#fail(new ChatError('CHAT_HUNG_UP', 'The server does not answer.')),
+      this.#fail(this.#hungUpFor('The server does not answer.')),
     );
     this.#waiting = (frame) => {
       timer[Symbol.dispose]();
@@ -205,6 +222,7 @@ export class Connection {
   #received(piece: Uint8Array): void {
     if (this.#end !== undefined) return;
     this.#heard = true;
+    this.#isMute = false;
     this.#pinged = false;
     this.#decoder.push(piece);
     this.#read();
@@ -221,13 +239,20 @@ export class Connection {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.violation(error.message.replace(/\.$/, ''));
+      if (this.#maxFrame === 0) this.#fail(noServer());
+      else this.violation(error.message.replace(/\.$/, ''));
     } finally {
       this.#reading = false;
     }
     if (this.#end !== undefined) return;
+    this.#grant();
     if (this.#wanted) this.#stream.resume();
     else this.#stream.pause();
+  }
+
+  #grant(): void {
+    const limit = this.#window?.toGrant(this.#decoder.readBytes);
+    if (limit !== undefined) this.send([{ type: 'window', limit }]);
   }
 
   get #wanted(): boolean {
@@ -248,6 +273,9 @@ export class Connection {
       case 'create':
       case 'join':
       case 'publish':
+      case 'publish_at':
+      case 'window':
+      case 'moved':
         this.violation(`it sent a ${frame.type.toUpperCase()}`);
         return;
       case 'damaged':
@@ -286,8 +314,13 @@ export class Connection {
 
   #hungUp(reason: string | undefined): void {
     if (this.#drain !== undefined) this.#fail(new ChatError('CHAT_UNAVAILABLE', 'The server is going down.'));
-    else if (reason === undefined) this.#fail(new ChatError('CHAT_HUNG_UP', 'The server hung up.'));
-    else this.#fail(new ChatError('CHAT_HUNG_UP', `The connection broke: ${reason}.`));
+    else if (reason === undefined) this.#fail(this.#hungUpFor('The server hung up.'));
+    else this.#fail(this.#hungUpFor(`The connection broke: ${reason}.`));
+  }
+
+  #hungUpFor(text: string): ChatError {
+    const hint = this.#isMute ? aboutMute(this.#options.server) : '';
+    return new ChatError('CHAT_HUNG_UP', text + hint);
   }
 
   #armIdleTimer(): void {
@@ -314,6 +347,13 @@ export class Connection {
   get #mayPing(): boolean {
     return this.#listener !== undefined;
   }
+}
+
+function noServer(): ChatError {
+  return new ChatError(
+    'CHAT_PROTOCOL_VIOLATION',
+    'What answers there is no skytale server: it begins otherwise.',
+  );
 }
 
 /** Ends in time, whatever the dialing does. @throws {ChatError} CHAT_UNREACHABLE */

@@ -1,9 +1,8 @@
 import { equalBytes } from '../bytes.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import { createInvite, type Invite, openInvite } from '../encryption/invite.ts';
-import type { RoomKeys } from '../encryption/key-schedule.ts';
+import type { RoomAccess } from '../encryption/room-access.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
-import { createStatement } from '../protocol/signed.ts';
 import { ChatError } from './chat-error.ts';
 import { defaultTuning } from './client-tuning.ts';
 import { Connection } from './connection.ts';
@@ -43,24 +42,23 @@ export async function createRoom(
   const times = { connectTimeout: timeout, idleTimeout: timeout };
   const connection = await Connection.open({ server, environment, signal, ...times });
   try {
-    await announce(connection, keys);
+    await announce(connection, keys.access);
   } finally {
     connection.close();
   }
   return invite;
 }
 
-/** Makes the room of some keys known. @throws {ChatError} as `createRoom` */
-export async function announce(connection: Connection, keys: RoomKeys): Promise<void> {
+/** Makes a room known. @throws {ChatError} as `createRoom` */
+export async function announce(connection: Connection, access: RoomAccess): Promise<void> {
   const answer = await connection.ask({
     type: 'create',
     version: connection.version,
-    accessKey: keys.accessKey.publicKey,
-    accessSignature: await keys.accessKey.sign(createStatement(connection.challenge, keys.roomId)),
+    ...(await access.create(connection.challenge)),
   });
   if (answer.type !== 'created')
     throw connection.violation(`it answered CREATE with ${answer.type.toUpperCase()}`);
-  if (!equalBytes(answer.room, keys.roomId)) {
+  if (!equalBytes(answer.room, access.roomId)) {
     throw new ChatError('CHAT_WRONG_ROOM', 'The server created another room than the one asked for.');
   }
 }

@@ -53,4 +53,8 @@ export class EndingStore implements StateStore {
   close(): Promise<void> {
     return this.#store.close();
   }
+
+  wipe(): Promise<void> {
+    return this.#store.wipe();
+  }
 }

@@ -31,7 +31,7 @@ export class MemoryDisk {
   /** As `ClientEnvironment.openStore`. */
   async openStore(room: Uint8Array, name: string, newSeed: () => Uint8Array): Promise<MemoryStore> {
     const of = `${toHex(room)}/${name}`;
-    const free = this.#files.filter((file) => file.of === of && file.user === undefined);
+    const free = this.#files.filter((file) => file.of === of && file.user === undefined && !file.wiped);
     const file = free.find(({ content }) => hasUnsent(content)) ?? free[0] ?? this.#make(of, newSeed());
     return new MemoryStore(file, this.#options.write ?? (async () => {}));
   }
@@ -41,27 +41,29 @@ export class MemoryDisk {
     for (const file of this.#files) file.user?.kill();
   }
 
-  /** The same, and what was not written for good is lost too. */
-  cutPower(): void {
+  /** The same, and what was not written for good is lost too. @returns whether there was such */
+  cutPower(): boolean {
+    this.kill();
+    let lost = false;
     for (const file of this.#files) {
-      file.user?.kill();
-      file.content = copyOf(file.durable);
+      lost ||= file.content !== file.durable;
+      file.content = file.durable;
     }
+    return lost;
   }
 
   /** A copy of all states as they are, which is used as if it were this disk. */
   copy(): MemoryDisk {
     const copy = new MemoryDisk(this.#options);
-    for (const { of, path, content } of this.#files) {
-      copy.#files.push({ of, path, content: copyOf(content), durable: copyOf(content), user: undefined });
-    }
+    for (const { of, path, content, wiped } of this.#files)
+      copy.#files.push({ of, path, wiped, content, durable: content, user: undefined });
     return copy;
   }
 
   #make(of: string, seed: Uint8Array): StateFile {
     const path = `${of}.${this.#files.length + 1}`;
     const content = emptyContent(seed);
-    const file: StateFile = { of, path, content, durable: copyOf(content), user: undefined };
+    const file: StateFile = { of, path, content, durable: content, user: undefined, wiped: false };
     this.#files.push(file);
     return file;
   }
@@ -70,10 +72,11 @@ export class MemoryDisk {
 type StateFile = {
   readonly of: string;
   readonly path: string;
-  /** As a process that was killed leaves it, and as a loss of power does. */
+  /** As a process that was killed leaves it, and as a loss of power does. Replaced as a whole, never changed. */
   content: Content;
   durable: Content;
   user: MemoryStore | undefined;
+  wiped: boolean;
 };
 
 /** See `MemoryDisk`. A commit costs as much as there are senders, messages on their way, and messages that are kept. */
@@ -92,7 +95,7 @@ export class MemoryStore implements StateStore {
   }
 
   async load(): Promise<SavedState> {
-    const { outbox, senders, messages, unconfirmed, setAside, settled, ...rest } = this.#file.content;
+    const { outbox, senders, messages, unconfirmed, setAside, hidden, settled, ...rest } = this.#file.content;
     const drafts = [...outbox.values()].sort((one, other) => one.draft - other.draft);
     const isKept = (draft: SavedDraft) => hasPlace(draft, settled);
     return {
@@ -103,6 +106,7 @@ export class MemoryStore implements StateStore {
       messages: inOrder(messages).filter(({ key }) => unconfirmed.has(key)),
       lastKey: Math.max(rest.forgotten, ...messages.keys()),
       setAside: [...setAside.values()],
+      hidden: [...hidden.values()],
       outbox: drafts.filter((draft) => !isKept(draft)),
       kept: drafts.filter(isKept).map(({ draft, id, sealed }) => ({ draft, id, n: sealed!.n })),
     };
@@ -143,6 +147,13 @@ export class MemoryStore implements StateStore {
     this.kill();
   }
 
+  async wipe(): Promise<void> {
+    await this.close();
+    this.#file.wiped = true;
+    this.#file.content = emptyContent(new Uint8Array(32));
+    this.#file.durable = this.#file.content;
+  }
+
   /** Writes nothing more. */
   kill(): void {
     this.#gone ??= unusable(this.path, new Error('it is closed'));
@@ -162,12 +173,14 @@ export class MemoryStore implements StateStore {
   }
 }
 
-type Content = Omit<SavedState, 'senders' | 'messages' | 'lastKey' | 'outbox' | 'kept' | 'setAside'> & {
+type InOtherForm = 'senders' | 'messages' | 'lastKey' | 'outbox' | 'kept' | 'setAside' | 'hidden';
+type Content = Omit<SavedState, InOtherForm> & {
   readonly senders: Map<string, SavedState['senders'][number]>;
   readonly messages: Map<number, Uint8Array>;
   readonly unconfirmed: Set<number>;
   readonly outbox: Map<number, SavedDraft>;
   readonly setAside: Map<number, SavedDraft>;
+  readonly hidden: Map<string, Uint8Array>;
 };
 
 function hasPlace({ sealed }: SavedDraft, settled: number): boolean {
@@ -194,12 +207,13 @@ function emptyContent(seed: Uint8Array): Content {
     forgotten: 0,
     outbox: new Map(),
     setAside: new Map(),
+    hidden: new Map(),
   };
 }
 
 /** What is in the maps is never changed, only replaced. */
 function copyOf(content: Content): Content {
-  const { senders, messages, unconfirmed, outbox, setAside } = content;
+  const { senders, messages, unconfirmed, outbox, setAside, hidden } = content;
   return {
     ...content,
     senders: new Map(senders),
@@ -207,6 +221,7 @@ function copyOf(content: Content): Content {
     unconfirmed: new Set(unconfirmed),
     outbox: new Map(outbox),
     setAside: new Map(setAside),
+    hidden: new Map(hidden),
   };
 }
 
@@ -261,6 +276,10 @@ function apply(content: Changeable<Content>, change: StateChange): void {
       return;
     case 'discarded':
       setAside.delete(change.draft);
+      return;
+    case 'hidden':
+      if (change.hidden) content.hidden.set(toHex(change.member), change.member);
+      else content.hidden.delete(toHex(change.member));
       return;
     case 'cipher':
       content.cipher = change.state;

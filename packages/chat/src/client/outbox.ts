@@ -76,7 +76,7 @@ export class Outbox {
   #held = false;
   #waiting: Waiting[] = [];
   /** Those that are being stored. */
-  #storing: readonly Waiting[] = [];
+  #storing: Waiting[] = [];
   #flushes: Flush[] = [];
   #working: Promise<void> | undefined;
   #end: ChatError | undefined;
@@ -323,12 +323,20 @@ export class Outbox {
     this.#book.removeSetAside(found.n);
   }
 
-  /** Rejects what waits and what comes; resolves when nothing is being sealed any more. */
+  /**
+   * Rejects what waits and what comes; resolves when nothing is being sealed any more. What is being stored is told what becomes of
+   * that: it may be sent by the next run, and who took it for lost would say it twice.
+   */
   async end(reason: ChatError): Promise<void> {
     this.#end ??= reason;
-    for (const { reject } of [...this.#storing, ...this.#waiting.splice(0)]) reject(reason);
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
     for (const { reject } of this.#flushes.splice(0)) reject(reason);
     await this.#working;
+  }
+
+  /** After `end`, where the store does not end: nobody waits for it any longer. */
+  abandon(reason: ChatError): void {
+    for (const { reject } of this.#storing.splice(0)) reject(reason);
   }
 
   /** Of what a client of version 1 left there is only the envelope; it can be opened, as one's own. */

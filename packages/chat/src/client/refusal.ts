@@ -19,6 +19,7 @@ const codes = {
   TOO_SLOW: 'CHAT_HUNG_UP',
   SERVER_FAILURE: 'CHAT_UNAVAILABLE',
   DAMAGED: 'CHAT_DAMAGED',
+  UNSUPPORTED_KIND: 'CHAT_UNSUPPORTED_VERSION',
 } as const satisfies Record<ProtocolErrorCode, ChatErrorCode>;
 
 /**

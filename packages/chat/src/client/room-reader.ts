@@ -349,6 +349,12 @@ export class RoomReader implements InboxReader {
       return true;
     }
     if (seq <= this.#place.seq) return this.#breakOff(`it gives place ${seq} to two messages`);
+    const { lastN, lastHash } = this.#joined;
+    if (n === lastN + 1 && this.#options.outbox.settled < lastN) {
+      // Those that the server had before may stand at places that are passed over; LIVE may still come.
+      if (!this.#reach(seq)) return false;
+      if (!this.transcript.complete) await this.#own.settleUnseen(lastN, lastHash, seq - 1);
+    }
     const objection = await this.#own.objection(ack);
     if (objection !== undefined) return this.#breakOff(objection);
     if (!this.#reach(seq)) return false;

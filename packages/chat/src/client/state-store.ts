@@ -39,6 +39,12 @@ export interface StateStore {
 
   /** Ends the lock. Twice is fine. */
   close(): Promise<void>;
+
+  /**
+   * Removes all of it, as far as the medium lets anybody, and closes: who opens a state then gets another.
+   * @throws {ChatError} CHAT_STATE_UNUSABLE
+   */
+  wipe(): Promise<void>;
 }
 
 /** `relaxed`: a loss of power may take the last moments, so that a message is handed over once more. */
@@ -66,6 +72,8 @@ export type SavedState = {
   /** Those that have one, as far as they are still kept, by `n`. */
   readonly kept: readonly KeptDraft[];
   readonly setAside: readonly SavedDraft[];
+  /** Members that the user does not want to see. */
+  readonly hidden: readonly Uint8Array[];
   /** See `StateChange` of `RoomCipher`. */
   readonly cipher: Uint8Array | undefined;
 };
@@ -132,4 +140,6 @@ export type StateChange =
   | { readonly kind: 'setAside'; readonly draft: number }
   /** A draft that was set aside is gone: it was sent after all, or is not wanted. */
   | { readonly kind: 'discarded'; readonly draft: number }
+  /** The user does not want to see a member, or does again. */
+  | { readonly kind: 'hidden'; readonly member: Uint8Array; readonly hidden: boolean }
   | { readonly kind: 'cipher'; readonly state: Uint8Array };

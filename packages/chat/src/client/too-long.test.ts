@@ -34,7 +34,7 @@ async function refuseLong(all: Arena, times: number, lastN = 0): Promise<void> {
   }
 }
 
-describe('a text that is too long for the server', () => {
+describe('a text that is too long for the server', { timeout: 60_000 }, () => {
   it('is set aside when two connections said so, and the others are sent', async () => {
     await using all = await openArena();
     const { bob, room, server } = all;

@@ -2,8 +2,7 @@ import { equalBytes } from '../bytes.ts';
 import type { Identity } from '../encryption/identity.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
-import { type Frame, maxEnvelope } from '../protocol/frames.ts';
-import { joinStatement } from '../protocol/signed.ts';
+import { CAPABILITY_WINDOW, type Frame, maxEnvelope } from '../protocol/frames.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
 import type { ConnectionState } from './client-events.ts';
 import { type ClientTuning, retryDelay } from './client-tuning.ts';
@@ -188,16 +187,13 @@ export class Uplink {
     const { keys, identity, reader } = this.#options;
     const { version, challenge } = connection;
     const member = identity.key.publicKey;
-    const statement = joinStatement(challenge, keys.roomId, member);
+    const { proof, statement } = await keys.access.join(challenge, member);
+    const capabilities = connection.backPressure ? [] : [CAPABILITY_WINDOW];
     const answer = await connection.ask({
-      type: 'join',
-      version,
-      accessKey: keys.accessKey.publicKey,
-      accessSignature: await keys.accessKey.sign(statement),
-      member,
+      ...{ type: 'join', version, ...proof, member },
       memberSignature: await identity.key.sign(statement),
       since: reader.since,
-      ...(version >= 2 && { capabilities: [] }),
+      ...(version >= 2 && { capabilities }),
     });
     if (answer.type !== 'joined')
       throw connection.violation(`it answered JOIN with ${answer.type.toUpperCase()}`);
@@ -206,6 +202,9 @@ export class Uplink {
     }
     if (version >= 2 !== (answer.lastHash !== undefined))
       throw connection.violation('its JOINED is of another version');
+    if (answer.capabilities?.some((name) => !capabilities.includes(name)))
+      throw connection.violation('its JOINED names capabilities that were not asked for');
+    if (answer.capabilities?.includes(CAPABILITY_WINDOW)) connection.beginWindow();
     return answer;
   }
 

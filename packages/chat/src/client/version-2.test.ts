@@ -110,6 +110,28 @@ describe('a client of the second version', () => {
     assert.deepEqual(again.codes, []);
   });
 
+  it('is not put off by an acknowledgement behind them, which may come before all is read', {
+    timeout: 20_000,
+  }, async () => {
+    await using all = await openArena();
+    const { bob } = all;
+    bob.client.start();
+    void bob.client.send('one');
+    const first = await serve(all, [], {}, version2);
+    const { n } = await first.next('publish');
+    first.hangUp();
+    void bob.client.send('two');
+    for (let round = 0; round < 2; round += 1) {
+      const connection = await all.server.acceptJoin(version2);
+      connection.send(joinedFrame(all, connection.join, { head: 1, lastN: n }));
+      connection.send({ type: 'damaged', first: 1, last: 1 });
+      if (round === 0) continue;
+      connection.send(await ackOf(await connection.next('publish'), 2), { type: 'live', seq: 2 });
+    }
+    await bob.client.flush();
+    assert.deepEqual(bob.codes, ['DAMAGED']);
+  });
+
   it('knows how many are there where not all are named', async () => {
     await using all = await openArena();
     const { bob, alice } = all;

@@ -159,6 +159,23 @@ describe('closing', () => {
     disk.release();
   });
 
+  it('tells of what is just being stored what becomes of it: the next run may send it', async () => {
+    await using all = await openArena();
+    const disk = gatedDisk();
+    const carol = await all.room.clientIn(disk, all.server.address, { name: 'carol' });
+    disk.hold();
+    const sent = carol.client.send('one');
+    await disk.reached;
+    const behind = assert.rejects(carol.client.send('two'), { code: 'CHAT_CLOSED' });
+    const closed = carol.client.close();
+    await behind;
+    disk.release();
+    assert.deepEqual(await sent, { n: 1 });
+    await closed;
+    const next = await all.room.clientIn(disk, all.server.address, { name: 'carol' });
+    assert.deepEqual(next.client.unsent, ['one']);
+  });
+
   it('ends while something is being read that cannot be stored', async () => {
     await using all = await openArena();
     const disk = gatedDisk();
@@ -216,7 +233,7 @@ describe('connecting', () => {
   }
 });
 
-describe('asking again', () => {
+describe('asking again', { timeout: 60_000 }, () => {
   const tuning = { vainConnections: 15 };
 
   it('ends where it brings nothing, with what it was', async () => {

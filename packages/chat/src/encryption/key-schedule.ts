@@ -1,6 +1,7 @@
 import { type Bytes, concat, utf8 } from '../bytes.ts';
 import type { ChatCrypto, SigningKey } from '../crypto.ts';
 import { roomIdPreimage } from '../protocol/signed.ts';
+import { type RoomAccess, SharedKeyAccess } from './room-access.ts';
 
 export const ROOM_SECRET_BYTES = 32;
 export const ROOM_ID_BYTES = 16;
@@ -30,6 +31,8 @@ export class RoomKeys implements Disposable {
   readonly roomId: Bytes;
   /** Proves to the server that one holds the secret. */
   readonly accessKey: SigningKey;
+  /** The same, as the client uses it. */
+  readonly access: RoomAccess;
   readonly #messageRoot: Bytes;
   readonly #verifyKey: Bytes;
   #wiped = false;
@@ -57,6 +60,7 @@ export class RoomKeys implements Disposable {
     this.crypto = crypto;
     this.roomId = roomId;
     this.accessKey = accessKey;
+    this.access = new SharedKeyAccess(roomId, accessKey);
     this.#messageRoot = messageRoot;
     this.#verifyKey = verifyKey;
   }

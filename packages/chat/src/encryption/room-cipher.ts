@@ -11,10 +11,11 @@ import type { ChainPosition } from './envelope.ts';
  *
  * 1. `open` MUST be called in the order of the room, one call after the other. What was read once and is to be seen again
  *    comes from where it was kept, and MUST NOT be opened again.
- * 2. `open` and `seal` change nothing by themselves. What each gives as its `change` MUST become durable in the same
- *    transaction as the acceptance of the message, or as the envelope in the outbox; `applied` MUST be called then, and before the
- *    next `open` or `seal`. A message that is not accepted (dropped, or asked for again) MUST NOT have its change stored; it may be
- *    opened anew, as if for the first time.
+ * 2. `open` and `seal` change nothing by themselves. `applied` of the `change` that each gives MUST be called when the message is
+ *    accepted, or its envelope taken over by the outbox, and before the next `open` or `seal`. The change MUST become durable in the same
+ *    transaction as that, and before the message is shown or the envelope sent. If that transaction fails, the cipher is ahead of what is
+ *    stored, and MUST NOT be used any more. A message that is not accepted (dropped, or asked for again) MUST NOT have its change applied
+ *    or stored; it may be opened anew, as if for the first time.
  * 3. `seal` may be asked again for the same draft, under another number, as long as the draft is not known to be stored at the
  *    server: when others put something under its number, or when the group has changed meanwhile. The numbers in one
  *    object MUST ascend between two calls of `renew`.
@@ -55,9 +56,9 @@ export interface RoomCipher extends AsyncDisposable {
 
 /** What the cipher knows from now on, if the message is accepted. */
 export type StateChange = {
-  /** For the store, which keeps it sealed, and does not look inside. */
+  /** For the store, which keeps it sealed, and does not look inside; to be stored with the acceptance, not by `applied`. */
   readonly state: Uint8Array;
-  /** Makes it so. */
+  /** Makes it so in memory, for the next `open` and `seal`. */
   applied(): void;
 };
 

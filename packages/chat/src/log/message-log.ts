@@ -119,8 +119,14 @@ export interface MessageLog {
   /**
    * The messages from `after` + 1 on, or from the first that is kept: at most `maxBytes` of frames, or one message
    * where that is more. `undefined` if there are none.
+   * @param isWanted says false when nobody waits for them any more; then they need not be read, and `undefined` may be the answer
    */
-  read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined>;
+  read(
+    room: string,
+    after: number,
+    maxBytes: number,
+    isWanted?: () => boolean,
+  ): Promise<LogChunk | undefined>;
   /**
    * Gives `watcher` every batch that is stored behind the place `from`, whoever stored it, until what it returns is disposed of.
    * Its methods are never called before `watch` returns. A room that is deleted, or was never there, fails with LOG_NO_ROOM.

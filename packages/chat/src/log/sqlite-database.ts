@@ -81,6 +81,20 @@ export class OneRow {
   }
 }
 
+/** How much there is in the write-ahead log, in pages. */
+export interface WalState {
+  readonly pages: number;
+  /** Of these, what was not yet copied into the database. */
+  readonly left: number;
+}
+
+/** What a statement of `PRAGMA wal_checkpoint` tells. */
+export function walState(checkpoint: StatementSync): WalState {
+  const { log, checkpointed } = checkpoint.get() ?? {};
+  const pages = Math.max(0, Number(log));
+  return { pages, left: Math.max(0, pages - Number(checkpointed)) };
+}
+
 export function roomById(db: DatabaseSync): OneRow {
   return new OneRow(db, `SELECT ${ROOM_COLUMNS} FROM room WHERE id = ?`);
 }

@@ -48,6 +48,23 @@ const error = (code: string) => ({ name: 'LogError', code });
 messageLogCases('SqliteLog', () => open(newDirectory()));
 
 describe('SqliteLog on disk', () => {
+  test('what nobody waits for any more when its turn has come is not read', async () => {
+    const log = await open(newDirectory());
+    await log.createRoom(room, '', 0);
+    await log.append(batch(1, 3));
+    let wanted = true;
+    const reads = Array.from({ length: 6 }, (_, index) =>
+      log.read(room, 0, 1000, index % 2 === 0 ? undefined : () => wanted),
+    );
+    wanted = false;
+    const [first, begun, ...chunks] = await Promise.all(reads);
+    assert.deepEqual([first?.last, begun?.last], [3, 3], 'the thread has these');
+    assert.deepEqual(
+      chunks.map((chunk) => chunk?.last),
+      [3, undefined, 3, undefined],
+    );
+  });
+
   test('what was stored is there after closing, and after a crash', async () => {
     const directory = newDirectory();
     const first = await open(directory);
@@ -166,10 +183,10 @@ describe('SqliteLog on disk', () => {
     const directory = newDirectory();
     const log = await open(directory);
     await log.createRoom(room, '', 0);
-    for (let seq = 1; seq <= 120; seq += 1) await log.append(batch(seq, seq, {}, 200_000));
-    await log.roomCounts('');
-    assert(statSync(join(directory, 'chat.db-wal')).size < 8_000_000);
-    assert(statSync(join(directory, 'chat.db')).size > 16_000_000);
+    for (let seq = 1; seq <= 400; seq += 1) await log.append(batch(seq, seq, {}, 200_000));
+    // 20 MB as a rule; the rest is for a machine that has no time for the thread that copies it.
+    assert(statSync(join(directory, 'chat.db-wal')).size < 60_000_000);
+    assert(statSync(join(directory, 'chat.db')).size > 24_000_000);
     await log.close();
   });
 
@@ -294,8 +311,8 @@ describe('SqliteLog on disk', () => {
     const readers = Array.from({ length: 8 }, async () => {
       while (reading) await log.read(room, 0, 4e6);
     });
-    await append(150);
-    assert(statSync(join(directory, 'chat.db-wal')).size < 24_000_000);
+    await append(400);
+    assert(statSync(join(directory, 'chat.db-wal')).size < 70_000_000);
     reading = false;
     await Promise.all(readers);
     await log.close();
@@ -313,11 +330,12 @@ describe('SqliteLog on disk', () => {
       for (const end = seq + count; seq < end; seq += 1)
         await log.append(batch(seq + 1, seq + 1, {}, 200_000));
     };
-    await append(100);
-    assert(statSync(join(directory, 'chat.db-wal')).size > 18_000_000);
+    await append(200);
+    assert(statSync(join(directory, 'chat.db-wal')).size > 38_000_000);
     backup.close();
-    await append(60);
-    assert(statSync(join(directory, 'chat.db-wal')).size < 15_000_000);
+    const isLong = () => statSync(join(directory, 'chat.db-wal')).size > 36_000_000;
+    for (let tries = 0; tries < 10 && isLong(); tries += 1) await append(60);
+    assert(!isLong());
     await log.close();
   });
 

@@ -12,10 +12,11 @@ import type {
   RoomSummary,
   Watcher,
 } from './message-log.ts';
+import type { SqliteCopier } from './sqlite-copier.ts';
 import { type Damage, noRoom, type SqliteLogOptions } from './sqlite-database.ts';
 import type { SqliteReader } from './sqlite-reader.ts';
 import { SqliteThread } from './sqlite-thread.ts';
-import type { PackedBatch, SqliteWriter } from './sqlite-writer.ts';
+import type { Outcome, PackedBatch, SqliteWriter } from './sqlite-writer.ts';
 import { Watchers } from './watchers.ts';
 
 interface WaitingAppend {
@@ -26,12 +27,18 @@ interface WaitingAppend {
 
 /** Steps of a deletion that was cut off, which making the room anew goes on with at most. */
 const MAX_DELETE_STEPS = 8;
+/**
+ * Memory that the writing thread shares: a transaction's bytes that fit are handed over in it, so that nothing is
+ * allocated and collected for each, in either thread. A room's batch fits as a rule; of many rooms together not all may.
+ */
+const SHARED_BYTES = 512 * 1024;
 /** Empty rooms that are looked at together. */
 const FORGET_STEP = 500;
 
 /**
- * The log in an SQLite database, worked by two threads, so that waiting for the disk holds up nobody, and reading
- * does not hold up appends.
+ * The log in an SQLite database, worked by threads, so that waiting for the disk holds up nobody: one appends, one reads, and
+ * one, made when it is first needed, copies what was appended from the write-ahead log into the database. None of them holds up
+ * another.
  */
 export class SqliteLog implements MessageLog {
   readonly #writer: SqliteThread<SqliteWriter>;
@@ -39,18 +46,28 @@ export class SqliteLog implements MessageLog {
   readonly #watchers = new Watchers((room, after) =>
     this.#mending(room, () => this.#reader.call('next', [room, after])),
   );
+  /** Written while no transaction is made, read by the writing thread while one is. */
+  readonly #shared = new Uint8Array(new SharedArrayBuffer(SHARED_BYTES));
   /** Appends for the next transaction. */
   #appends: WaitingAppend[] = [];
   /** While transactions are made. */
   #appending: Promise<void> | undefined;
+  /** While the write-ahead log is copied. */
+  #copying: Promise<void> | undefined;
+  #copier: SqliteThread<SqliteCopier> | undefined;
+  readonly #startCopier: () => SqliteThread<SqliteCopier>;
   #ended: LogError | undefined;
 
   private constructor({ onDamage = () => undefined, ...options }: SqliteLogOptions) {
     const told = new DamageReport(onDamage);
-    const tell = (damage: Damage) => told.tell(damage);
-    const onEnd = (reason: LogError) => this.#end(reason);
-    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options }, tell, onEnd);
-    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, tell, onEnd);
+    const events = {
+      damage: (damage: Damage) => told.tell(damage),
+      long: () => this.#long(),
+      end: (reason: LogError) => this.#end(reason),
+    };
+    this.#writer = new SqliteThread<SqliteWriter>({ role: 'write', options, shared: this.#shared }, events);
+    this.#reader = new SqliteThread<SqliteReader>({ role: 'read', options }, events);
+    this.#startCopier = () => new SqliteThread<SqliteCopier>({ role: 'copy', options }, events);
   }
 
   /**
@@ -120,9 +137,14 @@ export class SqliteLog implements MessageLog {
     return outcome;
   }
 
-  async read(room: string, after: number, maxBytes: number): Promise<LogChunk | undefined> {
+  async read(
+    room: string,
+    after: number,
+    maxBytes: number,
+    isWanted?: () => boolean,
+  ): Promise<LogChunk | undefined> {
     return await this.#mending(room, () =>
-      this.#reader.call('read', [room, after, maxBytes], { urgent: false }),
+      this.#reader.call('read', [room, after, maxBytes], { urgent: false, isWanted }),
     );
   }
 
@@ -156,14 +178,16 @@ export class SqliteLog implements MessageLog {
       await this.#appending;
       this.#watchers.failAll(closed);
     }
+    await this.#copying;
     // The writer last: who closes last, and may write, leaves no write-ahead log behind.
+    await this.#copier?.close();
     await this.#reader.close();
     await this.#writer.close();
   }
 
   /** Ends the threads at once, whatever they are doing, as a crash would. For tests. */
   async kill(): Promise<void> {
-    await Promise.all([this.#writer.kill(), this.#reader.kill()]);
+    await Promise.all([this.#writer.kill(), this.#reader.kill(), this.#copier?.kill()]);
   }
 
   /** Asks again, once, what found damage, when what can be mended was. */
@@ -193,9 +217,8 @@ export class SqliteLog implements MessageLog {
     while (this.#appends.length > 0) {
       const appends = this.#appends;
       this.#appends = [];
-      const { batches, bytes } = pack(appends.map(({ batch }) => batch));
       try {
-        const outcomes = await this.#writer.call('append', [batches, bytes], { transfer: [bytes.buffer] });
+        const outcomes = await this.#store(appends.map(({ batch }) => batch));
         for (const [index, { resolve, reject }] of appends.entries()) {
           const outcome = outcomes[index]!;
           if ('error' in outcome) reject(new LogError(outcome.error.code, outcome.error.message));
@@ -208,23 +231,60 @@ export class SqliteLog implements MessageLog {
     this.#appending = undefined;
   }
 
+  /** One transaction. There MUST be one at a time: the next one's bytes would take the place of this one's. */
+  #store(batches: readonly Batch[]): Promise<Outcome[]> {
+    const length = batches.reduce((sum, { frames, members }) => sum + 32 * members.length + frames.length, 0);
+    if (length <= this.#shared.length) return this.#writer.call('append', [pack(batches, this.#shared)]);
+    const bytes = new Uint8Array(length);
+    return this.#writer.call('append', [pack(batches, bytes), bytes], { transfer: [bytes.buffer] });
+  }
+
+  #long(): void {
+    if (this.#ended !== undefined) return;
+    // What becomes long meanwhile is told anew.
+    this.#copying ??= this.#copy().finally(() => {
+      this.#copying = undefined;
+    });
+  }
+
+  async #copy(): Promise<void> {
+    try {
+      this.#copier ??= await this.#openCopier();
+      const { left } = await this.#copier.call('copy', []);
+      if (left > 0) await this.#writer.call('restart', [], { urgent: false });
+    } catch {
+      // Of a full disk the next append tells, of a thread's end `#end`; otherwise it is tried again when more was written.
+    }
+  }
+
+  async #openCopier(): Promise<SqliteThread<SqliteCopier>> {
+    const copier = this.#startCopier();
+    this.#copier = copier;
+    try {
+      await copier.open();
+      return copier;
+    } catch (error) {
+      this.#copier = undefined;
+      await copier.close();
+      throw error;
+    }
+  }
+
   #end(reason: LogError): void {
     this.#ended ??= reason;
     this.#watchers.failAll(this.#ended);
-    // One without the other is of no use.
+    // One without the others is of no use.
     void this.kill();
   }
 }
 
 /**
- * Copies the bytes of batches, once, into memory that can be handed to another thread: the batches' own stays
- * here, for those who are connected are given the same.
+ * Copies the bytes of batches, once, into memory that another thread is handed: the batches' own stays here, for those who
+ * are connected are given the same.
  */
-function pack(batches: readonly Batch[]): { batches: PackedBatch[]; bytes: Uint8Array<ArrayBuffer> } {
-  const length = batches.reduce((sum, { frames, members }) => sum + 32 * members.length + frames.length, 0);
-  const bytes = new Uint8Array(length);
+function pack(batches: readonly Batch[], bytes: Uint8Array): PackedBatch[] {
   let end = 0;
-  const packed = batches.map(({ room, first, last, time, frames, members }) => {
+  return batches.map(({ room, first, last, time, frames, members }) => {
     const at = end;
     for (const { last } of members) {
       bytes.set(last.hash, end);
@@ -235,7 +295,6 @@ function pack(batches: readonly Batch[]): { batches: PackedBatch[]; bytes: Uint8
     const numbers = members.map(({ member, last: { n } }) => ({ member, n }));
     return { room, first, last, time, members: numbers, at, length: end - at };
   });
-  return { batches: packed, bytes };
 }
 
 function ignoreDamage(error: unknown): void {

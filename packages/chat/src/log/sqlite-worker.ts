@@ -1,5 +1,6 @@
-/** A thread of the SQLite log, the one that reads or the one that writes: one request after the other, each answered. */
+/** A thread of the SQLite log, that reads, writes or copies: one request after the other, each answered. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { SqliteCopier } from './sqlite-copier.ts';
 import type { Damage } from './sqlite-database.ts';
 import { logError } from './sqlite-errors.ts';
 import { SqliteReader } from './sqlite-reader.ts';
@@ -8,16 +9,27 @@ import type { ThreadAnswer, ThreadMessage, ThreadRequest, ThreadRole } from './t
 
 if (parentPort === null) throw new Error('sqlite-worker.ts runs as a worker thread only');
 const port = parentPort;
-const { role, options } = workerData as ThreadRole;
-const tables: { part?: SqliteReader | SqliteWriter } = {};
+const { role, options, shared } = workerData as ThreadRole;
+const tables: { part?: SqliteReader | SqliteWriter | SqliteCopier } = {};
 
 function onDamage(damage: Damage): void {
   port.postMessage({ damage } satisfies ThreadMessage);
 }
 
+function makePart(): SqliteReader | SqliteWriter | SqliteCopier {
+  switch (role) {
+    case 'read':
+      return new SqliteReader(options, onDamage);
+    case 'write':
+      return new SqliteWriter(options, onDamage, shared);
+    case 'copy':
+      return new SqliteCopier(options);
+  }
+}
+
 function perform({ method, args }: ThreadRequest): unknown {
   if (method === 'open') {
-    tables.part = role === 'read' ? new SqliteReader(options, onDamage) : new SqliteWriter(options, onDamage);
+    tables.part = makePart();
     return undefined;
   }
   const part = tables.part as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
@@ -35,6 +47,8 @@ port.on('message', (request: ThreadRequest) => {
   const frames = (answer.value as { frames?: unknown } | undefined)?.frames;
   const owned = frames instanceof Uint8Array && frames.byteLength === frames.buffer.byteLength;
   port.postMessage(answer, owned ? [frames.buffer as ArrayBuffer] : []);
-  if (tables.part instanceof SqliteWriter) tables.part.tidy();
+  if (request.method !== 'close' && tables.part instanceof SqliteWriter && tables.part.isLong()) {
+    port.postMessage({ long: true } satisfies ThreadMessage);
+  }
   if (request.method === 'close') port.close();
 });

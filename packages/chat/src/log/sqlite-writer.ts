@@ -11,6 +11,7 @@ import {
   type OnDamage,
   rows,
   type ThreadOptions,
+  walState,
 } from './sqlite-database.ts';
 import { doing, logError } from './sqlite-errors.ts';
 import { Mender } from './sqlite-mender.ts';
@@ -20,13 +21,19 @@ import { memberValues, type Room } from './sqlite-rows.ts';
 import { makeTables, versionOf } from './sqlite-schema.ts';
 import { storeWhatFits } from './what-fits.ts';
 
-/** Bytes stored after which the write-ahead log is copied into the database; it may grow a little beyond. */
-const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+/** Bytes stored after which the write-ahead log is to be copied into the database. */
+const COPY_BYTES = 4 * 1024 * 1024;
+/** Length of the write-ahead log at which appends wait until the rest of it is copied, so that it begins anew. */
+const RESTART_BYTES = 16 * 1024 * 1024;
+/** The same where nobody else has copied it: more than that takes who reads for long, or a disk that does not keep up. */
+const UNCOPIED_BYTES = 2 * RESTART_BYTES;
 /** What a transaction writes besides its messages, roughly: a few pages. */
 const TRANSACTION_BYTES = 20 * 1024;
-/** How long copying back waits for those who read; and when it has been in vain, so that the log is twice as long. */
-const CHECKPOINT_WAIT_MS = 20;
-const LATE_CHECKPOINT_WAIT_MS = 250;
+/** How long beginning it anew waits for those who read; and when it has been in vain, so that it is twice as long. */
+const RESTART_WAIT_MS = 20;
+const LATE_RESTART_WAIT_MS = 250;
+/** What a page takes in the write-ahead log besides itself (https://www.sqlite.org/fileformat2.html#walformat). */
+const WAL_FRAME_HEADER_BYTES = 24;
 const nobody = new Uint8Array(0);
 
 /** A batch as it comes from another thread: its bytes stand in one piece of memory with those of others. */
@@ -57,14 +64,19 @@ export class SqliteWriter {
   readonly #store: BatchStore;
   readonly #mender: Mender;
   readonly #pruner: Pruner;
+  readonly #shared: Uint8Array;
   readonly #busyTimeoutMs: number;
   /** Rooms that are not deleted. */
   #rooms = 0;
-  /** Bytes in the write-ahead log, roughly; and how many there are when it is copied next. */
-  #uncopied = 0;
-  #copiedAt = CHECKPOINT_BYTES;
+  readonly #walPageBytes: number;
+  /** Bytes written since somebody looked how long the write-ahead log is, roughly. */
+  #written = 0;
+  /** How long it is when it is tried again to begin it anew. */
+  #restartAt = RESTART_BYTES;
 
-  constructor(options: ThreadOptions, onDamage: OnDamage) {
+  /** @param shared memory in which the bytes of an append may stand */
+  constructor(options: ThreadOptions, onDamage: OnDamage, shared: Uint8Array = new Uint8Array(0)) {
+    this.#shared = shared;
     const { directory, durability, maxBytes } = options;
     this.#busyTimeoutMs = busyTimeout(options);
     this.#lock = lockDirectory(directory);
@@ -77,15 +89,17 @@ export class SqliteWriter {
       if (version === 0) makeTables(db);
       else migrate(db, version);
       db.exec(
-        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${2 * CHECKPOINT_BYTES};
+        `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${UNCOPIED_BYTES};
          PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`,
       );
-      limit(db, maxBytes);
+      const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.page_size);
+      this.#walPageBytes = pageBytes + WAL_FRAME_HEADER_BYTES;
+      limit(db, pageBytes, maxBytes);
       this.#statements = prepare(db);
       this.#store = new BatchStore(db);
       this.#mender = new Mender(db, onDamage);
       this.#pruner = new Pruner(db, this.#mender, (bytes) => {
-        this.#uncopied += bytes;
+        this.#written += bytes;
       });
       this.#rooms = this.#mendAll();
     } catch (error) {
@@ -137,13 +151,14 @@ export class SqliteWriter {
 
   /**
    * Stores each batch that begins at its room's head, and for which there is room. O(bytes + (batches + members) log rows).
+   * @param bytes where theirs stand: in the shared memory unless told
    * @throws {LogError} if none of them could be stored
    */
-  append(batches: readonly PackedBatch[], bytes: Uint8Array): Outcome[] {
+  append(batches: readonly PackedBatch[], bytes: Uint8Array = this.#shared): Outcome[] {
     return storeWhatFits(batches, {
       sizeOf: ({ length }) => length,
       store: (some) => {
-        this.#uncopied += some.reduce((sum, { length }) => sum + length, 0);
+        this.#written += some.reduce((sum, { length }) => sum + length, 0);
         return this.#forEach('storing messages', some, (batch) => this.#appendOne(batch, bytes), refusal);
       },
       isFull: (error) => logError(error, 'storing messages').code === 'LOG_FULL',
@@ -241,24 +256,49 @@ export class SqliteWriter {
   }
 
   /**
-   * Copies the write-ahead log into the database if it has become long, and has it begin anew. To be called when nobody
-   * waits: it takes much longer than an append. Who reads for long (a backup) may stop it: it is tried again when as much
-   * again has been written, and so is it when the disk is full.
+   * Looks, once so much was written, how long the write-ahead log has become. To be called when nobody waits.
+   * @returns whether it is to be copied into the database, which is not done here: it takes much longer than an append
    */
-  tidy(): void {
-    if (this.#uncopied < this.#copiedAt) return;
+  isLong(): boolean {
+    if (this.#written < COPY_BYTES) return false;
+    this.#written = 0;
+    const bytes = this.#walBytes();
+    if (bytes < RESTART_BYTES) this.#restartAt = RESTART_BYTES;
+    if (bytes >= UNCOPIED_BYTES) this.#restart(bytes);
+    return true;
+  }
+
+  /**
+   * Begins the write-ahead log anew if it is long, when the most of it was copied: while there always is something new in
+   * it, that takes somebody who appends nothing meanwhile. Who reads for long (a backup) may stop it: it is tried again when as
+   * much again has been written, and so is it when the disk is full.
+   */
+  restart(): void {
+    const bytes = this.#walBytes();
+    if (bytes >= RESTART_BYTES) this.#restart(bytes);
+  }
+
+  #restart(bytes: number): void {
+    if (bytes < this.#restartAt) return;
+    this.#restartAt = bytes + COPY_BYTES;
     try {
       // Our own reader is done in less than that, unless the machine is busy.
-      const late = this.#uncopied >= 2 * CHECKPOINT_BYTES;
-      this.#db.exec(`PRAGMA busy_timeout = ${late ? LATE_CHECKPOINT_WAIT_MS : CHECKPOINT_WAIT_MS}`);
-      const { busy } = this.#db.prepare('PRAGMA wal_checkpoint(RESTART)').get() ?? {};
-      if (busy === 0) this.#uncopied = 0;
+      const wait = bytes >= UNCOPIED_BYTES ? LATE_RESTART_WAIT_MS : RESTART_WAIT_MS;
+      this.#db.exec(`PRAGMA busy_timeout = ${wait}`);
+      if (this.#statements.restart.get()?.busy === 0) this.#restartAt = RESTART_BYTES;
     } catch {
       // A full disk, most likely: the next append says so to those who want to store something.
     } finally {
-      this.#copiedAt = this.#uncopied + CHECKPOINT_BYTES;
       this.#db.exec(`PRAGMA busy_timeout = ${this.#busyTimeoutMs}`);
     }
+  }
+
+  /** Bytes in the write-ahead log since it last began anew. The file may be longer. */
+  #walBytes(): number {
+    return (
+      doing('looking at the write-ahead log', () => walState(this.#statements.look).pages) *
+      this.#walPageBytes
+    );
   }
 
   close(): void {
@@ -296,7 +336,7 @@ export class SqliteWriter {
       try {
         const result = work();
         this.#statements.commit.run();
-        this.#uncopied += TRANSACTION_BYTES;
+        this.#written += TRANSACTION_BYTES;
         return result;
       } catch (error) {
         this.#rooms = rooms;
@@ -319,16 +359,17 @@ function refusal(error: unknown): Outcome {
   return { error: { code, message } };
 }
 
-function limit(db: DatabaseSync, maxBytes: number): void {
+function limit(db: DatabaseSync, pageBytes: number, maxBytes: number): void {
   if (maxBytes === 0) return;
-  const pageSize = Number(db.prepare('PRAGMA page_size').get()?.page_size);
-  db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageSize))}`);
+  db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`);
 }
 
 function prepare(db: DatabaseSync) {
   return {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
+    look: db.prepare('PRAGMA wal_checkpoint(NOOP)'),
+    restart: db.prepare('PRAGMA wal_checkpoint(RESTART)'),
     removeRoom: db.prepare('DELETE FROM room WHERE id = ?'),
     countOf: rows(db, 'SELECT count(*) FROM room WHERE creator = ? AND deleted = 0'),
     putMember: db.prepare(

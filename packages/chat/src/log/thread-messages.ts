@@ -4,11 +4,13 @@ import type { Damage, ThreadOptions } from './sqlite-database.ts';
 
 /** With what a thread is started. */
 export interface ThreadRole {
-  readonly role: 'read' | 'write';
+  readonly role: 'read' | 'write' | 'copy';
   readonly options: ThreadOptions;
+  /** Memory that the thread that writes shares with the one that starts it. */
+  readonly shared?: Uint8Array;
 }
 
-/** What a thread is asked: to `open` its connection, or to call a method of its reader or writer. */
+/** What a thread is asked: to `open` its connection, or to call a method of its reader, writer or copier. */
 export interface ThreadRequest {
   readonly id: number;
   readonly method: string;
@@ -21,4 +23,5 @@ export interface ThreadAnswer {
   readonly error?: { readonly code: LogErrorCode; readonly message: string };
 }
 
-export type ThreadMessage = ThreadAnswer | { readonly damage: Damage };
+/** `long`: the write-ahead log is to be copied into the database. */
+export type ThreadMessage = ThreadAnswer | { readonly damage: Damage } | { readonly long: true };

@@ -30,6 +30,7 @@ export class FrameDecoder {
   #partial = nothing;
   #have = 0;
   #failure: ProtocolError | undefined;
+  #readBytes = 0;
 
   constructor(maxFrame = DEFAULT_MAX_FRAME) {
     this.maxFrame = maxFrame;
@@ -52,6 +53,11 @@ export class FrameDecoder {
   /** Bytes of a frame that has begun and not ended; 0 between frames. Counts after `next` gave `undefined`. */
   get unfinishedBytes(): number {
     return this.#have;
+  }
+
+  /** Bytes of all frames that were given, with their lengths. */
+  get readBytes(): number {
+    return this.#readBytes;
   }
 
   /**
@@ -87,6 +93,7 @@ export class FrameDecoder {
       const start = this.#at + LENGTH_BYTES;
       if (left - LENGTH_BYTES >= length) {
         this.#at = start + length;
+        this.#readBytes += LENGTH_BYTES + length;
         return parseFrame(this.#piece, start, start + length);
       }
     }
@@ -105,6 +112,7 @@ export class FrameDecoder {
     const whole = this.#partial;
     this.#partial = nothing;
     this.#have = 0;
+    this.#readBytes += end;
     return parseFrame(whole, LENGTH_BYTES, end);
   }
 

@@ -71,6 +71,12 @@ export const anyFrame: fc.Arbitrary<Frame> = fc
       last: Math.max(one, other),
     })),
     fc.record({ type: fc.constant('count' as const), members: fc.nat(0xffff_ffff) }),
+    fc.record({ type: fc.constant('window' as const), limit: u64 }),
+    fc.record({
+      ...{ type: fc.constant('publish_at' as const), head: u64, n: positive },
+      envelope: bytes(1, 300),
+    }),
+    fc.record({ type: fc.constant('moved' as const), n: positive, head: u64 }),
     fc.record({ type: fc.constant('publish' as const), n: positive, envelope: bytes(1, 300) }),
     fc.record({ type: fc.constant('ack' as const), n: positive, seq: u64, time: u64 }),
     fc.record({

@@ -32,7 +32,7 @@ function raw(type: number, body: Uint8Array): Uint8Array {
 const randomStream = fc.oneof(
   fc.uint8Array({ maxLength: 400 }),
   fc
-    .array(fc.tuple(fc.nat(18), fc.uint8Array({ maxLength: 80 })), { maxLength: 5 })
+    .array(fc.tuple(fc.nat(21), fc.uint8Array({ maxLength: 80 })), { maxLength: 5 })
     .map((frames) => new Uint8Array(Buffer.concat(frames.map(([type, body]) => raw(type, body))))),
 );
 
@@ -116,8 +116,16 @@ describe('frames', () => {
       ['a LIVE that is one byte long', raw(FrameType.live, zeros(9))],
       ['an ACK with a hash that is one byte short', raw(FrameType.ack, zeros(55).fill(1, 7, 8))],
       ['a DRAIN with half a spread', raw(FrameType.drain, zeros(2))],
-      ['a JOIN of version 2 without capabilities', raw(FrameType.join, zeros(202).fill(2, 1, 2))],
+      [
+        'a JOIN of version 2 without capabilities',
+        raw(FrameType.join, zeros(203).fill(2, 1, 2).fill(1, 2, 3)),
+      ],
       ['a JOIN of version 1 with capabilities', raw(FrameType.join, zeros(203).fill(1, 1, 2))],
+      ['a WINDOW of half a limit', raw(FrameType.window, zeros(4))],
+      ['a WINDOW of 2^53', raw(FrameType.window, Uint8Array.of(0, 0x20, 0, 0, 0, 0, 0, 0))],
+      ['a PUBLISH_AT without an envelope', raw(FrameType.publishAt, zeros(16).fill(1, 15))],
+      ['a PUBLISH_AT with n 0', raw(FrameType.publishAt, zeros(17))],
+      ['a MOVED with n 0', raw(FrameType.moved, zeros(16))],
       ['a JOINED with a hash and no capabilities', raw(FrameType.joined, zeros(72).fill(1, 31, 32))],
       ['a JOINED with 17 capabilities', raw(FrameType.joined, zeros(73).fill(1, 31, 32).fill(17, 72))],
       [
@@ -137,6 +145,33 @@ describe('frames', () => {
     for (const [what, bytes] of cases) {
       const { frames, error } = readAll([bytes]);
       assert.deepEqual([frames.length, error?.code], [0, 'MALFORMED_FRAME'], what);
+    }
+  });
+
+  test('a kind of room that is not known says so, whatever stands behind it', () => {
+    for (const type of [FrameType.create, FrameType.join]) {
+      for (const kind of [0, 2, 255]) {
+        const { error } = readAll([raw(type, Uint8Array.of(0, 2, kind, 9, 9, 9))]);
+        assert.equal(error?.code, 'UNSUPPORTED_KIND', `${type} ${kind}`);
+      }
+    }
+  });
+
+  test('the bytes of what version 2 added are as specified', () => {
+    const hexOf = (frame: Frame) => Buffer.from(encodeFrame(frame)).toString('hex');
+    const envelope = Uint8Array.of(0xee);
+    for (const [frame, hex] of [
+      [{ type: 'window', limit: 0x1_0000_0002 }, '00000009 12 0000000100000002'],
+      [{ type: 'publish_at', head: 5, n: 4, envelope }, '00000012 13 0000000000000005 0000000000000004 ee'],
+      [{ type: 'moved', n: 4, head: 7 }, '00000011 14 0000000000000004 0000000000000007'],
+      [
+        {
+          ...{ type: 'create', version: 2, accessKey: zeros(32), accessSignature: zeros(64) },
+        },
+        `00000064 02 0002 01 ${'00'.repeat(96)}`,
+      ],
+    ] as [Frame, string][]) {
+      assert.equal(hexOf(frame), hex.replaceAll(' ', ''), frame.type);
     }
   });
 

@@ -11,6 +11,13 @@ export const HIGHEST_VERSION = 2;
 /** Of the names of capabilities in a JOIN or JOINED, and of one name in ASCII characters. */
 export const MAX_CAPABILITIES = 16;
 export const MAX_CAPABILITY_LENGTH = 24;
+/** Capabilities that this program knows (docs/protocol.md). */
+export const CAPABILITY_WINDOW = 'window';
+export const CAPABILITY_EXPECT = 'expect';
+/** With `window`: what the server may send behind its JOINED before it has read a WINDOW, in bytes. */
+export const FIRST_WINDOW = 1024 * 1024;
+/** The kind of room in which whoever proves to hold the room's secret may enter. Version 2 names it in CREATE and JOIN. */
+export const SHARED_KEY_KIND = 1;
 /** "SKYT", the first bytes of a WELCOME. */
 export const WELCOME_MAGIC = 0x534b5954;
 /** What comes before a frame's type: its length. */
@@ -25,7 +32,7 @@ export const MAX_MAX_FRAME = 16 * 1024 * 1024;
  * Longest frame that a client may send before it has joined, in bytes (type and body): a JOIN with as many capabilities
  * as there may be, each with the longest name.
  */
-export const LONGEST_OPENING_FRAME = 1 + 202 + 1 + MAX_CAPABILITIES * (1 + MAX_CAPABILITY_LENGTH);
+export const LONGEST_OPENING_FRAME = 1 + 203 + 1 + MAX_CAPABILITIES * (1 + MAX_CAPABILITY_LENGTH);
 /** Type and fields of a DELIVER, in bytes; what is left of a frame is the room for an envelope. */
 export const DELIVER_OVERHEAD = 57;
 /** Longest text of an ERROR, in bytes of UTF-8. */
@@ -54,6 +61,9 @@ export const FrameType = {
   error: 15,
   damaged: 16,
   count: 17,
+  window: 18,
+  publishAt: 19,
+  moved: 20,
 } as const;
 
 /**
@@ -112,7 +122,13 @@ export type Frame =
   /** Instead of DELIVERs: the server still has these places, and what stands there is damaged. */
   | { type: 'damaged'; first: number; last: number }
   /** Members that are connected; in rooms in which not all of them are named. */
-  | { type: 'count'; members: number };
+  | { type: 'count'; members: number }
+  /** The server may send so many bytes behind its JOINED; a frame may be cut there. */
+  | { type: 'window'; limit: number }
+  /** A PUBLISH for the place behind `head` or none. */
+  | { type: 'publish_at'; head: number; n: number; envelope: Uint8Array }
+  /** The answer if that is not free: nothing of it is stored. `head`: the room's end now. */
+  | { type: 'moved'; n: number; head: number };
 
 /** Of SHA-256. */
 export const HASH_BYTES = 32;
@@ -135,8 +151,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
         .bytes(frame.challenge, 32)
         .done();
     case 'create':
-      return new FrameWriter(FrameType.create, 98)
+      return new FrameWriter(FrameType.create, 98 + kindBytes(frame))
         .u16(frame.version)
+        .optionalByte(SHARED_KEY_KIND, kindBytes(frame) > 0)
         .bytes(frame.accessKey, 32)
         .bytes(frame.accessSignature, 64)
         .done();
@@ -147,8 +164,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
         throw new RangeError('capabilities belong to version 2 and later');
       }
       const capabilities = encodeCapabilities(frame.capabilities);
-      return new FrameWriter(FrameType.join, 202 + capabilities.length)
+      return new FrameWriter(FrameType.join, 202 + kindBytes(frame) + capabilities.length)
         .u16(frame.version)
+        .optionalByte(SHARED_KEY_KIND, kindBytes(frame) > 0)
         .bytes(frame.accessKey, 32)
         .bytes(frame.accessSignature, 64)
         .bytes(frame.member, 32)
@@ -221,7 +239,22 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return new FrameWriter(FrameType.damaged, 16).u64(frame.first).u64(frame.last).done();
     case 'count':
       return new FrameWriter(FrameType.count, 4).u32(frame.members).done();
+    case 'window':
+      return new FrameWriter(FrameType.window, 8).u64(frame.limit).done();
+    case 'publish_at':
+      return new FrameWriter(FrameType.publishAt, 16 + frame.envelope.length)
+        .u64(frame.head)
+        .u64(frame.n)
+        .bytes(frame.envelope, frame.envelope.length)
+        .done();
+    case 'moved':
+      return new FrameWriter(FrameType.moved, 16).u64(frame.n).u64(frame.head).done();
   }
+}
+
+/** Version 1 has rooms of one kind, and does not name it. */
+function kindBytes({ version }: { readonly version: number }): number {
+  return version >= 2 ? 1 : 0;
 }
 
 const capabilityName = /^[a-z0-9][a-z0-9.-]{0,23}$/;
@@ -277,7 +310,7 @@ function readFrame(reader: FrameReader): Frame {
     case FrameType.create:
       return {
         type: 'create',
-        version: reader.u16(),
+        version: readVersion(reader),
         accessKey: reader.bytes(32),
         accessSignature: reader.bytes(64),
       };
@@ -312,13 +345,30 @@ function readFrame(reader: FrameReader): Frame {
       return readDamaged(reader);
     case FrameType.count:
       return { type: 'count', members: reader.u32() };
+    case FrameType.window:
+      return { type: 'window', limit: reader.u64() };
+    case FrameType.publishAt:
+      return { type: 'publish_at', head: reader.u64(), n: reader.positive(), envelope: reader.rest(1) };
+    case FrameType.moved:
+      return { type: 'moved', n: reader.positive(), head: reader.u64() };
     default:
       throw new ProtocolError('MALFORMED_FRAME', `There is no frame type ${type}.`);
   }
 }
 
-function readJoin(reader: FrameReader): Frame {
+/**
+ * A version, and the kind of room behind it, if the version names one. What stands behind that is the kind's affair.
+ * @throws {ProtocolError} UNSUPPORTED_KIND
+ */
+function readVersion(reader: FrameReader): number {
   const version = reader.u16();
+  const kind = version >= 2 ? reader.u8() : SHARED_KEY_KIND;
+  if (kind === SHARED_KEY_KIND) return version;
+  throw new ProtocolError('UNSUPPORTED_KIND', `Rooms of the kind ${kind} are not known here.`);
+}
+
+function readJoin(reader: FrameReader): Frame {
+  const version = readVersion(reader);
   return {
     type: 'join',
     version,
@@ -369,7 +419,12 @@ class FrameWriter {
   }
 
   flag(value: boolean): this {
-    this.#bytes[this.#at] = value ? 1 : 0;
+    return this.optionalByte(value ? 1 : 0, true);
+  }
+
+  optionalByte(value: number, there: boolean): this {
+    if (!there) return this;
+    this.#bytes[this.#at] = value;
     this.#at += 1;
     return this;
   }

@@ -19,6 +19,7 @@ export const protocolErrors = {
   TOO_SLOW: { number: 14, fatal: true },
   SERVER_FAILURE: { number: 15, fatal: true },
   DAMAGED: { number: 16, fatal: true },
+  UNSUPPORTED_KIND: { number: 17, fatal: true },
 } as const satisfies Record<string, { number: number; fatal: boolean }>;
 
 export type ProtocolErrorCode = keyof typeof protocolErrors;

@@ -9,6 +9,10 @@ export class Backlog {
   #bytes = 0;
   #waiting: (() => void)[] = [];
 
+  get used(): number {
+    return this.#bytes;
+  }
+
   /** Whether so much waits that no more should be accepted now. */
   get full(): boolean {
     return this.#bytes >= BACKLOG_BYTES;

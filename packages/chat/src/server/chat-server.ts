@@ -23,6 +23,7 @@ import { RoomCreation } from './room-creation.ts';
 import { RoomTable } from './room-table.ts';
 import { type Address, type ServerSettings, type ServerSettingsInput, serverSettings } from './settings.ts';
 import { Sockets } from './sockets.ts';
+import { StorageSpace } from './storage-space.ts';
 import { TailBytes } from './tail.ts';
 import type { WebPages } from './web-pages.ts';
 
@@ -42,6 +43,7 @@ const MAX_REFUSED_BYTES = 64 * 1024;
 type Transport = Omit<Connection, 'stream' | 'peer'>;
 const plain = (stream: Duplex): Transport => ({
   refusal: undefined,
+  wireBytes: undefined,
   entered: () => undefined,
   watch: (listener) => watchPieces(stream, listener),
 });
@@ -80,8 +82,12 @@ export class ChatServer implements AsyncDisposable {
   readonly #sockets: Sockets;
   readonly #connections = new Map<ClientConnection, Transport>();
   readonly #questions = new LogQuestions();
+  readonly #backlog = new Backlog();
+  readonly #tails = new TailBytes();
+  readonly #reads = new ReadBudget();
   readonly #rooms: RoomTable;
   readonly #creation: RoomCreation;
+  readonly #space: StorageSpace;
   /** What connections see of the server. */
   readonly #host: ConnectionHost;
   #listeners: Listeners | undefined;
@@ -96,7 +102,6 @@ export class ChatServer implements AsyncDisposable {
     const { counters } = this;
     const clock = parts.clock ?? systemClock;
     const logger = withShortIds(parts.logger ?? pino({ level: 'silent' }));
-    const backlog = new Backlog();
     this.settings = settings;
     this.#log = log;
     this.#clock = clock;
@@ -107,17 +112,19 @@ export class ChatServer implements AsyncDisposable {
       counters.sockets = open;
     });
     this.#creation = new RoomCreation(log, clock, settings);
+    this.#space = new StorageSpace(clock, logger, counters);
     this.#rooms = new RoomTable(
       {
         log,
         clock,
         counters,
-        backlog,
-        tails: new TailBytes(),
-        reads: new ReadBudget(),
+        backlog: this.#backlog,
+        tails: this.#tails,
+        reads: this.#reads,
         questions: this.#questions,
         limits: settings,
         presenceDelayMs: settings.presenceDelayMs,
+        space: this.#space,
       },
       (room, error) => this.#roomFailed(room, error),
     );
@@ -126,7 +133,7 @@ export class ChatServer implements AsyncDisposable {
       clock,
       crypto: parts.crypto ?? nodeCrypto(),
       counters,
-      backlog,
+      backlog: this.#backlog,
       turn: new WriteTurn(),
       rooms: this.#rooms,
       createRoom: (id, peer) => this.#createRoom(id.toString('hex'), networkOf(peer)),
@@ -186,6 +193,21 @@ export class ChatServer implements AsyncDisposable {
   /** Where it listens; the ports are the real ones where the settings say 0. */
   get addresses(): { tcp: readonly Address[]; http: readonly Address[] } {
     return { tcp: this.#listeners?.tcp ?? [], http: this.#listeners?.http ?? [] };
+  }
+
+  /** What clients hold of its memory, in bytes, and of its log; nothing when all have gone. */
+  get held(): {
+    readonly backlog: number;
+    readonly tails: number;
+    readonly reads: number;
+    readonly questions: number;
+  } {
+    return {
+      backlog: this.#backlog.used,
+      tails: this.#tails.bytes,
+      reads: this.#reads.used,
+      questions: this.#questions.open,
+    };
   }
 
   /**
@@ -286,8 +308,15 @@ export class ChatServer implements AsyncDisposable {
   }
 
   async #createRoom(id: string, creator: string): Promise<void> {
-    const isNew = await this.#questions.ask(() => this.#creation.create(id, creator));
-    if (isNew) this.#logger.info({ room: shortId(id) }, 'room created');
+    const isNew = await this.#questions
+      .ask(() => this.#creation.create(id, creator))
+      .catch((error) => {
+        if ((error as ProtocolError).code === 'STORAGE_FULL') this.#space.refused();
+        throw error;
+      });
+    if (!isNew) return;
+    this.#space.stored();
+    this.#logger.info({ room: shortId(id) }, 'room created');
   }
 
   /** That is the room's own matter, unless the log is gone for all. */
@@ -306,6 +335,7 @@ export class ChatServer implements AsyncDisposable {
     for (const connection of this.#connections.keys()) connection.tick(now);
     this.#rooms.tick(now);
     this.#connectionLog.tick(now);
+    this.#space.tick(now);
   }
 
   /** Deletes what is older than the settings say, bit by bit. One round at a time, however long the log takes. */
@@ -315,10 +345,14 @@ export class ChatServer implements AsyncDisposable {
     const { retentionDays, emptyRoomDays } = this.settings;
     const ago = (days: number) => (days > 0 ? this.#clock.now() - days * DAY_MS : 0);
     try {
-      while (await this.#log.prune(ago(retentionDays), ago(emptyRoomDays)));
+      while (await this.#log.prune(ago(retentionDays), ago(emptyRoomDays))) {
+        if (this.#closing !== undefined) return;
+      }
       await this.#rooms.refresh();
     } catch (error) {
-      this.#logger.error({ err: error }, 'old messages could not be deleted');
+      // A log that is being closed answers nothing more.
+      if (this.#closing === undefined)
+        this.#logger.error({ err: error }, 'old messages could not be deleted');
     } finally {
       this.#pruning = false;
     }

@@ -4,7 +4,10 @@ import type { Clock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
 import {
+  CAPABILITY_EXPECT,
+  CAPABILITY_WINDOW,
   encodeFrame,
+  FIRST_WINDOW,
   type Frame,
   HIGHEST_VERSION,
   LONGEST_OPENING_FRAME,
@@ -13,7 +16,7 @@ import {
 import { ProtocolError, type ProtocolErrorCode, protocolErrors } from '../protocol/protocol-error.ts';
 import { checkCreate, checkJoin, type ServerCrypto } from './access.ts';
 import type { Backlog } from './backlog.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, EMPTY_BYTE_COST, HONEST_OVERHEAD } from './connection.ts';
 import { ConnectionWriter, type WriterOwner, type WriteTurn } from './connection-writer.ts';
 import type { Counters } from './counters.ts';
 import type { RoomTable } from './room-table.ts';
@@ -24,6 +27,8 @@ import { TokenBucket } from './token-bucket.ts';
 
 /** The lowest version of the protocol that is served; the highest is that of the frames. */
 const LOWEST_VERSION = 1;
+/** What connections of version 2 can have besides, if their client names it. */
+const CAPABILITIES: readonly string[] = [CAPABILITY_EXPECT, CAPABILITY_WINDOW];
 
 /** What connections use of their server. */
 export interface ConnectionHost {
@@ -66,6 +71,10 @@ export class ClientConnection implements SeatClient, WriterOwner {
   readonly #host: ConnectionHost;
   readonly #log: Logger;
   readonly #id: number;
+  readonly #wireBytes: Connection['wireBytes'];
+  /** Of the wire's bytes, what there was when it was looked last; and what was counted since, more where it came in small pieces. */
+  #wireSeen = 0;
+  #counted = 0;
   readonly #decoder = new FrameDecoder(LONGEST_OPENING_FRAME);
   readonly #frames: TokenBucket;
   readonly #bytes: TokenBucket;
@@ -73,22 +82,26 @@ export class ClientConnection implements SeatClient, WriterOwner {
   /** Until it has joined. */
   #challenge: Uint8Array | undefined;
   #version = LOWEST_VERSION;
+  #capabilities: readonly string[] = [];
   #state: State = 'hello';
   #seat: Seat | undefined;
   #hold: Hold | undefined;
+  /** Until it is read again; a connection that is closed is kept by none. */
+  #rateTimer: Disposable | undefined;
   #readingFrames = false;
   #endingAt = 0;
   #why = 'hung up';
 
   /** @param id number of the connection, for the log */
   constructor(connection: Connection, host: ConnectionHost, log: Logger, id: number) {
-    const { stream, peer } = connection;
+    const { stream, peer, wireBytes } = connection;
     const { settings, clock, counters } = host;
     this.#stream = stream;
     this.#peer = peer;
     this.#host = host;
     this.#log = log;
     this.#id = id;
+    this.#wireBytes = wireBytes;
     this.#challenge = host.crypto.randomBytes(32);
     this.#frames = new TokenBucket(clock, settings.framesPerSecond, settings.framesBurst);
     this.#bytes = new TokenBucket(clock, settings.bytesPerSecond, settings.bytesBurst);
@@ -164,6 +177,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
       if (now - this.#endingAt >= closeTimeoutMs) this.#stream.destroy();
       return;
     }
+    this.#countEmpty();
     const writing = this.writer.look(now, writeTimeoutMs);
     // Where it is us who do not listen, or it that takes what it did not, its silence says nothing.
     if (writing === 'taken') this.#silence.heard(now);
@@ -188,15 +202,28 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   /** Something came by the wire, whether it says anything or not, also when all that it says is discarded. */
   #arrived(cost: number): void {
+    this.#counted += cost;
     this.#bytes.take(cost);
     const delay = this.#bytes.delay();
     if (delay === 0 || this.#state === 'closed') return;
     if (this.#state === 'ending') {
       this.#stream.pause();
-      this.#host.clock.after(delay, () => this.#stream.resume());
+      this.#rateTimer?.[Symbol.dispose]();
+      this.#rateTimer = this.#host.clock.after(delay, () => this.#stream.resume());
     } else {
       this.#read();
     }
+  }
+
+  /** What came since it was looked, and brought nothing, counts too. It is no sign of life. */
+  #countEmpty(): void {
+    if (this.#wireBytes === undefined) return;
+    const bytes = this.#wireBytes();
+    const empty = bytes - this.#wireSeen - this.#counted * (1 + HONEST_OVERHEAD);
+    this.#wireSeen = bytes;
+    this.#counted = 0;
+    if (empty > 0) this.#arrived(Math.ceil(empty) * EMPTY_BYTE_COST);
+    this.#counted = 0;
   }
 
   #received(piece: Uint8Array): void {
@@ -237,14 +264,14 @@ export class ClientConnection implements SeatClient, WriterOwner {
     const delay = Math.max(this.#frames.delay(), this.#bytes.delay());
     if (delay > 0) {
       this.#hold = 'rate';
-      clock.after(delay, () => this.#release('rate'));
+      this.#rateTimer = clock.after(delay, () => this.#release('rate'));
     } else if (backlog.full) {
       this.#hold = 'backlog';
       backlog.whenNotFull(() => this.#release('backlog'));
     } else if (this.#seat?.heldUp) {
       this.#hold = 'room';
       this.#seat.whenFree(() => this.#release('room'));
-    } else if (this.writer.congested) {
+    } else if (this.writer.deaf) {
       // A client that does not take answers is not listened to; `drained` goes on.
       this.#hold = 'writer';
     }
@@ -268,6 +295,14 @@ export class ClientConnection implements SeatClient, WriterOwner {
         if (this.#state !== 'joined') throw new ProtocolError('NOT_JOINED', 'JOIN before you PUBLISH.');
         this.#seat?.publish(frame.n, frame.envelope);
         break;
+      case 'publish_at':
+        this.#demand(CAPABILITY_EXPECT, frame);
+        this.#seat?.publishAt(frame.head, frame.n, frame.envelope);
+        break;
+      case 'window':
+        this.#demand(CAPABILITY_WINDOW, frame);
+        this.writer.grant(frame.limit);
+        break;
       case 'ping':
         this.#send({ type: 'pong', token: frame.token });
         break;
@@ -282,6 +317,13 @@ export class ClientConnection implements SeatClient, WriterOwner {
       default:
         throw new ProtocolError('UNEXPECTED_FRAME', `A client does not send ${frame.type} frames.`);
     }
+  }
+
+  /** @throws {ProtocolError} UNEXPECTED_FRAME if the connection is not one that has this capability */
+  #demand(capability: string, { type }: Frame): void {
+    if (this.#state === 'joined' && this.#capabilities.includes(capability)) return;
+    const text = `${type.toUpperCase()} is for connections with the capability ${capability}.`;
+    throw new ProtocolError('UNEXPECTED_FRAME', text);
   }
 
   /** Does what takes longer; reads no more until it is done. */
@@ -322,7 +364,10 @@ export class ClientConnection implements SeatClient, WriterOwner {
     const { head, first, lastN, lastHash } = await this.#seat.join();
     if (this.#state !== 'busy') return;
     const joined = { type: 'joined', room, head, first, lastN } as const;
-    this.#send(this.#version >= 2 ? { ...joined, lastHash, capabilities: [] } : joined);
+    const asked = frame.capabilities ?? [];
+    this.#capabilities = CAPABILITIES.filter((name) => asked.includes(name));
+    this.#send(this.#version >= 2 ? { ...joined, lastHash, capabilities: this.#capabilities } : joined);
+    if (this.#capabilities.includes(CAPABILITY_WINDOW)) this.writer.beginWindow(FIRST_WINDOW);
     const ids = { room: this.#seat.room.slice(0, 8), member: who.member.slice(0, 8) };
     this.#log.info({ connection: this.#id, ...ids, since }, 'joined');
     this.#state = 'joined';
@@ -377,6 +422,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   #closed(): void {
     this.#state = 'closed';
+    this.#rateTimer?.[Symbol.dispose]();
     this.#seat?.leave();
     this.#log.info({ connection: this.#id, why: this.#why }, 'connection closed');
     this.#host.closed(this);

@@ -135,6 +135,61 @@ describe('a connection’s writer', () => {
     assert.equal(stream.writes, 4, 'a slow one is given less at once');
   });
 
+  test('writes no more than was granted, wherever that cuts, and what is last with all before it', async () => {
+    const { stream, writer, drains } = setup();
+    const taken = () => Buffer.concat(stream.taken).length;
+    writer.send(Buffer.alloc(10));
+    writer.beginWindow(100);
+    writer.send(Buffer.alloc(HIGH_WATER + 500));
+    await turn();
+    assert.equal(taken(), 110);
+    for (const [granted, then] of [
+      [0, 110],
+      [100, 110],
+      [101, 111],
+      [50, 111],
+      [300, 310],
+    ] as const) {
+      writer.grant(granted);
+      assert.equal(taken(), then, `${granted}`);
+    }
+    assert.deepEqual([writer.congested, writer.deaf, drains()], [true, false, 0]);
+    writer.grant(600);
+    assert.deepEqual([writer.congested, drains()], [false, 1]);
+    writer.end();
+    assert.equal(taken(), 10 + HIGH_WATER + 500);
+  });
+
+  test('sees that a client grants nothing, as if it took nothing', async () => {
+    const { writer } = setup();
+    writer.beginWindow(100);
+    writer.send(Buffer.alloc(500));
+    await turn();
+    assert.equal(writer.look(1000, 60_000), 'waiting');
+    writer.grant(101);
+    assert.equal(writer.look(60_000, 60_000), 'taken');
+    assert.equal(writer.look(61_000, 60_000), 'waiting');
+    assert.equal(writer.look(121_000, 60_000), 'stuck');
+    writer.grant(500);
+    assert.equal(writer.look(122_000, 60_000), 'taken');
+  });
+
+  test('listens to a client that grants nothing, but not to any number of questions', async () => {
+    const { writer } = setup();
+    writer.beginWindow(0);
+    writer.send(Buffer.alloc(HIGH_WATER));
+    await turn();
+    let answers = 0;
+    while (!writer.deaf) {
+      writer.send(Buffer.alloc(1000));
+      writer.grant(answers);
+      answers += 1;
+    }
+    assert.ok(answers > 500 && answers < 600, `${answers}`);
+    writer.grant(1e9);
+    assert.equal(writer.deaf, false);
+  });
+
   test('forgets what nobody will take', async () => {
     const { stream, writer } = setup();
     stream.slow = true;

@@ -6,6 +6,8 @@ import type { Counters } from './counters.ts';
 export const HIGH_WATER = 64 * 1024;
 /** What is written at once to a client whose connection has taken the last write without waiting. */
 const FAST_PIECE = 256 * 1024;
+/** What a client whose window is full may bring about in answers, in bytes, before it is not listened to. More than one batch of messages. */
+const MOST_ANSWERS = 512 * 1024;
 /** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
 const JOIN_BYTES = 16 * 1024;
 
@@ -41,7 +43,10 @@ export class WriteTurn {
  *    `drained` is called: a client that does not read then costs at most the high-water mark and one more buffer.
  * 5. The stream is given more only when it has taken what it had, and to a slow client no more than the high-water mark at
  *    once. So one that takes what it is given slowly, 64 KiB in each write time-out, can be told from one that takes nothing.
- * 6. After `end` nothing is sent.
+ * 6. A client that names a window (`beginWindow`) is written no more than it has granted. What it does not grant counts as what it does
+ *    not take, and so it waits here; who waits only for that is listened to (`deaf`), since it has yet to grant more. What is
+ *    last (`end`) goes out with all that is before it.
+ * 7. After `end` nothing is sent.
  */
 export class ConnectionWriter {
   readonly #stream: Duplex;
@@ -61,6 +66,11 @@ export class ConnectionWriter {
   #written = 0;
   #taken = 0;
   #stuckSince: number | undefined;
+  /** Where in what is written the window begins, and how far that may go. */
+  #windowStart = 0;
+  #windowEnd = Number.POSITIVE_INFINITY;
+  /** What was sent while it was full, and there was enough already. */
+  #answers = 0;
 
   constructor(stream: Duplex, counters: Counters, turn: WriteTurn, owner: WriterOwner) {
     this.#stream = stream;
@@ -77,6 +87,12 @@ export class ConnectionWriter {
     return true;
   }
 
+  /** Whether its client is not to be listened to, until it takes what it was given. */
+  get deaf(): boolean {
+    const waitsForWindow = this.#written >= this.#windowEnd && this.#answers < MOST_ANSWERS;
+    return this.congested && !waitsForWindow;
+  }
+
   /**
    * Looks, every second or so, how the connection takes what is written.
    * @param timeoutMs time for each high-water mark of it
@@ -84,8 +100,9 @@ export class ConnectionWriter {
    *   it has taken something, where it had not before; `undefined`: there is nothing to take
    */
   look(now: number, timeoutMs: number): 'stuck' | 'waiting' | 'taken' | undefined {
-    const waiting = this.#stream.writableLength;
-    const taken = this.#written - waiting;
+    const unwritten = this.#written < this.#windowEnd ? 0 : this.#queuedBytes;
+    const waiting = this.#stream.writableLength + unwritten;
+    const taken = this.#written - this.#stream.writableLength;
     const since = this.#stuckSince;
     const progress = waiting === 0 || taken > this.#taken;
     this.#taken = taken;
@@ -99,14 +116,30 @@ export class ConnectionWriter {
 
   send(bytes: Uint8Array): void {
     if (this.#ended) return;
+    if (this.#written >= this.#windowEnd && this.#queuedBytes >= HIGH_WATER) this.#answers += bytes.length;
     if (this.#queue.push(bytes) === 1) this.#turn.add(this);
     this.#queuedBytes += bytes.length;
+  }
+
+  /** From here on no more is written than this, in bytes, and what is granted. */
+  beginWindow(bytes: number): void {
+    this.#windowStart = this.#written + this.#queuedBytes;
+    this.#windowEnd = this.#windowStart + bytes;
+  }
+
+  /** So many bytes may be written since the window began, in all. Less than was granted before means nothing. */
+  grant(bytes: number): void {
+    const end = this.#windowStart + bytes;
+    if (end <= this.#windowEnd) return;
+    this.#windowEnd = end;
+    this.flush();
   }
 
   /** Closes the sending direction behind what was sent. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#windowEnd = Number.POSITIVE_INFINITY;
     this.flush();
   }
 
@@ -117,10 +150,12 @@ export class ConnectionWriter {
       this.#forget();
       return;
     }
-    while (this.#queuedBytes > 0 && !waits(stream)) this.#write(this.#take());
+    while (this.#queuedBytes > 0 && this.#written < this.#windowEnd && !waits(stream))
+      this.#write(this.#take());
     if (this.#ended && this.#queuedBytes === 0 && !stream.writableEnded) stream.end();
     if (!this.#wasCongested || this.congested) return;
     this.#wasCongested = false;
+    this.#answers = 0;
     this.#owner.drained();
   }
 
@@ -134,7 +169,7 @@ export class ConnectionWriter {
 
   /** Takes from the queue what is to be written at once, in as few buffers as is cheap. */
   #take(): Uint8Array[] {
-    const most = this.#slow ? HIGH_WATER : FAST_PIECE;
+    const most = Math.min(this.#slow ? HIGH_WATER : FAST_PIECE, this.#windowEnd - this.#written);
     const piece: Uint8Array[] = [];
     let bytes = 0;
     let used = 0;

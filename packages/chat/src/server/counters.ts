@@ -18,6 +18,9 @@ export interface Counters {
   catchUps: number;
   /** ERROR frames that were sent. */
   errors: number;
+  /** How often the log had no space for messages of a room, or for a room; and whether that is so now (1) or not (0). */
+  noSpace: number;
+  full: number;
 }
 
 export function newCounters(): Counters {
@@ -34,5 +37,7 @@ export function newCounters(): Counters {
     commits: 0,
     catchUps: 0,
     errors: 0,
+    noSpace: 0,
+    full: 0,
   };
 }

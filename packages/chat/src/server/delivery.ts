@@ -190,8 +190,9 @@ export class Delivery<S> {
     counters.catchUps += 1;
     try {
       const { place, budget } = cursor;
-      const chunk = await questions.ask(() => log.read(this.#room, place, budget));
-      if (!this.#cursors.has(cursor)) return;
+      const isHere = () => this.#cursors.has(cursor);
+      const chunk = await questions.ask(() => log.read(this.#room, place, budget, isHere));
+      if (!isHere()) return;
       cursor.readingSince = undefined;
       // Nothing is left of what there was when it was asked; what came since is another matter.
       if (chunk === undefined) cursor.place = head;

@@ -3,7 +3,13 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import { createSecureContext, createServer as createTlsServer } from 'node:tls';
-import { type Connection, type Layer, SOCKET_HIGH_WATER_MARK, watchPieces } from './connection.ts';
+import {
+  type Connection,
+  type Layer,
+  SOCKET_HIGH_WATER_MARK,
+  watchPieces,
+  wireBytesOf,
+} from './connection.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 import { ServerError } from './server-error.ts';
 import type { Address, ServerSettings } from './settings.ts';
@@ -116,6 +122,7 @@ function streamLayer(events: ListenerEvents): Layer {
       refusal: admitted.refusal,
       entered: () => undefined,
       watch: (listener) => watchPieces(stream, listener),
+      wireBytes: wireBytesOf(stream, admitted),
     });
   };
 }

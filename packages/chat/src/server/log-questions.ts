@@ -10,6 +10,11 @@ const MAX_QUESTIONS = 32_768;
 export class LogQuestions {
   #open = 0;
 
+  /** Those that were not answered yet. */
+  get open(): number {
+    return this.#open;
+  }
+
   /** Rejects as the question does, or with ProtocolError SERVER_FAILURE if there are too many. */
   async ask<T>(question: () => Promise<T>): Promise<T> {
     if (this.#open >= MAX_QUESTIONS) {

@@ -31,7 +31,7 @@ interface Waiting {
  * 1. `stored` is the last message of the member that is known to be in the log. It never falls.
  * 2. `accepted` is at least that. The messages between are on their way to the log, each once, in order.
  * 3. So `accepted` rises by one with each message that is handed to the room's writer, and falls, back to `stored`, only
- *    when the writer has dropped all that was on its way (`dropped`): never because one more was refused.
+ *    when the writer has dropped all that was on its way of the member (`dropped`, `droppedOf`): never because one more was refused.
  * 4. A member is known as long as a seat holds it or the writer has something of it (until `over` or `dropped`), whichever
  *    connection sent that: what another writer has stored meanwhile counts only when the writer no longer has it too,
  *    for it asks whether it is stored (`has`).
@@ -93,11 +93,16 @@ export class MemberNumbers {
 
   /** What was on its way, of all members, will not be stored. */
   dropped(): void {
-    for (const [member, number] of this.#members) {
-      number.accepted = number.stored.n;
-      number.underWay = 0;
-      this.#forget(member, number);
-    }
+    for (const member of this.#members.keys()) this.droppedOf(member);
+  }
+
+  /** The same of one member. */
+  droppedOf(member: string): void {
+    const number = this.#members.get(member);
+    if (number === undefined) return;
+    number.accepted = number.stored.n;
+    number.underWay = 0;
+    this.#forget(member, number);
   }
 
   /** Calls `work` when message `n` of a member is stored, or all that is on its way was dropped. */

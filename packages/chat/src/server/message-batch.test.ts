@@ -16,7 +16,10 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 /** Some messages: who sends each, its number, its envelope. */
 type Message = readonly [who: number, n: number, envelope: Uint8Array];
 const messages = fc
-  .array(fc.tuple(fc.nat(1), fc.uint8Array({ minLength: 1, maxLength: 40 })), { minLength: 1, maxLength: 40 })
+  .array(fc.tuple(fc.nat(1), fc.uint8Array({ minLength: 1, maxLength: 40 })), {
+    minLength: 1,
+    maxLength: 120,
+  })
   .map((list) => list.map(([who, envelope], index): Message => [who, 7 + index, envelope]));
 
 function sealed(list: readonly Message[], first: number, time: number): MessageBatch<Sender> {
@@ -119,6 +122,20 @@ test('what many senders are given costs a few views each, not a copy of the batc
   }
   assert(buffers <= 3 * all.length, `${buffers}`);
   assert(copied <= 100 * all.length, `${copied}`);
+});
+
+test('who sent many messages one behind the other is given a few views, not a copy of the batch', () => {
+  const open = new OpenBatch<Sender>();
+  for (let n = 1; n <= 600; n += 1) open.add(senders[Math.floor(n / 50) % 3]!, n, new Uint8Array(200));
+  const batch = open.seal(1, 1);
+  for (const sender of senders) {
+    const parts: Uint8Array[] = [];
+    batch.send(sender, 1, { send: (bytes) => parts.push(bytes) });
+    const copied = parts.filter(({ buffer }) => buffer !== batch.frames.buffer);
+    assert(parts.length <= 12, `${parts.length}`);
+    // An ACK of 61 bytes at most for each of its 200 messages.
+    assert(copied.reduce((sum, { length }) => sum + length, 0) <= 250 * 61);
+  }
 });
 
 test('a batch of many short messages says what it takes, which is more than its frames', () => {

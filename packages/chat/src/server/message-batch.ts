@@ -44,8 +44,8 @@ const MESSAGE_OVERHEAD = 32;
 const BATCH_OVERHEAD = 1024;
 const SENDER_OVERHEAD = 192;
 
-/** A sender of up to this many messages of a batch is given views of it with ACKs between, of more a copy. */
-const MAX_VIEWS = 8;
+/** A sender of up to this many runs of messages of a batch is given views of it with ACKs between, of more a copy. */
+const MAX_RUNS = 16;
 
 /** Bytes that a message takes in a batch. */
 export function deliverBytes(envelope: Uint8Array): number {
@@ -123,7 +123,8 @@ export class OpenBatch<S extends Sender> {
  * read back for those who catch up.
  *
  * Cost, for m messages of s senders: O(m) to make; O(1) for a client that sent none of them, and for one
- * that sent k of them O(k) buffers, or a copy of the batch if k is more than a few.
+ * that sent k of them O(k) for the ACKs, in a buffer for each run of messages that follow each other; or a copy of the batch if there
+ * are many runs. Copies are dear: what they take in all makes V8 collect garbage.
  */
 export class MessageBatch<S extends Sender> {
   readonly first: number;
@@ -225,45 +226,47 @@ export class MessageBatch<S extends Sender> {
       to.send(start === 0 ? this.frames : this.frames.subarray(this.#offsets[start]!));
       return;
     }
-    if (own.length > MAX_VIEWS) to.send(this.#copyFor(client, own, start));
-    else this.#sendViews(client, own, start, to);
+    const mine = own[0]! < start ? own.filter((index) => index >= start) : own;
+    if (runsIn(mine) > MAX_RUNS) to.send(this.#copyFor(client, mine, start));
+    else this.#sendViews(client, mine, start, to);
   }
 
+  /** @param own places of its messages, from `start` on */
   #sendViews(client: S, own: readonly number[], start: number, to: Outlet): void {
-    /** Begin of the run of others' frames that is not yet sent. */
-    let run = this.#offsets[start]!;
-    for (const index of own) {
-      if (index < start) continue;
+    const bytes = ackBytes(client);
+    /** Begin of the others' frames that are not yet sent. */
+    let rest = this.#offsets[start]!;
+    for (let at = 0; at < own.length; ) {
+      const index = own[at]!;
+      const count = runLength(own, at);
       const offset = this.#offsets[index]!;
-      if (offset > run) to.send(this.frames.subarray(run, offset));
-      const ack = Buffer.allocUnsafe(ackBytes(client));
-      this.#writeAck(ack, 0, index);
-      to.send(ack);
-      run = this.#end(index);
+      if (offset > rest) to.send(this.frames.subarray(rest, offset));
+      const acks = Buffer.allocUnsafe(count * bytes);
+      for (let next = 0; next < count; next += 1) this.#writeAck(acks, next * bytes, index + next);
+      to.send(acks);
+      rest = this.#end(index + count - 1);
+      at += count;
     }
-    if (run < this.frames.length) to.send(this.frames.subarray(run));
+    if (rest < this.frames.length) to.send(this.frames.subarray(rest));
   }
 
   #copyFor(client: S, own: readonly number[], start: number): Uint8Array {
     const { frames } = this;
     const bytes = ackBytes(client);
     let length = frames.length - this.#offsets[start]!;
-    for (const index of own) {
-      if (index >= start) length += bytes - (this.#end(index) - this.#offsets[index]!);
-    }
+    for (const index of own) length += bytes - (this.#end(index) - this.#offsets[index]!);
     const copy = Buffer.allocUnsafe(length);
     let at = 0;
-    let run = this.#offsets[start]!;
+    let rest = this.#offsets[start]!;
     for (const index of own) {
-      if (index < start) continue;
       const offset = this.#offsets[index]!;
-      copy.set(frames.subarray(run, offset), at);
-      at += offset - run;
+      copy.set(frames.subarray(rest, offset), at);
+      at += offset - rest;
       this.#writeAck(copy, at, index);
       at += bytes;
-      run = this.#end(index);
+      rest = this.#end(index);
     }
-    copy.set(frames.subarray(run), at);
+    copy.set(frames.subarray(rest), at);
     return copy;
   }
 
@@ -293,6 +296,19 @@ export class MessageBatch<S extends Sender> {
   #end(index: number): number {
     return this.#offsets[index + 1] ?? this.frames.length;
   }
+}
+
+/** How many of ascending places follow each other from `own[at]` on, `own[at]` counted. */
+function runLength(own: readonly number[], at: number): number {
+  let count = 1;
+  while (own[at + count] === own[at]! + count) count += 1;
+  return count;
+}
+
+function runsIn(own: readonly number[]): number {
+  let runs = 0;
+  for (let at = 0; at < own.length; at += runLength(own, at)) runs += 1;
+  return runs;
 }
 
 function ackBytes({ wantsHashes }: Sender): number {

@@ -49,7 +49,10 @@ class Listener implements Audience {
 
 /** A client that only weighs what it is told. */
 class Scales extends Listener {
+  writes = 0;
+
   override send(bytes: Uint8Array): void {
+    this.writes += 1;
     this.bytes += bytes.length;
   }
 }
@@ -111,8 +114,8 @@ describe('presence', () => {
   });
 
   test('is one write in a while for each client of a large room, however many come', () => {
-    /** Bytes that all clients are sent while `count` of them come, one in each millisecond, and go again. */
-    const bytes = (count: number): number => {
+    /** What all clients are sent while `count` of them come, one in each millisecond. */
+    const sent = (count: number) => {
       const clock = new ManualClock();
       const presence = new Presence(clock, DELAY_MS);
       const clients = Array.from({ length: count }, (_, id) => new Scales(id));
@@ -121,10 +124,27 @@ describe('presence', () => {
         clock.advance(1);
       }
       settle(clock);
-      return clients.reduce((sum, client) => sum + client.bytes, 0);
+      const sum = (of: 'bytes' | 'writes') => clients.reduce((all, client) => all + client[of], 0);
+      return { bytes: sum('bytes'), writes: sum('writes') };
     };
-    const [few, many] = [bytes(1000), bytes(2000)];
-    assert(many < 20e6, `${many} bytes for 2,000 members`);
-    assert(many < 2.5 * few, `${few} bytes for 1,000 members, ${many} for 2,000`);
+    const [few, many] = [sent(1000), sent(2000)];
+    assert(many.bytes < 20e6, `${many.bytes} bytes for 2,000 members`);
+    for (const what of ['bytes', 'writes'] as const) {
+      const text = `${few[what]} ${what} for 1,000 members, ${many[what]} for 2,000`;
+      assert(many[what] < 2.6 * few[what], text);
+    }
   });
+});
+
+test('a room that is closed sets no timer when its last client is said to have left', () => {
+  const clock = new ManualClock();
+  const presence = new Presence(clock, DELAY_MS);
+  const last = new Listener(1);
+  presence.came(last);
+  clock.advance(DELAY_MS);
+  presence.close();
+  presence.left(last, false);
+  presence.came(new Listener(2));
+  presence.caughtUp(last);
+  assert.equal(clock.timers, 0);
 });

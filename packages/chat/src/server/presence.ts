@@ -26,6 +26,7 @@ export interface Audience {
  *    clients of version 2 are told how many there are, and each client is told of itself.
  * 2. Changes are collected for a moment and told together. The moment is longer the more clients there are.
  * 3. A client that does not take what it is sent is told nothing, and is given a new list when it does.
+ * 4. After `close` nobody is told anything, and no timer is set, whoever is said to come or go.
  *
  * Cost, for n clients: O(1) for who comes or goes. To tell it is O(n) and at most 400 changes; since that is done n / 200 times more
  * rarely, a second costs a room no more than 4,000 writes, whatever n is. A list is 6.5 KB, built once for all who need one.
@@ -44,6 +45,7 @@ export class Presence {
   #list: Uint8Array | undefined;
   #toldCount = 0;
   #telling: Disposable | undefined;
+  #closed = false;
 
   constructor(clock: Clock, delayMs: number) {
     this.#clock = clock;
@@ -85,6 +87,7 @@ export class Presence {
   }
 
   close(): void {
+    this.#closed = true;
     this.#telling?.[Symbol.dispose]();
     this.#audience.clear();
     this.#stale.clear();
@@ -107,6 +110,7 @@ export class Presence {
   }
 
   #tellSoon(): void {
+    if (this.#closed) return;
     const delay = this.#delayMs * Math.max(1, this.#audience.size / LARGE_ROOM);
     this.#telling ??= this.#clock.after(delay, () => this.#tell());
   }

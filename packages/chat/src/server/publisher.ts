@@ -13,6 +13,14 @@ export interface Publishing {
   readonly bytes: number;
   /** Hands a message on its way to the log. */
   accept(sender: Sender, n: number, envelope: Uint8Array): void;
+  /**
+   * The same for the place behind `head`, if that is free and nothing is on its way to it; until it is stored or dropped nothing else of
+   * the member may be accepted.
+   * @returns false if it is not
+   */
+  acceptAt(head: number, sender: Sender, n: number, envelope: Uint8Array): boolean;
+  /** The last place that is stored. */
+  readonly head: number;
 }
 
 /** The limits of the settings, in bytes; 0: none. */
@@ -34,8 +42,10 @@ export interface PublisherClient {
  *    was accepted before is still on its way.
  * 2. A number that was accepted is a repetition, and is answered when the first is stored, or was dropped.
  * 3. While a repetition waits, no more may be published: the room holds up its connection (`waiting`).
- * 4. After a refusal, what leaves a hole was under way when that was said, and is dropped without an answer; otherwise it is
- *    an error (GAP).
+ * 4. After a refusal (STORAGE_FULL, MOVED), what leaves a hole was under way when that was said, and is dropped without an answer;
+ *    otherwise it is an error (GAP).
+ * 5. While a message that is for one place only is on its way (`publishAt`), no more may be published either. It is stored there, or
+ *    refused (MOVED) and changes nothing.
  */
 export class Publisher implements Sender {
   readonly member: string;
@@ -65,7 +75,7 @@ export class Publisher implements Sender {
     this.#limits = limits;
   }
 
-  /** Whether a repetition waits for its answer. */
+  /** Whether a repetition, or what is for one place only, waits for its answer. */
   get waiting(): boolean {
     return this.#waiting;
   }
@@ -77,6 +87,27 @@ export class Publisher implements Sender {
 
   /** @throws {ProtocolError} FRAME_TOO_LARGE, GAP */
   publish(n: number, envelope: Uint8Array): void {
+    this.#publish(n, envelope, () => {
+      this.#refused = false;
+      this.#room.accept(this, n, envelope);
+    });
+  }
+
+  /** The same for the place behind `head` or none. @throws {ProtocolError} as `publish` */
+  publishAt(head: number, n: number, envelope: Uint8Array): void {
+    this.#publish(n, envelope, () => {
+      if (!this.#room.acceptAt(head, this, n, envelope)) {
+        this.#moved(n);
+        return;
+      }
+      this.#refused = false;
+      this.#whenDecided(n, () => {
+        if (n > this.#number.stored.n && !this.#refused) this.#moved(n);
+      });
+    });
+  }
+
+  #publish(n: number, envelope: Uint8Array, accept: () => void): void {
     const longest = maxEnvelope(this.#limits.maxFrameBytes);
     if (envelope.length > longest) {
       throw new ProtocolError(
@@ -88,7 +119,7 @@ export class Publisher implements Sender {
     if (n <= accepted) {
       this.#repeated(n);
     } else if (n === accepted + 1) {
-      this.#accept(n, envelope);
+      if (this.#fits(envelope)) accept();
     } else if (!this.#refused) {
       throw new ProtocolError('GAP', `Message ${n} came where ${accepted + 1} was expected.`);
     }
@@ -100,14 +131,18 @@ export class Publisher implements Sender {
     this.#client.sendError('STORAGE_FULL', text);
   }
 
-  #accept(n: number, envelope: Uint8Array): void {
+  /** Whether the room has space for it; if not, that is said. */
+  #fits(envelope: Uint8Array): boolean {
     const { maxRoomBytes } = this.#limits;
-    if (maxRoomBytes > 0 && this.#room.bytes + deliverBytes(envelope) > maxRoomBytes) {
-      this.refuse(`This room has reached its limit of ${maxRoomBytes} bytes.`);
-      return;
-    }
-    this.#refused = false;
-    this.#room.accept(this, n, envelope);
+    if (maxRoomBytes === 0 || this.#room.bytes + deliverBytes(envelope) <= maxRoomBytes) return true;
+    this.refuse(`This room has reached its limit of ${maxRoomBytes} bytes.`);
+    return false;
+  }
+
+  /** Says that the place is not free. */
+  #moved(n: number): void {
+    this.#refused = true;
+    this.#client.writer.send(encodeFrame({ type: 'moved', n, head: this.#room.head }));
   }
 
   #repeated(n: number): void {
@@ -115,11 +150,18 @@ export class Publisher implements Sender {
       this.#answer(n);
       return;
     }
+    this.#whenDecided(n, () => {
+      // If it was dropped instead, that was said.
+      if (n <= this.#number.stored.n) this.#answer(n);
+    });
+  }
+
+  /** Publishes no more until message `n` is stored or dropped. */
+  #whenDecided(n: number, work: () => void): void {
     this.#waiting = true;
     this.#room.numbers.whenStored(this.member, n, () => {
       this.#waiting = false;
-      // If it was dropped instead, that was said.
-      if (n <= this.#number.stored.n) this.#answer(n);
+      work();
       const onAnswered = this.#onAnswered;
       this.#onAnswered = undefined;
       onAnswered?.();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { LogError } from '../log/log-error.ts';
 import { MemoryLog } from '../log/memory-log.ts';
@@ -9,6 +10,7 @@ import { LogQuestions } from './log-questions.ts';
 import { ReadBudget } from './read-budget.ts';
 import { RoomTable } from './room-table.ts';
 import type { SeatClient } from './seat.ts';
+import { StorageSpace } from './storage-space.ts';
 import { TailBytes } from './tail.ts';
 
 test('a room whose state cannot be read keeps no other from knowing what was deleted', async () => {
@@ -23,10 +25,12 @@ test('a room whose state cannot be read keeps no other from knowing what was del
     }
   }
   const log = new Damaged();
+  const counters = newCounters();
   const parts = {
     log,
     clock: systemClock,
-    counters: newCounters(),
+    counters,
+    space: new StorageSpace(systemClock, pino({ level: 'silent' }), counters),
     backlog: new Backlog(),
     tails: new TailBytes(),
     reads: new ReadBudget(),

@@ -43,6 +43,7 @@ async function writing(events: Partial<RoomWriterEvents<Sender>>) {
     give: () => undefined,
     full: () => undefined,
     over: () => undefined,
+    moved: () => undefined,
     failed: (error) => failed.push(error),
     has: () => false,
     ...events,

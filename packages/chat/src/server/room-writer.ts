@@ -28,6 +28,8 @@ export interface RoomWriterEvents<S extends Sender> {
   give(): void;
   /** The log is full: all that waited was dropped. `senders`: whose messages it were. */
   full(senders: ReadonlySet<S>): void;
+  /** What a sender had accepted for one place only is dropped: another has it. `give` follows. */
+  moved(sender: S): void;
   /** Nothing will be stored any more by this writer. */
   failed(error: unknown): void;
   /** Whether the log has this message of a member already. Told for what was accepted, until it is `over` or dropped. */
@@ -47,7 +49,8 @@ export interface RoomWriterEvents<S extends Sender> {
  * 5. Every accepted message ends: it is stored; or it is dropped because the log is full, and with it all that waits behind it,
  *    since that builds on it; or the writer fails, and with it its room. For each batch that takes a minute at most, also
  *    where the log never answers: `tick` sees to it.
- * 6. Clients are given a batch when the append of the next one has begun: while the log works, they do.
+ * 6. What is for one place only (`acceptAt`) is a batch of its own, and is dropped where that place turns out to be another's.
+ * 7. Clients are given a batch when the append of the next one has begun: while the log works, they do.
  *
  * Cost: O(1) for each message and O(bytes) for each batch, for any number of members and of batches that are stored.
  */
@@ -69,6 +72,8 @@ export class RoomWriter<S extends Sender> {
   #storing: MessageBatch<S> | undefined;
   #storingSince = 0;
   #brought = false;
+  /** What is for one place only: its sender, the place before it, and the batch that waits or is being stored. */
+  #exact: { readonly sender: S; readonly head: number; batch: OpenBatch<S> | MessageBatch<S> } | undefined;
   /** Whether others have stored something that may be among what waits. */
   #overtaken = false;
   /** A head that the log told and the watcher has not yet come up to. */
@@ -105,11 +110,22 @@ export class RoomWriter<S extends Sender> {
     return this.#bytes;
   }
 
+  /** Whether the place behind `head` is free, as far as is known here. */
+  isFree(head: number): boolean {
+    return this.idle && head === this.#head;
+  }
+
+  /** Takes a message for the place behind `head`, which `isFree`. The envelope is copied. */
+  acceptAt(head: number, sender: S, n: number, envelope: Uint8Array): void {
+    this.accept(sender, n, envelope);
+    this.#exact = { sender, head, batch: this.#waiting[0]! };
+  }
+
   /** Takes a message, which is to be stored behind all that were taken before. The envelope is copied. */
   accept(sender: S, n: number, envelope: Uint8Array): void {
     const bytes = deliverBytes(envelope);
     let open = this.#waiting.at(-1);
-    if (!open?.takes(bytes)) {
+    if (open === undefined || open === this.#exact?.batch || !open.takes(bytes)) {
       open = new OpenBatch(this.#spare);
       this.#spare = undefined;
       this.#waiting.push(open);
@@ -145,6 +161,13 @@ export class RoomWriter<S extends Sender> {
     if (this.#waiting.length === 0) this.#overtaken = false;
     this.#storingSince = this.#clock.monotonic();
     const batch = open.seal(this.#head + 1, this.#clock.now());
+    if (open === this.#exact?.batch) {
+      this.#exact.batch = batch;
+      if (this.#exact.head !== this.#head) {
+        this.#moved(batch);
+        return;
+      }
+    }
     if (open.memory.length <= BATCH_BYTES) this.#spare ??= open.memory;
     if (overtaken) this.#appendNew(batch);
     else this.#append(batch);
@@ -232,6 +255,10 @@ export class RoomWriter<S extends Sender> {
 
   /** Appends what of a batch others have not stored. */
   #appendNew(batch: MessageBatch<S>): void {
+    if (batch === this.#exact?.batch) {
+      this.#moved(batch);
+      return;
+    }
     const open = batch.reopened((sender, n) => {
       const isNew = !this.#events.has(sender, n);
       if (!isNew) this.#events.over(sender, 1);
@@ -247,9 +274,18 @@ export class RoomWriter<S extends Sender> {
     }
   }
 
+  /** Drops what was for one place only: another has that. */
+  #moved({ frames }: MessageBatch<S>): void {
+    const { sender } = this.#exact!;
+    this.#bytes -= frames.length;
+    this.#events.moved(sender);
+    this.#next(frames.length);
+  }
+
   /** What was being stored is; goes on with the next batch, and gives this one to the clients meanwhile. */
   #next(bytes: number): void {
     this.#storing = undefined;
+    this.#exact = undefined;
     this.#begin();
     if (this.#storing !== undefined) {
       // The log begins with what is appended at the end of this turn: that comes first.
@@ -283,6 +319,7 @@ export class RoomWriter<S extends Sender> {
     const senders = new Set<S>(this.#storing?.senders);
     for (const open of this.#waiting) for (const sender of open.senders) senders.add(sender);
     this.#storing = undefined;
+    this.#exact = undefined;
     this.#waiting = [];
     this.#spare = undefined;
     this.#bytes = 0;

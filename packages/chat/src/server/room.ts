@@ -7,6 +7,7 @@ import { Presence } from './presence.ts';
 import type { PublishLimits } from './publisher.ts';
 import { RoomWriter, type RoomWriterEvents, type RoomWriterParts } from './room-writer.ts';
 import { type Joined, Seat, type SeatClient, type SeatRoom, type Who } from './seat.ts';
+import type { StorageSpace } from './storage-space.ts';
 import type { StoredBatch } from './stored-batch.ts';
 
 /** How often the log is asked again for a state that messages have overtaken. */
@@ -15,6 +16,7 @@ const REFRESH_TRIES = 3;
 export interface RoomParts extends RoomWriterParts, DeliveryParts {
   readonly limits: PublishLimits;
   readonly presenceDelayMs: number;
+  readonly space: StorageSpace;
 }
 
 /** Whom a room tells about itself. All calls are synchronous: what is true when they are made is true when they are heard. */
@@ -79,6 +81,10 @@ export class Room implements SeatRoom {
   /** Bytes that it keeps, and those that wait to be kept. */
   get bytes(): number {
     return this.#stored + (this.#writer?.bytes ?? 0);
+  }
+
+  get head(): number {
+    return this.#head;
   }
 
   get delivery(): Delivery<Sender> {
@@ -149,6 +155,13 @@ export class Room implements SeatRoom {
     this.#writer.accept(sender, n, envelope);
   }
 
+  acceptAt(head: number, sender: Sender, n: number, envelope: Uint8Array): boolean {
+    if (this.#writer === undefined || this.#closed || !this.#writer.isFree(head)) return false;
+    this.numbers.accept(sender.member, n);
+    this.#writer.acceptAt(head, sender, n, envelope);
+    return true;
+  }
+
   left(seat: Seat): boolean {
     const { member } = seat;
     const current = this.#seats.get(member) === seat;
@@ -182,6 +195,7 @@ export class Room implements SeatRoom {
       stored: (batch, members) => this.#storedBatch(batch, members),
       give: () => this.#give(),
       full: (senders) => this.#full(senders),
+      moved: (sender) => this.numbers.droppedOf(sender.member),
       failed: (error) => this.#fail(error),
       has: (sender, n) => this.numbers.has(sender.member, n),
       over: (sender, count) => this.numbers.over(sender.member, count),
@@ -191,6 +205,7 @@ export class Room implements SeatRoom {
   #storedBatch(batch: StoredBatch<Sender>, members: Batch['members']): void {
     this.#head = batch.last;
     this.#stored += batch.frames.length;
+    this.#parts.space.stored();
     this.#parts.counters.messagesIn += batch.last - batch.first + 1;
     for (const { member, last } of members) this.numbers.stored(member, last);
     this.#delivery?.stored(batch);
@@ -205,6 +220,7 @@ export class Room implements SeatRoom {
   }
 
   #full(senders: ReadonlySet<Sender>): void {
+    this.#parts.space.refused();
     this.numbers.dropped();
     for (const seat of this.#seats.values()) {
       if (senders.has(seat.sender)) seat.refuse('The server has no more room for messages.');

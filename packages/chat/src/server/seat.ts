@@ -109,6 +109,11 @@ export class Seat implements Reader<Sender>, Audience {
     this.#publisher?.publish(n, envelope);
   }
 
+  /** As `publish`, for the place behind `head` or none. */
+  publishAt(head: number, n: number, envelope: Uint8Array): void {
+    this.#publisher?.publishAt(head, n, envelope);
+  }
+
   /** Its connection takes more again. */
   drained(): void {
     if (this.#cursor !== undefined) this.#room.delivery.drained(this.#cursor);

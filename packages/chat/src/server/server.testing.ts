@@ -72,6 +72,11 @@ export class ManualClock implements Clock {
   #now = 1_000_000;
   #timers: { at: number; work: () => void }[] = [];
 
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
   now(): number {
     return this.#now;
   }

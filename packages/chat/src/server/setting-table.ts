@@ -3,6 +3,8 @@
  * texts and the table in docs/limits.md all follow from this table. It imports nothing that takes time to load, because `--help` reads it.
  */
 import { DEFAULT_MAX_FRAME, MAX_MAX_FRAME, MIN_MAX_FRAME } from '../protocol/frames.ts';
+import { parseNetwork } from './network.ts';
+import { isOrigin } from './origin.ts';
 
 export { webOriginOf } from './web-origin.ts';
 
@@ -28,6 +30,12 @@ export interface SettingValues {
 
 export type SettingKind = keyof SettingValues;
 
+interface EntryRule {
+  readonly isValid: (entry: string) => boolean;
+  /** Goes on behind `is`. */
+  readonly otherwise: string;
+}
+
 interface SettingOf<
   Kind extends SettingKind,
   Flag extends string = string,
@@ -44,6 +52,8 @@ interface SettingOf<
   readonly most: number;
   /** For choices. */
   readonly choices: readonly Value[];
+  /** For lists, what each entry must be. */
+  readonly entry: EntryRule | undefined;
   /** One sentence; it begins in lower case and has no full stop. */
   readonly help: string;
   /** Whether it bounds something. */
@@ -61,7 +71,7 @@ const DAY = 24 * HOUR;
 
 type Range = Readonly<{ least?: number; most?: number }>;
 const anyNumber = { least: 0, most: Number.MAX_SAFE_INTEGER } as const;
-const notNumber = { ...anyNumber, choices: [], isLimit: false } as const;
+const notNumber = { ...anyNumber, choices: [], entry: undefined, isLimit: false } as const;
 
 function limit<Kind extends 'size' | 'count' | 'time', const Flag extends string>(
   kind: Kind,
@@ -71,7 +81,7 @@ function limit<Kind extends 'size' | 'count' | 'time', const Flag extends string
   range: Range = {},
 ): SettingOf<Kind, Flag> {
   const placeholder = { size: 'SIZE', count: 'N', time: 'TIME' }[kind];
-  return { kind, flag, placeholder, fallback, help, ...anyNumber, ...range, choices: [], isLimit: true };
+  return { kind, flag, placeholder, fallback, help, ...notNumber, ...range, isLimit: true };
 }
 
 const size = <const Flag extends string>(flag: Flag, fallback: number, help: string, range?: Range) =>
@@ -94,8 +104,9 @@ function list<const Flag extends string>(
   flag: Flag,
   placeholder: string,
   help: string,
+  entry: EntryRule,
 ): SettingOf<'list', Flag> {
-  return { kind: 'list', flag, placeholder, fallback: [], help, ...notNumber };
+  return { kind: 'list', flag, placeholder, fallback: [], help, ...notNumber, entry };
 }
 
 function directory<const Flag extends string>(
@@ -132,7 +143,10 @@ export const settingTable = {
     'address for clients over TCP (TLS with --tls-cert); port 0 takes a free one',
   ),
   http: addresses('http', 7080, 'address for HTTP, with WebSocket for clients at /ws; "off" for none'),
-  origins: list('origins', 'URL,…', 'pages that may open a WebSocket, besides our own; "*" for all'),
+  origins: list('origins', 'URL,…', 'pages that may open a WebSocket, besides our own; "*" for all', {
+    isValid: (entry) => entry === '*' || isOrigin(entry),
+    otherwise: 'no origin of pages, like https://chat.example.org, without a path; nor "*"',
+  }),
   publicUrl: origin(
     'public-url',
     'what web links begin with, where a proxy or a name leads to --http: https://chat.example.org',
@@ -149,6 +163,10 @@ export const settingTable = {
     'trusted-proxies',
     'ADDRESS,…',
     'addresses and networks (192.0.2.7, 10.0.0.0/8) of proxies that are believed where a connection comes from',
+    {
+      isValid: (entry) => parseNetwork(entry) !== undefined,
+      otherwise: 'no address or network, like 192.0.2.7 or 2001:db8::/32',
+    },
   ),
   proxyProtocol: toggle(
     'proxy-protocol',

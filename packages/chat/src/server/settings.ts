@@ -28,12 +28,22 @@ const someText = v.pipe(v.string(), v.minLength(1));
 const isOrigin = (text: string) => webOriginOf(text) === text;
 const address: v.GenericSchema<Address> = v.strictObject({ host: someText, port });
 
-function schemaOf({ kind, least, most, choices }: SettingDescription): v.GenericSchema {
+function listEntry(rule: SettingDescription['entry']): v.GenericSchema<string> {
+  return v.pipe(
+    v.string(),
+    v.check(
+      (text) => rule?.isValid(text) ?? true,
+      ({ input }) => `${JSON.stringify(input)} is ${rule?.otherwise}`,
+    ),
+  );
+}
+
+function schemaOf({ kind, least, most, choices, entry }: SettingDescription): v.GenericSchema {
   switch (kind) {
     case 'addresses':
       return v.array(address);
     case 'list':
-      return v.array(v.string());
+      return v.array(listEntry(entry));
     case 'directory':
       return someText;
     case 'origin':

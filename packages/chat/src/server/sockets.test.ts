@@ -81,7 +81,7 @@ async function allGone(server: ChatServer, left: readonly Peer[]): Promise<void>
   await Promise.all(left.map((peer) => peer.isGone()));
 }
 
-describe('sockets', () => {
+describe('sockets', { timeout: 60_000 }, () => {
   const refusedUpgrades: [string, string, RegExp][] = [
     ['elsewhere', upgrade('/nope'), /^HTTP\/1.1 404 /],
     [

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import type { Connection } from './connection.ts';
+import { type Connection, WEB_SOCKET_FRAME_COST } from './connection.ts';
 import { openRaw, webSocketFrame } from './raw-web-socket.testing.ts';
 import { startServer, until } from './server.testing.ts';
 import { serverSettings } from './settings.ts';
@@ -55,6 +55,14 @@ const fragment = (index: number, last: number) =>
     Buffer.alloc(index === last ? 1 : 0),
     index === last,
   );
+
+test('a burst of bytes has as many of the shortest WebSocket messages as a burst of frames has frames, or a few more', () => {
+  const { bytesBurst, bytesPerSecond, framesBurst, framesPerSecond } = serverSettings({});
+  const most = bytesBurst / WEB_SOCKET_FRAME_COST;
+  assert(most >= framesBurst && most < 1.2 * framesBurst, String(most));
+  // Who keeps to the rate of frames has bytes left.
+  assert(framesPerSecond * WEB_SOCKET_FRAME_COST < bytesPerSecond);
+});
 
 describe('a WebSocket as a stream', { timeout: 20_000 }, () => {
   test('hands on the messages of one piece as one, also those that came while it was paused', async () => {
@@ -110,7 +118,7 @@ describe('a WebSocket as a stream', { timeout: 20_000 }, () => {
     });
     it.client.write(Buffer.concat(Array.from({ length: 128 }, (_, index) => fragment(index, 127))));
     await until(() => bytes === 1);
-    assert(cost >= 128 * 512, String(cost));
+    assert(cost >= 128 * WEB_SOCKET_FRAME_COST, String(cost));
   });
 
   for (const [what, opcode] of [

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { HIGH_WATER_MARK, LEAST_COST, SOCKET_HIGH_WATER_MARK } from './connection.ts';
+import { HIGH_WATER_MARK, LEAST_COST, SOCKET_HIGH_WATER_MARK, WEB_SOCKET_FRAME_COST } from './connection.ts';
 import { FrameCount } from './web-socket-frames.ts';
 
 /** RFC 6455, section 7.4.1: a kind of data that is not accepted here. */
@@ -72,7 +72,7 @@ export class WebSocketStream extends Duplex {
       this.#webSocket.terminate();
       return;
     }
-    this.onArrival(Math.max(piece.length, LEAST_COST * Math.max(1, this.#frames.begunIn(piece))));
+    this.onArrival(Math.max(piece.length, LEAST_COST, WEB_SOCKET_FRAME_COST * this.#frames.begunIn(piece)));
     if (completed.length === 0 || this.destroyed) return;
     const bytes = completed.length === 1 ? completed[0]! : Buffer.concat(completed);
     if (!this.push(bytes)) this.#webSocket.pause();

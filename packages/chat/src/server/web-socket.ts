@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { LENGTH_BYTES } from '../protocol/frames.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, wireBytesOf } from './connection.ts';
 import type { ServerSettings } from './settings.ts';
 import type { AdmittedSocket } from './sockets.ts';
 import { WebSocketStream } from './web-socket-stream.ts';
@@ -71,6 +71,7 @@ export function acceptWebSockets(
         watch: (listener) => {
           stream.onArrival = listener;
         },
+        wireBytes: wireBytesOf(socket, admitted),
       });
     });
   });

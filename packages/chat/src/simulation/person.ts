@@ -2,14 +2,17 @@ import { ChatClient } from '../client/chat-client.ts';
 import { ChatError } from '../client/chat-error.ts';
 import type { Warning } from '../client/client-events.ts';
 import type { ClientEnvironment } from '../client/environment.ts';
-import { MemoryDisk } from '../client/memory-store.ts';
 import { DuplexByteStream } from '../client/node/duplex-byte-stream.ts';
 import { RoomKeys } from '../encryption/key-schedule.ts';
+import { ClientDisk } from './client-disk.ts';
 import { Witness } from './history.ts';
 import { Life } from './life.ts';
-import type { Place, Someone } from './place.ts';
+import type { Place, Ruin, Someone } from './place.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { Link } from './simulated-network.ts';
+
+/** What a user takes to start anew what has failed. */
+const ANEW_MS = 1000;
 
 /** One member of a room, over all the lives of its client; its disk outlives them. */
 export class Person implements Someone {
@@ -19,10 +22,13 @@ export class Person implements Someone {
   readonly fatal: ChatError[] = [];
   readonly sealed = true;
   readonly resent = 0;
+  readonly disk: ClientDisk;
+  readonly ruin: Ruin = { refused: 0, lost: 0 };
   readonly #place: Place;
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;
-  readonly #disk: MemoryDisk;
+  /** Half of the people have a transport without, and so a window. */
+  readonly #backPressure: boolean;
   /** Of what `send` took, by its number. */
   readonly #texts = new Map<number, string>();
   /** Calls that have not ended. */
@@ -30,21 +36,17 @@ export class Person implements Someone {
   #life: Life | undefined;
   #client: ChatClient | undefined;
   #said = 0;
+  /** While it is being closed. */
+  #closing: Promise<void> | undefined;
   link: Link | undefined;
-  /** How long a commit of the state takes, at most; in milliseconds. */
-  diskLatency = 1;
 
   constructor(name: string, secret: Uint8Array, place: Place) {
     this.witness = new Witness(name);
     this.#place = place;
     this.#secret = secret;
     this.#random = place.random.fork();
-    this.#disk = new MemoryDisk({
-      write: () =>
-        new Promise<void>((resolve) => {
-          place.clock.after(this.#random.fraction() * this.diskLatency, resolve);
-        }),
-    });
+    this.#backPressure = this.#random.fraction() < 0.5;
+    this.disk = new ClientDisk(place.clock, this.#random);
   }
 
   get name(): string {
@@ -53,6 +55,10 @@ export class Person implements Someone {
 
   get running(): boolean {
     return this.#client !== undefined;
+  }
+
+  get damageTold(): number {
+    return this.warnings.filter(({ code }) => code === 'DAMAGED').length;
   }
 
   /** Messages of its own that it still has to bring to the server. */
@@ -66,6 +72,7 @@ export class Person implements Someone {
   }
 
   async start(): Promise<void> {
+    await this.#closing;
     if (this.#life !== undefined) return;
     const life = new Life(this.#place.clock);
     this.#life = life;
@@ -98,21 +105,34 @@ export class Person implements Someone {
     const client = this.#client;
     if (client === undefined) return;
     this.#client = undefined;
-    await this.#call('close', client.close(), () => undefined);
+    this.#closing = this.#call('close', client.close(), () => undefined);
+    await this.#closing;
+    this.#closing = undefined;
+    this.#end();
+    this.disk.kill();
+  }
+
+  /** Ends the process, or all power. */
+  kill(power: boolean): void {
+    this.#client = undefined;
+    this.#end();
+    if (!power) this.disk.kill();
+    else if (this.disk.cutPower()) this.ruin.lost += 1;
+    this.link?.cut();
+  }
+
+  /** The process is gone. */
+  #end(): void {
     this.#life?.end();
     this.#life = undefined;
     this.#calls.clear();
   }
 
-  /** Ends the process, or all power. */
-  kill(power: boolean): void {
-    this.#life?.end();
-    this.#life = undefined;
-    this.#client = undefined;
-    this.#calls.clear();
-    if (power) this.#disk.cutPower();
-    else this.#disk.kill();
-    this.link?.cut();
+  /** The disk has failed under it: its user ends it, and starts it anew a little later. */
+  async #startAnew(): Promise<void> {
+    this.ruin.refused += 1;
+    await this.close();
+    this.#place.clock.after(ANEW_MS, () => void this.start());
   }
 
   #call<T>(name: string, promise: Promise<T>, then: (result: T) => void): Promise<void> {
@@ -144,9 +164,12 @@ export class Person implements Someone {
         }
         signal.addEventListener('abort', () => link.client.destroy(), { once: true });
         this.link = link;
-        return new DuplexByteStream(link.client);
+        link.client.once('close', () => {
+          if (this.link === link) this.link = undefined;
+        });
+        return new DuplexByteStream(link.client, this.#backPressure);
       },
-      openStore: (room, name, newSeed) => this.#disk.openStore(room, name, newSeed),
+      openStore: (room, name, newSeed) => this.disk.openStore(room, name, newSeed),
     };
   }
 
@@ -178,7 +201,10 @@ export class Person implements Someone {
     );
     client.on(
       'fatal',
-      alive((error) => this.fatal.push(error)),
+      alive((error) => {
+        if (error.code === 'CHAT_STATE_UNUSABLE') void this.#startAnew();
+        else this.fatal.push(error);
+      }),
     );
   }
 }

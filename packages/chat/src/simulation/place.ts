@@ -1,6 +1,8 @@
 import type { CryptoDevice } from '@skytale/cryptodev';
 import type { ChatCrypto } from '../crypto.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
+import type { ClientDisk } from './client-disk.ts';
+import type { DurableLog } from './durable-log.ts';
 import type { Witness } from './history.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { Link, SimulatedNetwork } from './simulated-network.ts';
@@ -14,6 +16,16 @@ export interface Place {
   readonly crypto: ChatCrypto;
   readonly device: CryptoDevice;
   readonly server: ServerAddress;
+  /** What the servers' disk has. */
+  readonly durable: DurableLog;
+}
+
+/** What a client's disk has done to it. */
+export interface Ruin {
+  /** How often it ended because a commit was refused. */
+  refused: number;
+  /** How often a loss of power took something that was stored, but not for good. */
+  lost: number;
 }
 
 /** One member of a room, over all the lives of its client; its disk outlives them. */
@@ -32,8 +44,13 @@ export interface Someone {
   readonly waiting: readonly string[];
   /** Messages that it sent once more, as far as that is known. */
   readonly resent: number;
-  /** Its connection, the last one that it had. */
+  /** Its connection, if it has one. */
   readonly link: Link | undefined;
+  /** Its disk, if that can fail, and what became of that. */
+  readonly disk: ClientDisk | undefined;
+  readonly ruin: Ruin;
+  /** How often it was told that something is damaged. */
+  readonly damageTold: number;
   start(): Promise<void>;
   /** Says something new, of this many characters at least. */
   say(length: number): void;

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { copyOf, equalBytes, utf8 } from '../bytes.ts';
+import { copyOf, equalBytes, toHex, utf8 } from '../bytes.ts';
 import type { SigningKey } from '../crypto.ts';
 import { RoomKeys } from '../encryption/key-schedule.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
@@ -25,15 +25,22 @@ export class RawPerson implements Someone {
   readonly warnings: { readonly code: string; readonly text: string }[] = [];
   readonly fatal: { readonly code: string; readonly message: string }[] = [];
   readonly sealed = false;
+  readonly disk = undefined;
+  readonly ruin = { refused: 0, lost: 0 };
   readonly #place: Place;
   readonly #secret: Uint8Array;
   readonly #random: SeededRandom;
   readonly #version: 1 | 2;
   /** What it has said, by number, from 1 on; all of it is on its disk. */
   readonly #texts: string[] = [];
+  #keys: RoomKeys | undefined;
+  /** Hex of the room's id. */
+  #room = '';
   #identity: SigningKey | undefined;
   #life: Life | undefined;
   #acknowledged = 0;
+  /** What the server had of it when one joined. */
+  #lastN = 0;
   /** The last place that it has read. */
   #seq = 0;
   #caughtUp = false;
@@ -44,6 +51,8 @@ export class RawPerson implements Someone {
   /** The last that was ever sent, and how often one was sent once more. */
   #published = 0;
   resent = 0;
+  /** How often it was told that something is damaged. */
+  damageTold = 0;
   #refused = false;
   #heardAt = 0;
   link: Link | undefined;
@@ -76,6 +85,8 @@ export class RawPerson implements Someone {
     if (this.#life !== undefined) return;
     const life = new Life(this.#place.clock);
     this.#life = life;
+    this.#keys ??= await RoomKeys.derive(this.#place.crypto, this.#secret);
+    this.#room = toHex(this.#keys.roomId);
     this.#identity ??= await this.#place.crypto.signingKey(this.#random.bytes(32));
     await this.#connect(life);
   }
@@ -140,6 +151,7 @@ export class RawPerson implements Someone {
     stream.on('error', () => undefined);
     stream.on('end', () => stream.destroy());
     stream.on('close', () => {
+      if (this.link?.client === stream) this.link = undefined;
       if (!life.over) this.#again(life);
     });
   }
@@ -148,7 +160,10 @@ export class RawPerson implements Someone {
   #watch(life: Life, stream: Duplex): void {
     life.after(SILENCE_MS / 2, () => {
       if (stream.destroyed) return;
-      if (life.monotonic() - this.#heardAt >= SILENCE_MS) stream.destroy();
+      const silent = life.monotonic() - this.#heardAt >= SILENCE_MS;
+      // What was stored and then damaged is not acknowledged on the connection on which it was published.
+      const lost = this.#place.durable.hasGone(this.#room) && this.unacknowledged > 0 && !this.#refused;
+      if (silent || lost) stream.destroy();
       else this.#watch(life, stream);
     });
   }
@@ -167,9 +182,11 @@ export class RawPerson implements Someone {
       case 'deliver':
         this.#delivered(frame);
         break;
+      case 'damaged':
+        this.#damaged(frame);
+        break;
       case 'live':
-        if (frame.seq !== this.#seq) this.#complain(`LIVE at ${frame.seq} after ${this.#seq}`);
-        this.#caughtUp = true;
+        this.#live(frame.seq);
         break;
       case 'ping':
         stream.write(encodeFrame({ type: 'pong', token: frame.token }));
@@ -181,7 +198,7 @@ export class RawPerson implements Someone {
   }
 
   async #join(challenge: Uint8Array, stream: Duplex): Promise<void> {
-    using keys = await RoomKeys.derive(this.#place.crypto, this.#secret);
+    const keys = this.#keys!;
     const member = this.#identity!.publicKey;
     const statement = joinStatement(copyOf(challenge), keys.roomId, member);
     const signatures = {
@@ -196,13 +213,15 @@ export class RawPerson implements Someone {
     stream.write(encodeFrame(version === 2 ? { ...join, capabilities: [] } : join));
   }
 
-  #joined({ head, lastN }: Extract<Frame, { type: 'joined' }>, stream: Duplex): void {
+  #joined({ head, first, lastN }: Extract<Frame, { type: 'joined' }>, stream: Duplex): void {
+    this.#passOver(first - 1, 'JOINED');
     if (head < this.#seq) this.#complain(`the room ends at ${head}, and ${this.#seq} was read`);
     if (lastN < this.#acknowledged)
       this.#complain(`${lastN} are stored, and ${this.#acknowledged} were acknowledged`);
     if (lastN > this.#texts.length)
       this.#complain(`${lastN} are stored, and ${this.#texts.length} were said`);
     this.#sent = lastN;
+    this.#lastN = lastN;
     this.#stream = stream;
     this.#publish();
   }
@@ -210,12 +229,14 @@ export class RawPerson implements Someone {
   #acked({ n, seq, hash }: Extract<Frame, { type: 'ack' }>): void {
     if ((hash !== undefined) !== (this.#version === 2)) this.#complain('an ACK is of another version');
     if (seq === 0) return;
+    this.#passOver(seq - 1, 'ACK');
     if (seq !== this.#seq + 1) this.#complain(`ACK of place ${seq} after ${this.#seq}`);
     this.#seq = seq;
     this.#settle(n, seq);
   }
 
   #delivered({ seq, member, n, envelope }: Extract<Frame, { type: 'deliver' }>): void {
+    this.#passOver(seq - 1, 'DELIVER');
     if (seq !== this.#seq + 1) this.#complain(`DELIVER of place ${seq} after ${this.#seq}`);
     this.#seq = seq;
     const text = new TextDecoder().decode(envelope);
@@ -226,7 +247,40 @@ export class RawPerson implements Someone {
     this.#settle(n, seq);
   }
 
+  #damaged({ first, last }: Extract<Frame, { type: 'damaged' }>): void {
+    if (this.#version === 1) this.#complain('DAMAGED is not of version 1');
+    this.#passOver(first - 1, 'DAMAGED');
+    if (first !== this.#seq + 1) this.#complain(`DAMAGED from ${first} after ${this.#seq}`);
+    for (let seq = first; seq <= last; seq += 1) {
+      if (!this.#place.durable.isGone(this.#room, seq)) this.#complain(`${seq} is called damaged`);
+    }
+    this.damageTold += 1;
+    this.#seq = last;
+  }
+
+  #live(seq: number): void {
+    this.#passOver(seq, 'LIVE');
+    if (seq !== this.#seq) this.#complain(`LIVE at ${seq} after ${this.#seq}`);
+    this.#caughtUp = true;
+    if (this.#lastN <= this.#acknowledged) return;
+    // They stand at places that nobody can read any more.
+    if (!this.#place.durable.hasGone(this.#room))
+      this.#complain(`own messages up to ${this.#lastN} are missing`);
+    this.#acknowledged = this.#lastN;
+    this.#publish();
+  }
+
+  /** Goes to a place, if all up to it are gone, and one is not told so. */
+  #passOver(last: number, what: string): void {
+    const { durable } = this.#place;
+    const isPassed = (seq: number) =>
+      this.#version === 1 ? durable.isGone(this.#room, seq) : durable.isPruned(this.#room, seq);
+    while (this.#seq < last && isPassed(this.#seq + 1)) this.#seq += 1;
+    if (this.#seq < last) this.#complain(`${what} passes over ${this.#seq + 1}`);
+  }
+
   #settle(n: number, seq: number): void {
+    if (n > this.#acknowledged + 1 && this.#place.durable.hasGone(this.#room)) this.#acknowledged = n - 1;
     if (n !== this.#acknowledged + 1)
       this.#complain(`number ${n} is acknowledged after ${this.#acknowledged}`);
     this.#acknowledged = Math.max(this.#acknowledged, n);

@@ -42,7 +42,9 @@ export class SeededRandom {
   }
 
   bytes(length: number): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from({ length }, () => this.#next() >>> 24);
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length; at += 1) bytes[at] = this.#next() >>> 24;
+    return bytes;
   }
 
   /** A stream of its own: what one part of a run draws then shifts nothing in another. */

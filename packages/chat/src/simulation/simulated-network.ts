@@ -41,6 +41,11 @@ export class SimulatedNetwork {
     return [...this.#links];
   }
 
+  /** Breaks all of them. */
+  cutAll(): void {
+    for (const link of this.links) link.cut();
+  }
+
   /** Listens at an address until the result is disposed of. */
   listen(address: string, listener: Listener): Disposable {
     this.#listeners.set(address, listener);
@@ -119,6 +124,11 @@ export class Link {
     (direction === 'up' ? this.#up : this.#down).silent = true;
   }
 
+  /** One side is told that the other has ended, which has not: what that sends is lost, and what is sent to it arrives. */
+  halfClose(direction: 'up' | 'down'): void {
+    (direction === 'up' ? this.#up : this.#down).end();
+  }
+
   /** From now on somebody handles what one side sends, frame by frame. */
   tamper(direction: 'up' | 'down', tamper: Tamper): void {
     (direction === 'up' ? this.#up : this.#down).tamper = tamper;
@@ -138,6 +148,7 @@ class Pipe {
   #bytes = 0;
   #lastArrival = 0;
   #lost = false;
+  #ended = false;
   #rest: Uint8Array = new Uint8Array(0);
   #onRoom: (() => void) | undefined;
   silent = false;
@@ -159,8 +170,10 @@ class Pipe {
     else this.#onRoom = done;
   }
 
+  /** What is written after that is lost. */
   end(): void {
-    this.#schedule('end');
+    if (!this.#ended) this.#schedule('end');
+    this.#ended = true;
   }
 
   /** Gives on what has arrived, as far as it is taken. */
@@ -183,6 +196,7 @@ class Pipe {
   }
 
   #send(bytes: Uint8Array): void {
+    if (this.#ended) return;
     for (const piece of this.#weather.pieces(bytes)) {
       this.#bytes += piece.length;
       this.#schedule(piece);
@@ -248,7 +262,7 @@ class End extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (!this.writableFinished) this.#outgoing.end();
+    this.#outgoing.end();
     this.#incoming.sink = undefined;
     this.#closed();
     done(error);

@@ -1,7 +1,9 @@
 import { toHex } from '../bytes.ts';
 import { RoomKeys } from '../encryption/key-schedule.ts';
-import type { MemoryLog } from '../log/memory-log.ts';
+import type { ServerAddress } from '../encryption/server-address.ts';
+import type { MessageLog } from '../log/message-log.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
+import type { DurableLog } from './durable-log.ts';
 import { judge, type Placed } from './history.ts';
 import { Person } from './person.ts';
 import type { Place, Someone } from './place.ts';
@@ -19,7 +21,8 @@ export class SimulatedRoom {
   /** Hex of the room id. */
   readonly id: string;
   readonly people: readonly Someone[];
-  readonly #newReader: (() => Someone) | undefined;
+  readonly #durable: DurableLog;
+  readonly #newReader: ((server: ServerAddress) => Someone) | undefined;
 
   static async open(
     kind: RoomKind,
@@ -30,28 +33,43 @@ export class SimulatedRoom {
     using keys = await RoomKeys.derive(place.crypto, secret);
     const enter = (name: string): Someone =>
       kind === 'raw' ? new RawPerson(name, secret, place) : new Person(name, secret, place);
+    const newReader = (server: ServerAddress) => new Person('reader', secret, { ...place, server });
     const people = Array.from({ length: members }, (_, index) => enter(`${kind} ${index + 1}`));
-    return new SimulatedRoom(toHex(keys.roomId), people, kind === 'raw' ? undefined : () => enter('reader'));
+    const id = toHex(keys.roomId);
+    return new SimulatedRoom(id, people, place.durable, kind === 'raw' ? undefined : newReader);
   }
 
-  private constructor(id: string, people: readonly Someone[], newReader: (() => Someone) | undefined) {
+  private constructor(
+    id: string,
+    people: readonly Someone[],
+    durable: DurableLog,
+    newReader: ((server: ServerAddress) => Someone) | undefined,
+  ) {
     this.id = id;
     this.people = people;
+    this.#durable = durable;
     this.#newReader = newReader;
   }
 
-  /** What is wrong in the histories of its people, who are all at rest; a sentence each. */
-  async judge(log: MemoryLog, clock: VirtualClock): Promise<string[]> {
+  /**
+   * What is wrong in the histories of its people, who are all at rest; a sentence each.
+   * @param server where all that was ever said can be read
+   * @param forged see `judge`
+   */
+  async judge(server: ServerAddress, clock: VirtualClock, forged: boolean): Promise<string[]> {
     const texts =
-      this.#newReader === undefined ? await this.#texts(log) : await read(this.#newReader(), clock);
+      this.#newReader === undefined
+        ? await this.#texts(this.#durable.archive)
+        : await read(this.#newReader(server), clock);
     return judge(
       texts,
       this.people.map(({ witness }) => witness),
+      { isGone: (seq) => this.#durable.isGone(this.id, seq), forged },
     );
   }
 
   /** The room as its log has it. */
-  async #texts(log: MemoryLog): Promise<Placed[]> {
+  async #texts(log: MessageLog): Promise<Placed[]> {
     const texts: Placed[] = [];
     for (let after = 0; ; ) {
       const chunk = await log.read(this.id, after, 1024 * 1024);

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { queryObjects } from 'node:v8';
 import { openEngineDevice } from '@skytale/cryptodev';
+import { ChatClient } from '../client/chat-client.ts';
+import { Connection } from '../client/connection.ts';
+import { Outbox } from '../client/outbox.ts';
+import { Transcript } from '../encryption/transcript.ts';
 import { nodeCrypto } from '../node-crypto.ts';
+import { FrameDecoder } from '../protocol/frame-decoder.ts';
+import { ChatServer } from '../server/chat-server.ts';
+import { ClientConnection } from '../server/client-connection.ts';
+import { Delivery } from '../server/delivery.ts';
+import { Room } from '../server/room.ts';
+import { RoomWriter } from '../server/room-writer.ts';
+import { Seat } from '../server/seat.ts';
 import { judge, Witness } from './history.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { SimulatedNetwork } from './simulated-network.ts';
+import { Link, SimulatedNetwork } from './simulated-network.ts';
 import { simulate, type Tools } from './simulation.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -26,6 +38,25 @@ describe('a simulation', () => {
       const { wrong, operations } = await simulate(seed, tools);
       assert.deepEqual(wrong, [], `seed ${seed}\n${operations.join('\n')}`);
     }
+  });
+});
+
+describe('what is left in memory when everybody has gone', () => {
+  /** What has the rest: each is looked for in the whole heap, which takes a while. */
+  const perishable = [
+    ...[ClientConnection, Room, RoomWriter, Delivery, Seat, FrameDecoder, Link],
+    ...[ChatClient, Connection, Outbox, Transcript],
+  ];
+  const left = () =>
+    perishable
+      .map((part) => ({ name: part.name, count: queryObjects(part, { format: 'count' }) }))
+      .filter(({ count }) => count > 0);
+
+  test('is the server, and nothing of anybody', async () => {
+    const looked: unknown[] = [];
+    const atRest = () => looked.push(left(), queryObjects(ChatServer, { format: 'count' }));
+    assert.deepEqual((await simulate(6, { ...tools, atRest })).wrong, []);
+    assert.deepEqual(looked, [[], 1]);
   });
 });
 
@@ -53,6 +84,27 @@ describe('the judge of histories', () => {
       told((alice) => alice.show({ seq: 2, text: 'b' }, { own: false, again: true })),
       [],
     );
+  });
+
+  test('does not ask for what is gone, but for the place that one was told', () => {
+    const alice = new Witness('alice');
+    alice.accepted.add('a').add('c');
+    alice.acknowledged.push({ seq: 3, text: 'a' }, { seq: 3, text: 'c' });
+    const bob = new Witness('bob');
+    bob.accepted.add('b');
+    bob.show({ seq: 3, text: 'c' }, { own: false, again: false });
+    const isGone = (seq: number) => seq < 3;
+    assert.deepEqual(judge(room, [alice, bob], { isGone }), []);
+    assert.equal(judge(room, [alice, bob]).length, 3);
+    alice.acknowledged.push({ seq: 1, text: 'c' });
+    assert.match(judge(room, [alice, bob], { isGone }).join('\n'), /"c" is at 1, and it is at 3/);
+    // Where something else was put under its number, and is gone, nobody can tell.
+    bob.accepted.add('d');
+    bob.acknowledged.push({ seq: 3, text: 'd' });
+    const lost = (forged: boolean) =>
+      judge(room, [bob], { isGone, forged }).filter((text) => /"d"/.test(text));
+    assert.equal(lost(false).length, 2);
+    assert.equal(lost(true).length, 0);
   });
 
   test('finds what was lost, doubled, moved, made up, or not shown', () => {

@@ -1,26 +1,42 @@
 import type { CryptoDevice } from '@skytale/cryptodev';
+import { pino } from 'pino';
 import type { ChatCrypto } from '../crypto.ts';
-import { MemoryLog } from '../log/memory-log.ts';
+import type { ServerAddress } from '../encryption/server-address.ts';
 import { encodeFrame, FrameType, LENGTH_BYTES } from '../protocol/frames.ts';
 import { ChatServer } from '../server/chat-server.ts';
+import { type ClientDiskConditions, fastClientDisk } from './client-disk.ts';
+import { DurableLog } from './durable-log.ts';
 import { Life } from './life.ts';
 import type { Place, Someone } from './place.ts';
 import { SeededRandom } from './seeded-random.ts';
+import { simulatedCrypto } from './simulated-crypto.ts';
 import { fastDisk, SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedNetwork, type Tamper } from './simulated-network.ts';
 import { SimulatedRoom } from './simulated-room.ts';
+import { Stranger } from './stranger.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const ADDRESS = 'server';
+/** Where all that was ever said can be read, when it is judged. */
+const ARCHIVE = 'archive';
+/** Of rooms that strangers make, at once and in an hour. */
+const ROOMS_OF_STRANGERS = 2;
+const ROOMS_PER_HOUR = 6;
+/** One for all servers: each that is made has a file open. */
+const logger = pino({ level: 'silent' });
 /** Of the rooms of a run: one of people with the client of this package, one of people who speak the bare protocol. */
 const kinds = ['clients', 'raw'] as const;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
 /** What a run has for its operations, and what it may take at most to come to rest when all is well again. */
 const OPERATIONS = 60;
 const REST_MS = 30 * MINUTE;
 /** Longest pause between two operations. */
 const PAUSE_MS = 400;
+
+/** Warnings of what is gone from a server. */
+const ofGone: readonly string[] = ['DAMAGED', 'EXPIRED', 'LEFT_OUT', 'MISSING'];
 
 /** What happened in a run, to see that runs are not empty. */
 export interface Happened {
@@ -39,6 +55,19 @@ export interface Happened {
   injected: number;
   flipped: number;
   clockShifts: number;
+  halfCloses: number;
+  clientDisksFailed: number;
+  clientDisksHung: number;
+  clientDisksSlow: number;
+  /** Losses of power that took something that was stored, but not for good. */
+  relaxedLost: number;
+  batchesDamaged: number;
+  damageTold: number;
+  pruned: number;
+  roomsMade: number;
+  roomsRefused: number;
+  roomsDeleted: number;
+  evictions: number;
 }
 
 export interface Outcome {
@@ -58,6 +87,8 @@ export interface Tools {
   /** Everything in the calling thread, or seeds do not replay. */
   readonly crypto: ChatCrypto;
   readonly device: CryptoDevice;
+  /** Called in each run when everybody has gone and the server is still there. */
+  readonly atRest?: () => void;
 }
 
 /**
@@ -86,7 +117,7 @@ const weights = {
   startPerson: 12,
   closePerson: 3,
   killPerson: 4,
-  cutPersonsPower: 1,
+  cutPersonsPower: 2,
   cut: 6,
   silence: 2,
   killServer: 3,
@@ -100,6 +131,15 @@ const weights = {
   inject: 2,
   flip: 2,
   shiftClock: 1,
+  halfClose: 2,
+  slowClientDisk: 2,
+  failingClientDisk: 2,
+  hangClientDisk: 2,
+  wellClientDisk: 3,
+  damage: 1,
+  passDays: 1,
+  visit: 3,
+  deleteRoom: 2,
 };
 
 class World {
@@ -110,8 +150,11 @@ class World {
   readonly #network: SimulatedNetwork;
   readonly #crypto: ChatCrypto;
   readonly #device: CryptoDevice;
-  readonly #durable = new MemoryLog();
+  readonly #atRest: (() => void) | undefined;
+  readonly #durable = new DurableLog();
   readonly #rooms: SimulatedRoom[] = [];
+  readonly #people: Someone[] = [];
+  readonly #strangers: Stranger[] = [];
   readonly #operations: string[] = [];
   readonly #happened: Happened = {
     said: 0,
@@ -129,22 +172,39 @@ class World {
     injected: 0,
     flipped: 0,
     clockShifts: 0,
+    halfCloses: 0,
+    clientDisksFailed: 0,
+    clientDisksHung: 0,
+    clientDisksSlow: 0,
+    relaxedLost: 0,
+    batchesDamaged: 0,
+    damageTold: 0,
+    pruned: 0,
+    roomsMade: 0,
+    roomsRefused: 0,
+    roomsDeleted: 0,
+    evictions: 0,
   };
   #disk: SimulatedDisk | undefined;
   #server: ChatServer | undefined;
   #serverLife: Life | undefined;
   #listening: Disposable | undefined;
+  #place!: Place;
   /** Whether somebody on the way has changed something: what is dropped and reported then is no fault. */
   #tampered = false;
+  /** Whether servers delete what is older than a day. */
+  readonly #retaining: boolean;
   /** Whether servers may have a limit for each room. */
   #limited = true;
 
-  constructor(seed: number, { crypto, device }: Tools) {
+  constructor(seed: number, { crypto, device, atRest }: Tools) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
     const random = this.#random.fork();
-    this.#crypto = { ...bound(crypto), randomBytes: (length) => random.bytes(length) };
+    this.#crypto = simulatedCrypto(crypto, random);
     this.#device = device;
+    this.#atRest = atRest;
+    this.#retaining = this.#random.chance(0.3);
     this.#network = new SimulatedNetwork(this.#clock, this.#random.fork(), {
       latency: this.#random.pick([1, 5, 40]),
       cutting: this.#random.pick([0, 0.3]),
@@ -169,12 +229,15 @@ class World {
       random: this.#random.fork(),
       crypto: this.#crypto,
       device: this.#device,
-      server: { transport: 'tcp', host: ADDRESS, port: 1, path: '' },
+      server: addressOf(ADDRESS),
+      durable: this.#durable,
     };
+    this.#place = place;
     for (const kind of kinds) {
       const room = await SimulatedRoom.open(kind, this.#random.bytes(32), this.#random.between(2, 3), place);
       await this.#durable.createRoom(room.id, 'simulation', this.#clock.now());
       this.#rooms.push(room);
+      this.#people.push(...room.people);
     }
     await this.#startServer();
     for (let count = 0; count < OPERATIONS; count += 1) {
@@ -187,22 +250,23 @@ class World {
   async rest(): Promise<void> {
     this.#note('all is well again');
     if (this.#disk !== undefined) this.#disk.conditions = fastDisk;
+    for (const { disk } of this.#people) disk?.heal();
     // A server that may go on does: what it has got wrong must show, and not be healed by another.
     if (this.#server !== undefined && this.#server.settings.maxRoomBytes > 0) await this.#stopServer();
     this.#limited = false;
-    if (this.#random.chance(0.5)) for (const link of this.#network.links) link.cut();
+    if (this.#random.chance(0.5)) this.#network.cutAll();
     await this.#startServer();
     for (const person of this.#people) await this.#startPerson(person);
     if (!(await this.#clock.run(REST_MS, () => this.#people.every(isDone)))) this.#complainOfWaiting();
     // Who is on a connection that fell silent finds it out by now, and reads the rest on another.
     await this.#clock.run(10 * MINUTE);
-    for (const room of this.#rooms) this.wrong.push(...(await room.judge(this.#durable, this.#clock)));
+    for (const room of this.#rooms) {
+      await using server = await this.#readableServer(room);
+      this.wrong.push(...(await room.judge(server.address, this.#clock, this.#tampered)));
+    }
     this.#judgeWarnings();
+    await this.#judgeStrangers();
     await this.#leave();
-  }
-
-  get #people(): readonly Someone[] {
-    return this.#rooms.flatMap(({ people }) => people);
   }
 
   // What is done
@@ -250,6 +314,24 @@ class World {
         return this.#inject(person);
       case 'flip':
         return this.#flip(person);
+      case 'halfClose':
+        return this.#halfClose(person);
+      case 'slowClientDisk':
+        return this.#setClientDisk(person, 'slow', { ...fastClientDisk, latency: 3 * SECOND });
+      case 'failingClientDisk':
+        return this.#setClientDisk(person, 'failing', { ...fastClientDisk, failing: 0.2 });
+      case 'hangClientDisk':
+        return this.#hangClientDisk(person);
+      case 'wellClientDisk':
+        return this.#setClientDisk(person, 'well', fastClientDisk);
+      case 'damage':
+        return this.#damage();
+      case 'passDays':
+        return this.#passDays();
+      case 'visit':
+        return this.#visit();
+      case 'deleteRoom':
+        return this.#deleteRoom();
       case 'shiftClock':
         this.#happened.clockShifts += 1;
         return this.#clock.shift(this.#random.pick([-1, 1]) * this.#random.between(SECOND, 60 * MINUTE));
@@ -300,6 +382,61 @@ class World {
     link.silence(direction);
   }
 
+  #halfClose({ name, link }: Someone): void {
+    const direction = this.#random.pick(['up', 'down'] as const);
+    if (link === undefined) return;
+    this.#note(`the connection of ${name} ends in one direction (${direction})`);
+    this.#happened.halfCloses += 1;
+    link.halfClose(direction);
+  }
+
+  #setClientDisk({ name, disk }: Someone, what: string, conditions: ClientDiskConditions): void {
+    if (disk === undefined) return;
+    this.#note(`the disk of ${name} is ${what}`);
+    if (conditions.latency > fastClientDisk.latency) this.#happened.clientDisksSlow += 1;
+    disk.conditions = conditions;
+  }
+
+  #hangClientDisk({ name, disk }: Someone): void {
+    const ms = this.#random.between(SECOND, MINUTE);
+    if (disk === undefined) return;
+    this.#note(`the disk of ${name} hangs for ${ms} ms`);
+    this.#happened.clientDisksHung += 1;
+    disk.hang(ms);
+  }
+
+  /** A bit flips in what the servers' disk has. */
+  #damage(): void {
+    const { id } = this.#random.pick(this.#rooms);
+    if (!this.#durable.damage(id, this.#random)) return;
+    this.#note(`something is damaged that is stored of room ${id.slice(0, 8)}`);
+    this.#happened.batchesDamaged += 1;
+  }
+
+  /** What was said until now becomes old; the server deletes it at the next occasion, if it is to. */
+  async #passDays(): Promise<void> {
+    const watching = this.#random.chance(0.5);
+    this.#note('days pass');
+    this.#clock.shift(2 * DAY);
+    if (watching) await this.#clock.run(MINUTE);
+  }
+
+  #visit(): void {
+    this.#note('a stranger comes');
+    const stranger = new Stranger(this.#place);
+    this.#strangers.push(stranger);
+    void stranger.visit();
+  }
+
+  #deleteRoom(): void {
+    const host = this.#strangers.find(({ room, deleted }) => room !== undefined && !deleted);
+    if (host === undefined || this.#disk === undefined) return;
+    this.#note('the room of a stranger is deleted');
+    this.#happened.roomsDeleted += 1;
+    host.deleted = true;
+    void this.#disk.deleteRoom(host.room!);
+  }
+
   #killServer(): void {
     const server = this.#server;
     if (server === undefined) return;
@@ -310,7 +447,7 @@ class World {
     this.#disk?.powerOff();
     this.#listening?.[Symbol.dispose]();
     this.#server = undefined;
-    for (const link of this.#network.links) link.cut();
+    this.#network.cutAll();
   }
 
   async #stopServer(): Promise<void> {
@@ -347,11 +484,15 @@ class World {
         tcp: [],
         http: [],
         maxRoomBytes: this.#limited ? this.#random.pick([0, 0, 20_000, 100_000]) : 0,
+        maxRoomsPerAddress: ROOMS_OF_STRANGERS,
+        roomsPerHour: ROOMS_PER_HOUR,
+        retentionDays: this.#retaining ? 1 : 0,
         presenceDelayMs: 50,
       },
       {
         log: disk,
         clock: life,
+        logger,
         crypto: { ...this.#crypto, randomBytes: (length) => random.bytes(length) },
         onFailure: (error) => this.wrong.push(`the server's log is gone: ${error}`),
       },
@@ -419,6 +560,42 @@ class World {
 
   // What must hold
 
+  /** A server at which all that was ever said in a room can be read: another where it cannot be at the one that there is. */
+  async #readableServer({ id }: SimulatedRoom): Promise<AsyncDisposable & { address: ServerAddress }> {
+    if (!this.#durable.hasGone(id)) return { address: addressOf(ADDRESS), async [Symbol.asyncDispose]() {} };
+    const { archive } = this.#durable;
+    const parts = {
+      log: new SimulatedDisk(archive, this.#clock, this.#random.fork()),
+      logger,
+      clock: this.#clock,
+      crypto: this.#crypto,
+    };
+    const server = await ChatServer.start({ tcp: [], http: [] }, parts);
+    const listening = this.#network.listen(ARCHIVE, (stream, peer) => server.accept(stream, peer));
+    return {
+      address: addressOf(ARCHIVE),
+      [Symbol.asyncDispose]: async () => {
+        listening[Symbol.dispose]();
+        await Promise.all([server.close(), this.#clock.run(MINUTE)]);
+      },
+    };
+  }
+
+  async #judgeStrangers(): Promise<void> {
+    for (const stranger of this.#strangers) {
+      this.wrong.push(...(await stranger.judge(this.#durable)));
+      if (!stranger.over) this.wrong.push('a stranger does not leave');
+      if (stranger.room !== undefined) this.#happened.roomsMade += 1;
+      if (stranger.refused) this.#happened.roomsRefused += 1;
+      if (stranger.evicted) this.#happened.evictions += 1;
+    }
+    const made = this.#strangers.filter(({ room }) => room !== undefined).length;
+    const kept = made - this.#strangers.filter(({ room, deleted }) => room !== undefined && deleted).length;
+    if (kept > ROOMS_OF_STRANGERS)
+      this.wrong.push(`strangers have ${kept} rooms, and may have ${ROOMS_OF_STRANGERS}`);
+    this.#happened.pruned += this.#durable.pruned;
+  }
+
   #complainOfWaiting(): void {
     for (const person of this.#people) {
       if (isDone(person)) continue;
@@ -430,14 +607,26 @@ class World {
   }
 
   #judgeWarnings(): void {
-    for (const { name, warnings, fatal, resent } of this.#people) {
-      this.#happened.resent += resent;
-      for (const { code, message } of fatal) this.wrong.push(`${name} ended: ${code}: ${message}`);
-      if (this.#tampered) continue;
-      for (const { code, text } of warnings) {
-        if (code === 'REFUSED') this.#happened.refusals += 1;
-        else this.wrong.push(`${name} was warned without a cause: ${code}: ${text}`);
-      }
+    for (const room of this.#rooms) {
+      const allowed = this.#durable.hasGone(room.id) ? ['REFUSED', ...ofGone] : ['REFUSED'];
+      for (const person of room.people) this.#judgePerson(person, allowed);
+    }
+  }
+
+  /** @param allowed codes of warnings for which there is a cause */
+  #judgePerson(
+    { name, warnings, fatal, resent, ruin, damageTold }: Someone,
+    allowed: readonly string[],
+  ): void {
+    this.#happened.resent += resent;
+    this.#happened.clientDisksFailed += ruin.refused;
+    this.#happened.relaxedLost += ruin.lost;
+    this.#happened.damageTold += damageTold;
+    for (const { code, message } of fatal) this.wrong.push(`${name} ended: ${code}: ${message}`);
+    if (this.#tampered) return;
+    for (const { code, text } of warnings) {
+      if (code === 'REFUSED') this.#happened.refusals += 1;
+      if (!allowed.includes(code)) this.wrong.push(`${name} was warned without a cause: ${code}: ${text}`);
     }
   }
 
@@ -455,6 +644,9 @@ class World {
     if (openRooms !== 0) this.wrong.push(`${openRooms} rooms are left when everybody has gone`);
     const { watching } = this.#disk!;
     if (watching !== 0) this.wrong.push(`${watching} rooms are still watched when everybody has gone`);
+    for (const [what, amount] of Object.entries(this.#server!.held))
+      if (amount !== 0) this.wrong.push(`${what}: ${amount} when everybody has gone`);
+    this.#atRest?.();
     await this.#stopServer();
     if (this.#network.links.length !== 0) this.wrong.push(`${this.#network.links.length} links are left`);
   }
@@ -472,14 +664,6 @@ function isDone(person: Someone): boolean {
   return person.running && person.unacknowledged === 0 && person.waiting.length === 0;
 }
 
-/** Its methods without the object: it can be spread. */
-function bound(crypto: ChatCrypto): ChatCrypto {
-  return {
-    randomBytes: (length) => crypto.randomBytes(length),
-    sha256: (data) => crypto.sha256(data),
-    hkdf: (key, salt, info, length) => crypto.hkdf(key, salt, info, length),
-    signingKey: (seed) => crypto.signingKey(seed),
-    verify: (key, message, signature) => crypto.verify(key, message, signature),
-    argon2id: (secret, salt, cost) => crypto.argon2id(secret, salt, cost),
-  };
+function addressOf(host: string): ServerAddress {
+  return { transport: 'tcp', host, port: 1, path: '' };
 }

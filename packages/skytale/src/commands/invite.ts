@@ -67,6 +67,6 @@ async function newPassphrase(settings: Settings): Promise<string | undefined> {
 
 async function passphraseOfInput(): Promise<string> {
   const line = await firstLine(process.stdin);
-  if (line === '') throw new CommandError('No passphrase came on standard input.');
+  if (line === '') throw new UsageError('No passphrase came on standard input.');
   return line;
 }

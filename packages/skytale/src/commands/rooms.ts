@@ -1,5 +1,5 @@
 /** `skytale rooms`: what a server keeps, for its owner; asked of the server that runs, never of its database. */
-import { type RoomSummary, ServerControl } from '@skytale/chat';
+import { nodeCrypto, parseInvite, ROOM_ID_BYTES, type RoomSummary, ServerControl } from '@skytale/chat';
 import { CommandError, UsageError } from '../command-error.ts';
 import { displayLine, escapeJson } from '../safe-text.ts';
 import { formatSize } from '../setting-values.ts';
@@ -16,20 +16,36 @@ export async function rooms(values: Values<'data' | 'json'>, ...words: string[])
     throw new UsageError('"skytale rooms" is followed by nothing, or by "delete ROOM".');
   }
   whenReaderLeaves(() => process.exit(0));
+  const digits = room === undefined ? undefined : await digitsOf(room);
   using server = await ServerControl.connect(values.data);
-  if (room !== undefined) await deleteRoom(server, room);
+  if (digits !== undefined) await deleteRoom(server, digits);
   else if (values.json)
     for await (const one of server.rooms()) await writeOut(`${escapeJson(inJson(one))}\n`);
   else await writeOut(await asTable(server));
   return 0;
 }
 
-async function deleteRoom(server: ServerControl, digits: string): Promise<void> {
-  if (!/^[0-9a-f]{1,32}$/.test(digits) || digits.length < LEAST_DIGITS) {
-    throw new UsageError(
-      `A room is named by ${LEAST_DIGITS} to 32 hexadecimal digits, as "skytale rooms" lists it.`,
-    );
+/**
+ * The first digits of a room's id in hex, or all: of how "skytale rooms" lists it, of how "skytale chat" shows it, or of its invite.
+ * @throws {UsageError} if it is none of these
+ * @throws {InviteError} if it is an invite, and damaged
+ */
+async function digitsOf(text: string): Promise<string> {
+  const digits = text.toLowerCase();
+  if (/^[0-9a-f]{1,32}$/.test(digits) && digits.length >= LEAST_DIGITS) return digits;
+  if (text.includes('://'))
+    return Buffer.from((await parseInvite(nodeCrypto(), text)).roomId).toString('hex');
+  const id = Buffer.from(text, 'base64url');
+  if (/^[\w-]+$/.test(text) && id.length === ROOM_ID_BYTES && id.toString('base64url') === text) {
+    return id.toString('hex');
   }
+  throw new UsageError(
+    `A room is named by ${LEAST_DIGITS} to 32 hexadecimal digits, as "skytale rooms" lists it, by the 22 characters that ` +
+      '"skytale chat" shows, or by its invite.',
+  );
+}
+
+async function deleteRoom(server: ServerControl, digits: string): Promise<void> {
   const found: string[] = [];
   for await (const { room } of server.rooms()) if (room.startsWith(digits)) found.push(room);
   const [room, another] = found;

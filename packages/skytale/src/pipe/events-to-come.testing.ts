@@ -52,7 +52,7 @@ const fake = Object.assign(new EventEmitter(), {
 try {
   process.exitCode = await pipeChat({
     client: fake as unknown as ChatClient,
-    ...{ room: 'room', format: 'json', follow: false, timeout: 30, longest: 1000, stateDirectory },
+    ...{ room: 'room', format: 'json', follow: false, timeout: 30_000, longest: 1000, stateDirectory },
   });
 } catch (error) {
   process.stderr.write(`failed: ${(error as Error).message}\n`);

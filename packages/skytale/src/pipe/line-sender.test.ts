@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { ChatError, type SentMessage } from '@skytale/chat';
 import { LineSender, type Reason } from './line-sender.ts';
@@ -14,9 +14,11 @@ after(() => rmSync(root, { recursive: true }));
 function scene(directory: string, lines: readonly string[], send: (text: string) => Promise<SentMessage>) {
   const unsent = new UnsentFile(directory);
   const reasons: Reason[] = [];
+  const input = new PassThrough();
+  // The last line has no ending.
+  input.end(lines.join('\n'));
   const sender = new LineSender({
-    ...{ send, unsent, longest: 100 },
-    input: Readable.from(lines.map((line) => Buffer.from(`${line}\n`))),
+    ...{ send, unsent, longest: 100, input },
     onSetAside: (reason) => reasons.push(reason),
     whenReady: async () => {},
   });
@@ -48,5 +50,30 @@ describe('the sender of lines', () => {
       throw new ChatError('CHAT_TEXT_TOO_LONG', 'It is too long.');
     });
     await assert.rejects(sender.sendAll(), { code: 'EEXIST' });
+  });
+
+  it('gives back what it has read and cannot put into the file, each byte once', async () => {
+    const file = join(root, 'full');
+    writeFileSync(file, '');
+    const long = 'x'.repeat(200);
+    for (const [lines, sends] of [
+      [['one', 'two', long], 0],
+      [[long, 'three'], 0],
+      [['one', long], 1],
+      [['one', 'bad', 'two'], 1],
+    ] as const) {
+      let taken = 0;
+      const { sender } = scene(file, lines, async (text) => {
+        if (text === 'bad') throw new ChatError('CHAT_TEXT_TOO_LONG', 'It is too long.');
+        if (taken === sends) throw new ChatError('CHAT_STATE_UNUSABLE', 'The disk is full.');
+        taken += 1;
+        return { n: taken };
+      });
+      await assert.rejects(sender.sendAll());
+      const { homeless, why } = await sender.putLeftAside();
+      assert.equal((why as NodeJS.ErrnoException).code, 'EEXIST');
+      const found = Buffer.from(homeless).toString().trimEnd().split('\n');
+      assert.deepEqual(found.sort(), lines.slice(sends).toSorted());
+    }
   });
 });

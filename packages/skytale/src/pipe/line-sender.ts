@@ -34,13 +34,21 @@ export class LineSender {
   readonly #failed = Promise.withResolvers<never>();
   /** Read, and not safe with the client when it ended. */
   readonly #left: { readonly number: number; readonly text: string }[] = [];
+  /** Should be in the file, which could not be written. */
+  readonly #homeless: Uint8Array[] = [];
+  /** Why, the first time. */
+  #why: unknown;
   /** Lines by the number that the client gave them; no more than its outbox holds. */
   readonly #lines = new Map<number, number>();
 
   constructor(options: LineSenderOptions) {
     this.#options = options;
     const { input, longest, unsent } = options;
-    this.#reader = new LineReader(input, longest, (bytes) => unsent.write(bytes));
+    // The stream outlives it: what stands in its buffer was read too.
+    const chunks = input.iterator({ destroyOnReturn: false });
+    this.#reader = new LineReader(chunks, longest, (bytes) =>
+      this.#putAside(bytes, () => unsent.write(bytes)),
+    );
     this.#failed.promise.catch(() => {});
   }
 
@@ -70,19 +78,45 @@ export class LineSender {
 
   /**
    * To be called when the client has closed: puts into the file what was read and is not safe with the client.
-   * @returns how many lines that are
+   * @returns how many lines that are; and what should be in the file and is not, or not all of it, because it could not be written
    */
-  async putLeftAside(): Promise<number> {
+  async putLeftAside(): Promise<{ lines: number; homeless: Uint8Array; why: unknown }> {
     const { input, unsent } = this.#options;
     await Promise.all(this.#onTheWay);
-    unsent.endLine();
     this.#left.sort((a, b) => a.number - b.number);
-    for (const { text } of this.#left) unsent.writeLine(text);
+    const texts = this.#left.map(({ text }) => Buffer.from(`${text}\n`));
     const ahead = input.readableEnded ? null : (input.read() as Uint8Array | null);
+    // Before it reads more.
+    input.destroy();
     const rest = Buffer.concat([this.#reader.takeRest(), ahead ?? new Uint8Array(0)]);
-    unsent.write(rest);
-    unsent.endLine();
-    return this.#left.length + linesIn(rest);
+    const bytes = Buffer.concat([...texts, rest]);
+    try {
+      this.#putAside(bytes, () => {
+        unsent.endLine();
+        unsent.write(bytes);
+        unsent.endLine();
+        unsent.sync();
+      });
+    } catch {
+      // It is told below.
+    }
+    return {
+      lines: this.#left.length + linesIn(rest),
+      homeless: Buffer.concat(this.#homeless),
+      why: this.#why,
+    };
+  }
+
+  /** @throws {Error} of the file system; then nothing of it is lost */
+  #putAside(bytes: Uint8Array, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#why ??= error;
+      const waiting = this.#options.unsent.takeWaiting();
+      this.#homeless.push(...waiting.map((text) => Buffer.from(`${text}\n`)), Uint8Array.from(bytes));
+      throw error;
+    }
   }
 
   #send(number: number, text: string): void {
@@ -102,7 +136,7 @@ export class LineSender {
         this.#left.push({ number, text });
         throw error;
       }
-      this.#options.unsent.writeLine(text);
+      this.#putAside(Buffer.from(`${text}\n`), () => this.#options.unsent.writeLine(text));
       this.#report(number, code, message, text);
     }
   }

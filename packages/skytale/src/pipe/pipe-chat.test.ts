@@ -43,6 +43,21 @@ describe('the chat in a pipe', () => {
     );
   });
 
+  it('shows what it has read and can put nowhere', () => {
+    const file = join(root, 'full');
+    writeFileSync(file, '');
+    const { status, stderr } = run(file, `fine\n${'x'.repeat(2000)}\x1b[2J\nafter`);
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /^What is not sent cannot be put into .*\/full\/unsent-.*\.txt: .* is a file where/m,
+    );
+    assert.match(stderr, /Make room, and send it again\.$/m);
+    assert.match(stderr, /^\| x{2000}\\x1b\[2J$/m);
+    assert.match(stderr, /^\| after$/m);
+    assert.match(stderr, /^failed: /m);
+  });
+
   it('says why it cannot keep them, and discards nothing', () => {
     const file = join(root, 'a-file');
     writeFileSync(file, '');

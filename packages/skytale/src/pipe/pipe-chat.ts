@@ -9,6 +9,8 @@ import {
   type Warning,
 } from '@skytale/chat';
 import { CommandError, ExitCode } from '../command-error.ts';
+import { explain } from '../explain.ts';
+import { escapeLine } from '../safe-text.ts';
 import { type EndSignal, exitCodeOf, onEndSignal } from '../signals.ts';
 import { note, whenReaderLeaves } from '../stdio.ts';
 import { jsonFormat, type LineFormat, textFormat } from './line-format.ts';
@@ -25,7 +27,7 @@ export type PipeChatOptions = {
   readonly format: 'text' | 'json';
   /** Stay when standard input has ended. */
   readonly follow: boolean;
-  /** How long the server may do nothing of what is waited for, in seconds. */
+  /** How long the server may do nothing of what is waited for, in milliseconds. */
   readonly timeout: number;
   /** Longest text of a message, in bytes of UTF-8. */
   readonly longest: number;
@@ -63,6 +65,8 @@ class PipeChat implements Disposable {
   #refuses = false;
   /** Lines and drafts that went into the file. */
   #aside = 0;
+  /** What leaving failed with, where all else may have gone well. */
+  #failure: CommandError | undefined;
 
   constructor(options: PipeChatOptions, unsent: UnsentFile) {
     const { client, format, timeout, longest } = options;
@@ -88,7 +92,7 @@ class PipeChat implements Disposable {
       onMoved: (draft) => this.#draftWasSetAside(draft),
     });
     this.#patience = new Patience(
-      timeout * 1000,
+      timeout,
       (what) => this.#end.reject(new CommandError(this.#lastWords(what))),
       // While nobody reads our output the client reads nothing of the server's.
       () => this.#online && this.#printer.isWriting,
@@ -115,6 +119,7 @@ class PipeChat implements Disposable {
       this.#patience[Symbol.dispose]();
       await this.#leave();
     }
+    if (this.#failure !== undefined) throw this.#failure;
     return code === 0 && this.#unsent.exists ? ExitCode.notAllSent : code;
   }
 
@@ -250,11 +255,22 @@ class PipeChat implements Disposable {
   }
 
   async #keepWhatIsLeft(): Promise<void> {
-    const left = await this.#sender.putLeftAside();
-    this.#unsent.sync();
-    if (left > 0) note(`${count(left)} read and not taken over.`);
+    const { lines, homeless, why } = await this.#sender.putLeftAside();
+    if (lines > 0) note(`${count(lines)} read and not taken over.`);
     if (this.#aside > 0) note(`${count(this.#aside)} not sent.`);
-    if (this.#unsent.exists) note(`What is not sent is in ${this.#unsent.path}`);
+    if (homeless.length > 0) this.#showHomeless(homeless, why);
+    else if (this.#unsent.exists) note(`What is not sent is in ${this.#unsent.path}`);
+  }
+
+  /** The last way to lose nothing: who cannot write into the file may be able to write here. */
+  #showHomeless(bytes: Uint8Array, why: unknown): void {
+    note(`What is not sent cannot be put into ${this.#unsent.path}: ${explain(why)}`);
+    note(
+      'So it stands here, each line behind "| " and as --format text has it. Make room, and send it again.',
+    );
+    const lines = Buffer.from(bytes).toString().replace(/\n$/, '').split('\n');
+    process.stderr.write(lines.map((line) => `| ${escapeLine(line)}\n`).join(''));
+    this.#failure = new CommandError(explain(why), ExitCode.failed, { cause: why });
   }
 }
 

@@ -33,19 +33,36 @@ export class UnsentFile implements Disposable {
     return this.#withinLine;
   }
 
-  /** Adds bytes as they are: a line, or a part of one. @throws {Error} of the file system */
+  /** Adds bytes as they are: a line, or a part of one. @throws {Error} of the file system, with the path */
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#descriptor ??= this.#open();
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done);
+    this.#append(bytes);
+    while (!this.#withinLine && this.#waiting.length > 0) {
+      this.#append(Buffer.from(`${this.#waiting[0]}\n`));
+      this.#waiting.shift();
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    try {
+      this.#descriptor ??= this.#open();
+      for (let done = 0; done < bytes.length; ) done += writeSync(this.#descriptor, bytes, done);
+    } catch (error) {
+      // What failed in writing does not say where.
+      throw Object.assign(error as Error, { path: this.path });
+    }
     this.#withinLine = bytes.at(-1) !== LF;
-    while (!this.#withinLine && this.#waiting.length > 0) this.writeLine(this.#waiting.shift()!);
   }
 
   /** Adds a line, with an ending, behind the one that is being written. @throws {Error} of the file system */
   writeLine(text: string): void {
     if (this.#withinLine) this.#waiting.push(text);
     else this.write(Buffer.from(`${text}\n`));
+  }
+
+  /** The texts that wait, for when they cannot be put into it. */
+  takeWaiting(): string[] {
+    return this.#waiting.splice(0);
   }
 
   /** The line that was begun is all that there is of it. @throws {Error} of the file system */

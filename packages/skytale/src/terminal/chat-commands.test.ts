@@ -15,6 +15,12 @@ const client = {
   ]),
   safetyNumber: async () => groups,
   setAside: [] as SetAside[],
+  hidden: new Set<string>(),
+  hide: async (member: string, hidden: boolean) => {
+    if (hidden) client.hidden.add(member);
+    else client.hidden.delete(member);
+  },
+  unacknowledged: 0,
   discard: async (id: string) => {
     client.setAside = client.setAside.filter((draft) => draft.id !== id);
   },
@@ -38,6 +44,37 @@ describe('commands in the chat', () => {
     assert.match(await ask('/verify bob'), /222222.*333333/s);
     assert.doesNotMatch(await ask('/verify bob~333333'), /222222/);
     assert.match(await ask('/verify \x1b[2J'), /^Nobody called \\x1b\[2J/);
+  });
+
+  it('hide one member, and show it again', async () => {
+    assert.match(await ask('/hide'), /^Nobody is hidden/);
+    assert.match(await ask('/hide bob'), /Say which: bob~222222, bob~333333\.$/);
+    assert.deepEqual([...client.hidden], []);
+    assert.match(await ask('/hide bob~222222'), /^bob~222222 is hidden, for you only\. \/show bob~222222/);
+    assert.deepEqual([...client.hidden], [bob]);
+    assert.match(await ask('/who'), /bob~222222 \(hidden\)/);
+    assert.equal(await ask('/hide'), 'Hidden: bob~222222.');
+    assert.match(await ask('/hide bob~222222'), /is shown again/);
+    assert.deepEqual([...client.hidden], []);
+    await ask('/hide 3333');
+    assert.match(await ask('/show bob~333333'), /is shown again/);
+    assert.match(await ask('/show bob~333333'), /is shown again/);
+    assert.match(await ask('/hide \x1b[2J'), /^Nobody called \\x1b\[2J/);
+    assert.match(await ask('/hide alice'), /^Nobody called alice/);
+    assert.deepEqual([...client.hidden], []);
+  });
+
+  it('forget the room when that was asked, and answered', async () => {
+    for (const line of ['/forget', '/forget no', '/forget yes please']) {
+      const { text, forget } = await answer(line, client, names);
+      assert.equal(forget, undefined, line);
+      assert.match(text.join('\n'), /type: \/forget yes/);
+      assert.doesNotMatch(text.join('\n'), /lost/);
+    }
+    client.unacknowledged = 2;
+    assert.match(await ask('/forget'), /lost then: 2\./);
+    client.unacknowledged = 0;
+    assert.equal((await answer('/forget yes', client, names)).forget, true);
   });
 
   it('forget what cannot be sent', async () => {

@@ -34,8 +34,8 @@ export type TerminalChatOptions = {
 
 /** Rows for messages that wait to be acknowledged; of more, their number is shown. */
 const mostUnsentRows = 3;
-/** How long leaving waits for the last acknowledgements. */
-const leaveWithinMs = 3000;
+/** How long leaving waits for the last acknowledgements, unless the user will not. */
+const leaveWithinMs = 30_000;
 
 export class TerminalChat {
   readonly #client: ChatClient;
@@ -50,6 +50,8 @@ export class TerminalChat {
   readonly #tty: Tty;
   readonly #region: LiveRegion;
   readonly #done = Promise.withResolvers<number>();
+  /** The user does not want to wait for the last acknowledgements. */
+  readonly #leaveNow = Promise.withResolvers<void>();
   /** Texts on their way, oldest first; by the client's number once they have one. */
   readonly #unsent: { n: number | undefined; text: string }[] = [];
   /** What is to be printed above the region at the next drawing. */
@@ -63,6 +65,7 @@ export class TerminalChat {
   /** What was shown last of the room's past: nothing yet, what was read before, or what is new. */
   #shown: 'nothing' | 'old' | 'new' = 'nothing';
   #leaving = false;
+  #forgotten = false;
   /** The terminal is not ours any more. */
   #left = false;
   readonly #clock: NodeJS.Timeout;
@@ -118,8 +121,9 @@ export class TerminalChat {
     clearInterval(this.#clock);
     this.#newcomers[Symbol.dispose]();
     const unsent = this.#client.unacknowledged;
-    const lastWords = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
-    this.#region.clear(unsent === 0 ? '' : this.#view.notice(lastWords));
+    const kept = `${capital(count(unsent))} not sent yet. Kept here, and sent when you join again with this name.`;
+    const lastWords = this.#forgotten ? 'The room is forgotten here.' : unsent === 0 ? '' : kept;
+    this.#region.clear(lastWords === '' ? '' : this.#view.notice(lastWords));
     this.#tty[Symbol.dispose]();
   }
 
@@ -162,8 +166,12 @@ export class TerminalChat {
     this.#learn(message.member, message.from);
     // The own message whose acknowledgement was lost with the connection comes as history.
     if (message.own && !message.old) this.#forgetUnsent(message.text);
-    const label = this.#names.label(message.member);
-    this.#print(this.#view.message(message.at, message.member, label, message.text));
+    if (!this.#client.hidden.has(message.member)) {
+      const label = this.#names.label(message.member);
+      this.#print(this.#view.message(message.at, message.member, label, message.text));
+    } else {
+      this.#drawSoon();
+    }
     if (!message.old) this.#shownKey = message.key;
   }
 
@@ -202,6 +210,7 @@ export class TerminalChat {
   }
 
   #printPresence(member: MemberId, present: boolean): void {
+    if (this.#client.hidden.has(member)) return;
     const what = present ? '→ came:' : '← left:';
     this.#print(this.#view.notice(`${what} ${this.#names.label(member)}`));
   }
@@ -216,7 +225,10 @@ export class TerminalChat {
   }
 
   #press(key: Key): void {
-    if (this.#leaving) return;
+    if (this.#leaving) {
+      if (key.ctrl && key.name === 'c') this.#leaveNow.resolve();
+      return;
+    }
     const request = this.#editor.press(key);
     if (typeof request === 'object') {
       const message = `Not taken: with it the text has ${request.bytes} bytes, and a message has at most ${this.#longest}.`;
@@ -254,9 +266,17 @@ export class TerminalChat {
   }
 
   async #answer(line: string): Promise<void> {
-    const { text, quit } = await answer(line, this.#client, this.#names);
+    const { text, quit, forget } = await answer(line, this.#client, this.#names);
     for (const row of text) this.#print(this.#view.notice(row));
-    if (quit) this.#done.resolve(0);
+    if (forget) await this.#forget();
+    if (quit || forget) this.#done.resolve(0);
+  }
+
+  async #forget(): Promise<void> {
+    this.#leaving = true;
+    this.#unsent.length = 0;
+    await this.#client.forget();
+    this.#forgotten = true;
   }
 
   #send(text: string): void {
@@ -350,9 +370,13 @@ export class TerminalChat {
 
   async #sendTheRest(): Promise<void> {
     this.#leaving = true;
-    if (this.#state.phase !== 'online' || this.#client.unacknowledged === 0) return;
+    const { unacknowledged } = this.#client;
+    if (this.#state.phase !== 'online' || unacknowledged === 0) return;
+    const what = unacknowledged === 1 ? '1 message' : `${unacknowledged} messages`;
+    const kept = `${unacknowledged === 1 ? 'it is' : 'they are'} kept and sent next time`;
+    this.#print(this.#view.notice(`Leaving; waiting for ${what} (Ctrl-C again to leave now; ${kept}).`));
     const enough = new Promise((resolve) => setTimeout(resolve, leaveWithinMs).unref());
-    await Promise.race([this.#client.flush().catch(() => {}), enough]);
+    await Promise.race([this.#client.flush().catch(() => {}), enough, this.#leaveNow.promise]);
   }
 }
 

@@ -22,8 +22,9 @@ for link in fd:/proc/self/fd stdin:fd/0 stdout:fd/1 stderr:fd/2; do
 done
 hostname guest
 ip link set lo up
-echo $state/bin/modprobe >/proc/sys/kernel/modprobe
-if [ "$host_tree" = 1 ]; then
+# An installed system has modules and a modprobe of its own.
+[ "$root_tree" = system ] || echo $state/bin/modprobe >/proc/sys/kernel/modprobe
+if [ "$root_tree" = host ]; then
   ln -sfn "/host$modules_directory" "/lib/modules/$(uname -r)"
 fi
 if [ "$network" = 1 ]; then # the addresses of QEMU's user-mode network

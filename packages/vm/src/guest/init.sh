@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The guest's first program: loads modules, makes the root file system, and hands over to the agent there.
-# /config, written at launch, says what to do: host_tree, network, modules_directory, slots.
+# /config, written at launch, says what to do: root_tree, network, modules_directory, slots.
 set -e
 . /config
 mount -t proc proc /proc
@@ -11,10 +11,10 @@ while read -r file; do
   insmod "/modules/$file" || echo "init: $file was not loaded" >/dev/console
 done </modules/order
 
-# The root: the host's files with a memory file system above them, so that everything can be written and the
-# host sees none of it; or else this initramfs itself.
+# The root: files of the host, all or those of a system in a directory, with a memory file system above them, so that
+# everything can be written and the host sees none of it; or else this initramfs itself.
 root=
-if [ "$host_tree" = 1 ]; then
+if [ -n "$root_tree" ]; then
   root=/new
   mkdir /host /upper $root
   # Read-only and not changing while the guest runs: that is what cache=loose asks for.

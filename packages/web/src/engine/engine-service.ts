@@ -30,7 +30,7 @@ import type { Database } from './database.ts';
 import { MemberStates } from './indexed-db-store.ts';
 import { Notices, noticesRemoval } from './notices.ts';
 import type { PageServer } from './page-server.ts';
-import { type KnownRoom, MAX_HIDDEN, MAX_LABEL, RoomBook } from './room-book.ts';
+import { type KnownRoom, MAX_LABEL, RoomBook } from './room-book.ts';
 import { RoomSession } from './room-session.ts';
 
 /** Rooms that are open at a time, each with a connection; of more the one that was opened first is closed. */
@@ -82,13 +82,13 @@ export class EngineService implements AsyncDisposable {
   async create(name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
     const { crypto, environment, server } = this.#parts;
     const options = { server: server.address, crypto, ...(passphrase !== undefined && { passphrase }) };
-    const invite = await createRoom(options, environment);
+    using invite = wiped(await createRoom(options, environment));
     return await this.#enter(invite, name, label, passphrase);
   }
 
   async look(link: string): Promise<LinkFound> {
     try {
-      const invite = await this.#parse(link);
+      using invite = wiped(await this.#parse(link));
       const room = idOf(invite);
       const known = this.#book.rooms.has(room) ? this.#summary(room) : undefined;
       return { kind: 'invite', room, needsPassphrase: invite.secret.kind === 'passphrase', known };
@@ -99,13 +99,15 @@ export class EngineService implements AsyncDisposable {
   }
 
   async join(link: string, name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
-    const invite = await this.#parse(link);
+    using invite = wiped(await this.#parse(link));
     const room = idOf(invite);
     if (this.#book.rooms.has(room)) return room;
     return await this.#enter(invite, name, label, passphrase);
   }
 
+  /** What had come to its end is tried once more. */
   async open(room: RoomId): Promise<RoomView> {
+    if ((await this.#session(room)).isOver) await this.#closeSession(room);
     const { view } = await this.#session(room);
     // What was told before the view is in it.
     this.#flush();
@@ -134,10 +136,8 @@ export class EngineService implements AsyncDisposable {
 
   async hide(room: RoomId, member: MemberId, hidden: boolean): Promise<void> {
     const session = await this.#session(room);
-    const others = this.#known(room).hidden.filter((other) => other !== member);
-    const all = hidden ? [...others, member].slice(-MAX_HIDDEN) : others;
-    await this.#change(room, { hidden: all });
-    session.membersOrHiddenChanged();
+    await session.client.hide(member, hidden);
+    session.membersChanged();
   }
 
   async rename(room: RoomId, label: string): Promise<void> {
@@ -149,7 +149,8 @@ export class EngineService implements AsyncDisposable {
     const { crypto, server } = this.#parts;
     const { link, secret } = await this.#book.secrets(room);
     secret.fill(0);
-    return server.links(await parseInvite(crypto, link));
+    using invite = wiped(await parseInvite(crypto, link));
+    return server.links(invite);
   }
 
   async safetyNumber(room: RoomId, member: MemberId): Promise<string> {
@@ -160,9 +161,7 @@ export class EngineService implements AsyncDisposable {
 
   async forget(room: RoomId): Promise<void> {
     if (!this.#book.rooms.has(room)) return;
-    const session = this.#sessions.get(room);
-    this.#sessions.delete(room);
-    await (await session?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    await this.#closeSession(room);
     const { database } = this.#parts;
     await this.#book.remove(room, () =>
       database.write(
@@ -181,13 +180,7 @@ export class EngineService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#flushing?.[Symbol.dispose]();
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    await Promise.all(
-      sessions.map(async (session) => {
-        await (await session.catch(() => undefined))?.[Symbol.asyncDispose]();
-      }),
-    );
+    await Promise.all(Array.from(this.#sessions.keys(), (room) => this.#closeSession(room)));
   }
 
   /** @throws {InviteError}; {ChatError} CHAT_UNREACHABLE for another server's */
@@ -206,7 +199,7 @@ export class EngineService implements AsyncDisposable {
     const room = idOf(invite);
     const secret = await inviteSecret(this.#parts.crypto, invite, passphrase);
     try {
-      const known = { name, label: label.slice(0, MAX_LABEL), readUpTo: 0, unread: 0, hidden: [] };
+      const known = { name, label: label.slice(0, MAX_LABEL), readUpTo: 0, unread: 0 };
       // What cannot be a name is found before anything is kept of the room.
       await using client = await this.#openClient(secret, name);
       const link = formatInvite(invite);
@@ -237,12 +230,15 @@ export class EngineService implements AsyncDisposable {
     const opening = this.#openSession(room);
     this.#sessions.set(room, opening);
     opening.catch(() => this.#sessions.delete(room));
-    const oldest = this.#sessions.size > MAX_OPEN_ROOMS ? [...this.#sessions][0] : undefined;
-    if (oldest !== undefined) {
-      this.#sessions.delete(oldest[0]);
-      void oldest[1].then((session) => session[Symbol.asyncDispose]()).catch(() => {});
-    }
+    const [oldest] = this.#sessions.keys();
+    if (this.#sessions.size > MAX_OPEN_ROOMS) this.#closeSession(oldest!).catch(() => {});
     return opening;
+  }
+
+  async #closeSession(room: RoomId): Promise<void> {
+    const session = this.#sessions.get(room);
+    this.#sessions.delete(room);
+    await (await session?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 
   async #openSession(room: RoomId): Promise<RoomSession> {
@@ -260,7 +256,7 @@ export class EngineService implements AsyncDisposable {
       },
       summary: () => this.#summary(room),
       tell: (event) => this.#tell(room, event),
-      onFatal: (reason) => void this.#clientFailed(reason),
+      onFatal: (reason) => this.#clientFailed(reason),
       onStoreFailed: (error) => this.#storeFailed(error),
     });
     if (this.#closed || !this.#book.rooms.has(room))
@@ -271,9 +267,11 @@ export class EngineService implements AsyncDisposable {
   }
 
   /** Whoever leads by now has the same identity, and replaces this one at the server. */
-  async #clientFailed({ code }: ChatError): Promise<void> {
-    if (code !== 'CHAT_REPLACED' && code !== 'CHAT_STATE_IN_USE') return;
-    if (await this.#parts.database.isDeposed().catch(() => false)) this.#parts.onDeposed();
+  async #clientFailed({ code }: ChatError): Promise<boolean> {
+    if (code !== 'CHAT_REPLACED' && code !== 'CHAT_STATE_IN_USE') return true;
+    if (!(await this.#parts.database.isDeposed().catch(() => false))) return true;
+    this.#parts.onDeposed();
+    return false;
   }
 
   #storeFailed(error: unknown): void {
@@ -323,6 +321,12 @@ export class EngineService implements AsyncDisposable {
     if (this.#roomsChanged) this.#parts.tell({ kind: 'rooms', rooms: this.rooms() });
     this.#roomsChanged = false;
   }
+}
+
+/** Whose secret is wiped in the end. */
+function wiped(invite: Invite): Invite & Disposable {
+  const { secret } = invite;
+  return { ...invite, [Symbol.dispose]: () => void (secret.kind === 'random' && secret.secret.fill(0)) };
 }
 
 function idOf({ roomId }: Invite): RoomId {

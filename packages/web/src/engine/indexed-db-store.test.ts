@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nodeCaseTools } from '@skytale/chat/testing/node-case-tools';
 import { seedOf, storeCases } from '@skytale/chat/testing/state-store';
+import { commitAll } from '../testing/store-writer.ts';
 import { Database } from './database.ts';
 import { MemberStates } from './indexed-db-store.ts';
 
@@ -30,17 +31,14 @@ storeCases(nodeCaseTools, 'IndexedDB', async () => {
       const store = await states.openStore(room, 'bob', seedOf(1));
       let resolved = 0;
       const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-      const all = commits.map(async (commit, index) => {
-        // Not all share the first transaction.
-        if (index > commits.length / 2) await begun;
-        await store.commit(commit, 'strict');
+      const all = commitAll(store, commits, () => {
         resolved += 1;
         begin();
       });
       await begun;
       states = new MemberStates(await openDatabase(name));
       const before = resolved;
-      await Promise.allSettled(all);
+      await all.catch(() => {});
       return before;
     },
     [Symbol.asyncDispose]: async () => {},

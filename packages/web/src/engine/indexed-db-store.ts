@@ -37,6 +37,7 @@ const progressForm = v.object({
   forgotten: whole,
   lastDraft: whole,
   settled: whole,
+  hidden: v.array(bytes),
   cipher: v.optional(bytes),
   unconfirmed: v.array(whole),
 });
@@ -63,14 +64,8 @@ export class MemberStates {
 
   /** What removes all states of a room. They must be closed. */
   removal(room: Uint8Array): Write[] {
-    const states = IDBKeyRange.bound(`${room.toHex()}/`, `${room.toHex()}/${BEHIND}`);
-    const rows = IDBKeyRange.bound([`${room.toHex()}/`], [`${room.toHex()}/${BEHIND}`]);
-    return [
-      { table: 'states', remove: states },
-      { table: 'senders', remove: rows },
-      { table: 'messages', remove: rows },
-      { table: 'drafts', remove: rows },
-    ];
+    const id = room.toHex();
+    return removalOf(IDBKeyRange.bound(`${id}/`, `${id}/${BEHIND}`), `${id}/`, `${id}/${BEHIND}`);
   }
 
   async #open(room: string, name: string, newSeed: () => Uint8Array): Promise<IndexedDbStore> {
@@ -189,9 +184,20 @@ export class IndexedDbStore implements StateStore {
   }
 
   async close(): Promise<void> {
+    await this.#end();
+    this.#parts.closed();
+  }
+
+  async wipe(): Promise<void> {
+    await this.#end();
+    const key = this.#key;
+    await this.#database.write(removalOf(key, key, key), 'strict');
+    this.#parts.closed();
+  }
+
+  async #end(): Promise<void> {
     await this.#working;
     this.#failure ??= new ChatError('CHAT_STATE_UNUSABLE', 'It is closed.');
-    this.#parts.closed();
   }
 
   /** Takes in what comes in the same turn too. It never fails, and when it ends nothing waits. */
@@ -287,6 +293,17 @@ export class IndexedDbStore implements StateStore {
     if (record !== undefined) return { key, record };
     throw new ChatError('CHAT_STATE_CORRUPT', 'A message that this browser keeps is missing.');
   }
+}
+
+/** What removes states, and the rows of those whose names lie between two, both included. */
+function removalOf(states: IDBKeyRange | string, first: string, last: string): Write[] {
+  const rows = IDBKeyRange.bound([first], [last, []]);
+  return [
+    { table: 'states', remove: states },
+    { table: 'senders', remove: rows },
+    { table: 'messages', remove: rows },
+    { table: 'drafts', remove: rows },
+  ];
 }
 
 /** What removes the messages up to a key, but for some. */

@@ -1,6 +1,6 @@
 /**
  * Of the engines of several tabs one leads: it has the database and the connections. The others pass on what their pages ask, and what
- * the leader tells.
+ * the leader tells. What goes between them, links with secrets among it, every page of this origin can hear; all of them are the page.
  */
 import type { Clock } from '@skytale/chat/client';
 import type { EngineEvent, RoomId, RoomView } from '../engine.ts';
@@ -263,17 +263,14 @@ export class Tab implements AsyncDisposable {
       if (mine === undefined) return;
       await released;
     });
-    held.then(
-      () => {
-        // It was let go of.
-        if (!this.#closed && this.#leading === undefined) this.#queue();
-      },
-      () => {
-        // It was stolen, or is not wanted any more.
-        if (mine !== undefined) void this.#deposed(mine);
-        else if (!this.#closed && options.signal?.aborted !== true) this.#queue();
-      },
-    );
+    const again = () => {
+      if (!this.#closed && this.#leading === undefined) this.#queue();
+    };
+    held.then(again, () => {
+      // It was stolen; or is not wanted any more, since this tab steals it itself.
+      if (mine !== undefined) void this.#deposed(mine);
+      if (options.signal?.aborted !== true) again();
+    });
   }
 
   /** @returns `undefined` if it could not, after a while */

@@ -6,7 +6,8 @@ import type { Member, MemberId } from '../engine.ts';
 export const MAX_MEMBERS = 2000;
 
 /** Costs as much as there are members. */
-export function memberList(client: ChatClient, hidden: ReadonlySet<MemberId>): Member[] {
+export function memberList(client: ChatClient): Member[] {
+  const { hidden } = client;
   const names = new Map(client.knownMembers).set(client.member, client.name);
   const present = new Set([client.member, ...client.present.map(({ member }) => member)]);
   const inUse = new NamesInUse<MemberId>();

@@ -3,11 +3,13 @@ import type { SavedState, StateChange } from '@skytale/chat/client';
 import type { DraftRow } from './database.ts';
 
 export type Sender = SavedState['senders'][number];
+/** `key` is of its row: a number of this state's own. */
+export type SenderRow = { readonly key: number; readonly sender: Sender };
 
 /** What one row holds, that each commit writes anew. */
 export type Progress = Pick<
   SavedState,
-  'place' | 'handedOver' | 'lastKey' | 'forgotten' | 'lastDraft' | 'settled' | 'cipher'
+  'place' | 'handedOver' | 'lastKey' | 'forgotten' | 'lastDraft' | 'settled' | 'hidden' | 'cipher'
 > & {
   /** Keys of the messages that were handed over and not confirmed: as many as the client lets be. */
   readonly unconfirmed: readonly number[];
@@ -20,6 +22,7 @@ export const emptyProgress: Progress = {
   forgotten: 0,
   lastDraft: 0,
   settled: 0,
+  hidden: [],
   cipher: undefined,
   unconfirmed: [],
 };
@@ -38,14 +41,10 @@ export type RowChange =
  */
 export class MemberRows {
   #progress: Progress;
-  #senders: ReadonlyMap<string, { readonly key: number; readonly sender: Sender }>;
+  readonly #senders: Map<string, SenderRow>;
   #drafts: ReadonlyMap<number, DraftRow>;
 
-  constructor(
-    progress: Progress,
-    senders: readonly { readonly key: number; readonly sender: Sender }[],
-    drafts: readonly DraftRow[],
-  ) {
+  constructor(progress: Progress, senders: readonly SenderRow[], drafts: readonly DraftRow[]) {
     this.#progress = progress;
     this.#senders = new Map(senders.map((row) => [row.sender.member.toHex(), row]));
     this.#drafts = new Map(drafts.map((row) => [row.draft, row]));
@@ -93,7 +92,7 @@ export class MemberRows {
     const stage = new Stage(this.#progress, this.#senders, this.#drafts, sizes);
     for (const change of changes) stage.take(change);
     this.#progress = stage.progress;
-    this.#senders = stage.senders;
+    for (const [name, row] of stage.senders) this.#senders.set(name, row);
     this.#drafts = stage.drafts;
     return stage.rows;
   }
@@ -106,20 +105,24 @@ export class MemberRows {
 /** Copies what it changes. */
 class Stage {
   progress: Progress;
-  senders: ReadonlyMap<string, { readonly key: number; readonly sender: Sender }>;
-  drafts: Map<number, DraftRow>;
+  /** Those that have changed. */
+  readonly senders = new Map<string, SenderRow>();
+  drafts: ReadonlyMap<number, DraftRow>;
+  readonly #before: ReadonlyMap<string, SenderRow>;
+  #added = 0;
+  #copied: Map<number, DraftRow> | undefined;
   readonly rows: RowChange[] = [];
   readonly #sizes: Map<number, number>;
 
   constructor(
     progress: Progress,
-    senders: ReadonlyMap<string, { readonly key: number; readonly sender: Sender }>,
+    senders: ReadonlyMap<string, SenderRow>,
     drafts: ReadonlyMap<number, DraftRow>,
     sizes: ReadonlyMap<number, number> | undefined,
   ) {
     this.progress = progress;
-    this.senders = senders;
-    this.drafts = new Map(drafts);
+    this.#before = senders;
+    this.drafts = drafts;
     this.#sizes = new Map(sizes);
   }
 
@@ -132,8 +135,10 @@ class Stage {
       }
       case 'sender': {
         const name = change.sender.member.toHex();
-        const key = this.senders.get(name)?.key ?? this.senders.size;
-        this.senders = new Map(this.senders).set(name, { key, sender: change.sender });
+        const known = this.senders.get(name) ?? this.#before.get(name);
+        const key = known?.key ?? this.#before.size + this.#added;
+        if (known === undefined) this.#added += 1;
+        this.senders.set(name, { key, sender: change.sender });
         this.rows.push({ of: 'sender', key, value: change.sender });
         return;
       }
@@ -189,6 +194,12 @@ class Stage {
       case 'discarded':
         if (this.drafts.get(change.draft)?.setAside) this.#remove(change.draft);
         return;
+      case 'hidden': {
+        const name = change.member.toHex();
+        const others = this.progress.hidden.filter((member) => member.toHex() !== name);
+        this.#progressed({ hidden: change.hidden ? [...others, change.member] : others });
+        return;
+      }
       case 'cipher':
         this.#progressed({ cipher: change.state });
         return;
@@ -205,13 +216,19 @@ class Stage {
     return row;
   }
 
+  #ownDrafts(): Map<number, DraftRow> {
+    this.#copied ??= new Map(this.drafts);
+    this.drafts = this.#copied;
+    return this.#copied;
+  }
+
   #put(row: DraftRow): void {
-    this.drafts.set(row.draft, row);
+    this.#ownDrafts().set(row.draft, row);
     this.rows.push({ of: 'draft', key: row.draft, value: row });
   }
 
   #remove(draft: number): void {
-    this.drafts.delete(draft);
+    this.#ownDrafts().delete(draft);
     this.rows.push({ of: 'draft', key: draft, value: undefined });
   }
 

@@ -1,4 +1,5 @@
 /** What was noticed in a room, and names told, kept with its history. */
+import { ChatError } from '@skytale/chat/client';
 import { decode, encode } from 'cborg';
 import * as v from 'valibot';
 import type { Notice, RoomId } from '../engine.ts';
@@ -31,13 +32,13 @@ export class Notices {
 
   static async open(database: Database, room: RoomId): Promise<Notices> {
     const rows = await database.rows('notices', IDBKeyRange.bound([room], [room, []]));
-    const kept = rows.map(async ({ key, value }) => {
-      const plaintext = await database.unseal('notices', key, value);
-      const { at, what } = v.parse(form, decode(plaintext));
-      const found = what.kind === 'warning' ? { ...what, member: what.member } : what;
-      return { number: key[2], notice: { kind: 'notice', seq: key[1], at, what: found } satisfies Notice };
-    });
-    return new Notices(database, room, await Promise.all(kept));
+    const kept: { number: number; notice: Notice }[] = [];
+    for (const { key, value } of rows) {
+      const what = await opened(database, key, value);
+      if (what !== undefined) kept.push({ number: key[2], notice: { kind: 'notice', seq: key[1], ...what } });
+    }
+    kept.sort((one, other) => one.number - other.number);
+    return new Notices(database, room, kept);
   }
 
   private constructor(database: Database, room: RoomId, kept: { number: number; notice: Notice }[]) {
@@ -77,6 +78,21 @@ export class Notices {
     } finally {
       this.#writing = undefined;
     }
+  }
+}
+
+/** One that is damaged is left out: no message is in it. */
+async function opened(
+  database: Database,
+  key: [string, number, number],
+  value: Uint8Array,
+): Promise<Pick<Notice, 'at' | 'what'> | undefined> {
+  try {
+    const { at, what } = v.parse(form, decode(await database.unseal('notices', key, value)));
+    return { at, what: what.kind === 'warning' ? { ...what, member: what.member } : what };
+  } catch (error) {
+    if (error instanceof ChatError && error.code !== 'CHAT_STATE_CORRUPT') throw error;
+    return undefined;
   }
 }
 

@@ -1,13 +1,16 @@
 /** The last items of a room, in order, as a page that opens it is shown. */
 import type { Item, Message, Notice } from '../engine.ts';
+import { MAX_NOTICES } from './notices.ts';
 
-/** So many are shown at first. */
-export const RECENT_ITEMS = 100;
+/** So many are shown at first, and the notices among them. */
+export const RECENT_MESSAGES = 100;
 
 /** Messages that have their places, and notices; and one's own messages that wait. */
 export class RecentItems {
   readonly #items: Item[] = [];
   readonly #waiting = new Map<number, Message>();
+  #messages = 0;
+  #notices = 0;
   #last = 0;
 
   constructor(items: readonly Item[], waiting: readonly Message[]) {
@@ -67,7 +70,28 @@ export class RecentItems {
 
   #add(item: Item): void {
     this.#items.push(item);
-    if (item.kind === 'message') this.#last = Math.max(this.#last, item.seq!);
-    if (this.#items.length > RECENT_ITEMS) this.#items.shift();
+    if (item.kind === 'message') {
+      this.#last = Math.max(this.#last, item.seq!);
+      this.#messages += 1;
+      if (this.#messages > RECENT_MESSAGES) this.#dropFirst();
+    } else {
+      this.#notices += 1;
+      if (this.#notices > MAX_NOTICES) this.#drop(this.#items.findIndex(({ kind }) => kind === 'notice'));
+    }
+  }
+
+  /** The first message, and all before the second: what is left begins with a message, as a page of the history does. */
+  #dropFirst(): void {
+    let dropped = 0;
+    while (this.#items[0] !== undefined && (dropped === 0 || this.#items[0].kind === 'notice')) {
+      if (this.#items[0].kind === 'message') dropped += 1;
+      this.#drop(0);
+    }
+  }
+
+  #drop(at: number): void {
+    const [dropped] = this.#items.splice(at, 1);
+    if (dropped?.kind === 'message') this.#messages -= 1;
+    else this.#notices -= 1;
   }
 }

@@ -9,8 +9,6 @@ import type { Database } from './database.ts';
 export const MAX_ROOMS = 256;
 /** Characters of what a user calls a room. */
 export const MAX_LABEL = 80;
-/** Members that one hides in one room. */
-export const MAX_HIDDEN = 1024;
 
 const bytes = v.instance(Uint8Array);
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -25,7 +23,6 @@ const recordForm = v.object({
   readUpTo: whole,
   unread: whole,
   lastAt: v.optional(v.number()),
-  hidden: v.array(v.string()),
 });
 
 export type RoomRecord = v.InferOutput<typeof recordForm>;
@@ -43,7 +40,9 @@ export class RoomBook {
   static async open(database: Database): Promise<RoomBook> {
     const rooms = new Map<RoomId, KnownRoom>();
     for (const { key, value } of await database.rows('rooms')) {
-      const record = await opened(database, key, value);
+      // One that is damaged is left where it is, and out: the others are as good as before.
+      const record = await opened(database, key, value).catch(unlessDamaged);
+      if (record === undefined) continue;
       record.secret.fill(0);
       rooms.set(key, withoutSecret(record));
     }
@@ -128,6 +127,10 @@ export class RoomBook {
 
 function withoutSecret({ link: _, secret: __, ...known }: RoomRecord): KnownRoom {
   return known;
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof ChatError) || error.code !== 'CHAT_STATE_CORRUPT') throw error;
 }
 
 async function opened(database: Database, room: RoomId, row: Uint8Array): Promise<RoomRecord> {

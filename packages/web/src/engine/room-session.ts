@@ -12,7 +12,7 @@ import type {
 } from '../engine.ts';
 import { memberList } from './member-list.ts';
 import type { Notices } from './notices.ts';
-import { RECENT_ITEMS, RecentItems } from './recent-items.ts';
+import { RECENT_MESSAGES, RecentItems } from './recent-items.ts';
 import type { KnownRoom } from './room-book.ts';
 
 /** Longest page of the history, in messages. */
@@ -31,8 +31,8 @@ export type RoomSessionParts = {
   readonly change: (by: Partial<KnownRoom>) => void;
   readonly summary: () => RoomSummary;
   readonly tell: (event: RoomEvent) => void;
-  /** It cannot go on. */
-  readonly onFatal: (reason: ChatError) => void;
+  /** It cannot go on. @returns whether that is to be told: not if another engine leads, which goes on */
+  readonly onFatal: (reason: ChatError) => Promise<boolean>;
   readonly onStoreFailed: (error: unknown) => void;
 };
 
@@ -41,12 +41,13 @@ export class RoomSession implements AsyncDisposable {
   readonly #parts: RoomSessionParts;
   readonly #recent: RecentItems;
   #connection: Connection = { phase: 'connecting' };
+  #isOver = false;
   #membersTimer: Disposable | undefined;
 
   /** Does not connect. The client is the session's. */
   static async open(parts: RoomSessionParts): Promise<RoomSession> {
     const { client, notices } = parts;
-    const items = await pageOf(client, notices, Number.MAX_SAFE_INTEGER, RECENT_ITEMS);
+    const items = await pageOf(client, notices, Number.MAX_SAFE_INTEGER, RECENT_MESSAGES);
     const waiting = client.waiting.map(({ n, text, at }) => ownMessage(client, n, text, at));
     return new RoomSession(parts, new RecentItems(items, waiting));
   }
@@ -60,7 +61,7 @@ export class RoomSession implements AsyncDisposable {
     client.on('caughtUp', () => this.#caughtUp());
     client.on('message', (message) => this.#received(message));
     client.on('ack', ({ n, key }) => this.#sent(n, key));
-    client.on('company', () => this.#membersChanged());
+    client.on('company', () => this.membersChanged());
     client.on('presence', (presence) => this.#cameOrLeft(presence));
     client.on('introduction', ({ member, name }) => this.#keep({ kind: 'introduced', member, name }));
     client.on('unsupported', ({ member, name }) => this.#keep({ kind: 'unsupported', member, name }));
@@ -69,10 +70,12 @@ export class RoomSession implements AsyncDisposable {
       recent.dropped(n);
       this.setAsideChanged();
     });
-    client.on('fatal', (reason) => {
-      this.#setConnection({ phase: 'ended', code: reason.code, text: reason.message });
-      parts.onFatal(reason);
-    });
+    client.on('fatal', (reason) => void this.#failed(reason));
+  }
+
+  /** Whether it cannot go on: a new one may. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   start(): void {
@@ -86,7 +89,7 @@ export class RoomSession implements AsyncDisposable {
       summary: summary(),
       self: client.member,
       connection: this.#connection,
-      members: memberList(client, new Set(known().hidden)),
+      members: memberList(client),
       presentCount: client.presentCount,
       items: this.#recent.all,
       readUpTo: known().readUpTo,
@@ -123,10 +126,6 @@ export class RoomSession implements AsyncDisposable {
     change({ readUpTo, unread: Math.min(MAX_UNREAD, this.#unreadAfter(readUpTo)) });
   }
 
-  membersOrHiddenChanged(): void {
-    this.#membersChanged();
-  }
-
   setAsideChanged(): void {
     this.#parts.tell({ kind: 'setAside', setAside: this.client.setAside.map(shownSetAside) });
   }
@@ -137,8 +136,8 @@ export class RoomSession implements AsyncDisposable {
   }
 
   #unreadAfter(readUpTo: number): number {
-    const { hidden } = this.#parts.known();
-    return this.#recent.countAfter(readUpTo, ({ own, member }) => !own && !hidden.includes(member));
+    const { hidden } = this.client;
+    return this.#recent.countAfter(readUpTo, ({ own, member }) => !own && !hidden.has(member));
   }
 
   #received(message: ChatMessage): void {
@@ -151,10 +150,10 @@ export class RoomSession implements AsyncDisposable {
     if (!this.#recent.message(shown)) return;
     this.#parts.tell({ kind: 'item', item: shown });
     const { known, change } = this.#parts;
-    const { hidden, unread, readUpTo } = known();
-    const isNew = !message.own && !hidden.includes(message.member) && message.key > readUpTo;
+    const { unread, readUpTo } = known();
+    const isNew = !message.own && !this.client.hidden.has(message.member) && message.key > readUpTo;
     change({ lastAt: shown.at, ...(isNew && { unread: Math.min(MAX_UNREAD, unread + 1) }) });
-    this.#membersChanged();
+    this.membersChanged();
   }
 
   #sent(n: number, seq: number): void {
@@ -165,7 +164,7 @@ export class RoomSession implements AsyncDisposable {
 
   #cameOrLeft({ member, name, present }: Presence): void {
     this.#tellNotice(this.#noticeOf({ kind: present ? 'came' : 'left', member, name }));
-    this.#membersChanged();
+    this.membersChanged();
   }
 
   #keep(what: Notice['what']): void {
@@ -173,7 +172,7 @@ export class RoomSession implements AsyncDisposable {
     this.#recent.notice(notice);
     this.#parts.notices.add(notice).catch(this.#parts.onStoreFailed);
     this.#tellNotice(notice);
-    this.#membersChanged();
+    this.membersChanged();
   }
 
   #noticeOf(what: Notice['what']): Notice {
@@ -186,7 +185,7 @@ export class RoomSession implements AsyncDisposable {
 
   #connectionChanged(): void {
     const { state } = this.client;
-    if (this.#connection.phase === 'ended' || state.phase === 'closed') return;
+    if (this.#isOver || state.phase === 'closed') return;
     if (state.phase === 'offline') {
       this.#setConnection({ phase: 'offline', text: state.reason.message, retryIn: state.retryIn });
     } else if (state.phase === 'online') {
@@ -198,6 +197,14 @@ export class RoomSession implements AsyncDisposable {
 
   #caughtUp(): void {
     if (this.#connection.phase === 'online') this.#setConnection({ phase: 'online', caughtUp: true });
+    // Others shall know who reads. It fails only where the client does, which says so itself.
+    this.client.introduce().catch(() => {});
+  }
+
+  async #failed(reason: ChatError): Promise<void> {
+    this.#isOver = true;
+    if (await this.#parts.onFatal(reason))
+      this.#setConnection({ phase: 'ended', code: reason.code, text: reason.message });
   }
 
   #setConnection(connection: Connection): void {
@@ -205,10 +212,11 @@ export class RoomSession implements AsyncDisposable {
     this.#parts.tell({ kind: 'connection', connection });
   }
 
-  #membersChanged(): void {
+  /** Tells of the members, soon. */
+  membersChanged(): void {
     this.#membersTimer ??= this.#parts.clock.after(MEMBERS_INTERVAL, () => {
       this.#membersTimer = undefined;
-      const members = memberList(this.client, new Set(this.#parts.known().hidden));
+      const members = memberList(this.client);
       this.#parts.tell({ kind: 'members', members, presentCount: this.client.presentCount });
     });
   }

@@ -7,7 +7,10 @@ import {
   type ServerAddress,
 } from '@skytale/chat/client';
 
-/** Bytes that may wait here while the client is busy: a browser's WebSocket cannot be told to wait. */
+/**
+ * Bytes that may wait here while the client is busy: a browser's WebSocket cannot be told to wait. A server that heeds the receive window
+ * sends less than this ahead of what was read.
+ */
 export const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 /** What is used of `WebSocket`. */
@@ -46,6 +49,7 @@ export async function dialWebSocket(
 }
 
 class WebSocketStream implements ByteStream {
+  readonly backPressure = false;
   readonly #socket: SocketLike;
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;

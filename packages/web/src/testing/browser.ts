@@ -1,7 +1,7 @@
 /** Chromium for tests, on pages that a server of this process makes of modules of this repository. */
-import { constants } from 'node:fs';
+import { constants, readdirSync, readFileSync } from 'node:fs';
 import { access, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,13 +62,20 @@ export class FileServer implements AsyncDisposable {
   readonly #server: Server;
 
   readonly #sockets = new Set<Socket>();
+  /** Of requests for `/hold`, which are answered when they are let go: whoever asks in the way of old cannot do anything meanwhile. */
+  readonly #held: ServerResponse[];
   /** Whether the chat server is reached. */
   isOnline = true;
 
   /** @param chatPort where the chat server listens for HTTP on this machine, if there is one */
   static async listen(files: Files, chatPort?: number): Promise<FileServer> {
+    const held: ServerResponse[] = [];
     const server = createServer(({ url = '/' }, response) => {
       const { pathname } = new URL(url, 'http://localhost');
+      if (pathname === '/hold') {
+        held.push(response);
+        return;
+      }
       const file = files.get(pathname);
       if (file !== undefined) {
         response.writeHead(200, { 'content-type': file.type }).end(file.body);
@@ -81,10 +88,11 @@ export class FileServer implements AsyncDisposable {
     });
     server.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
-    return new FileServer(server, chatPort);
+    return new FileServer(server, chatPort, held);
   }
 
-  private constructor(server: Server, chatPort: number | undefined) {
+  private constructor(server: Server, chatPort: number | undefined, held: ServerResponse[]) {
+    this.#held = held;
     this.#server = server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
       if (chatPort === undefined || !this.isOnline) socket.destroy();
@@ -97,6 +105,11 @@ export class FileServer implements AsyncDisposable {
   goOffline(): void {
     this.isOnline = false;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Answers all requests for `/hold`. */
+  letGo(): void {
+    for (const response of this.#held.splice(0)) response.end();
   }
 
   #pass({ url, rawHeaders }: IncomingMessage, socket: Socket, port: number): void {
@@ -151,6 +164,21 @@ export async function openBrowser(profile: Profile): Promise<BrowserContext> {
     ignoreDefaultArgs: true,
     args: [...flags, `--user-data-dir=${profile.path}`, '--remote-debugging-pipe', 'about:blank'],
   });
+}
+
+/** Kills Chromium, all processes of it, in the middle of what they do; and waits until they are gone. */
+export async function killBrowser(context: BrowserContext, profile: Profile): Promise<void> {
+  const closed = new Promise((resolve) => context.once('close', resolve));
+  const mark = `--user-data-dir=${profile.path}`;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const isOurs = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(mark);
+      if (isOurs) process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It is gone.
+    }
+  }
+  await closed;
 }
 
 /** Opens a page, of which errors that nobody catches, and what it logs as errors, end up in `problems`. */

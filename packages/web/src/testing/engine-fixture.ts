@@ -1,6 +1,7 @@
 /** Engines on Node, with IndexedDB in memory, against a server of this process. */
 import 'fake-indexeddb/auto';
 import type { ChatServer } from '@skytale/chat';
+import { type ChatCrypto, ChatError } from '@skytale/chat/client';
 import { startServer } from '@skytale/chat/testing/server';
 import { openWebCryptoDevice } from '@skytale/cryptodev/webcrypto';
 import { Database } from '../engine/database.ts';
@@ -11,7 +12,12 @@ import { webCrypto } from '../engine/web-crypto.ts';
 import { dialWebSocket } from '../engine/web-socket-stream.ts';
 import type { EngineEvent, RoomEvent, RoomId } from '../engine.ts';
 
-const crypto = webCrypto();
+const platform = webCrypto();
+/** Argon2id takes a second, and has its own cases: here another function of passphrase and salt does. */
+const crypto: ChatCrypto = {
+  ...platform,
+  argon2id: (secret, salt) => platform.hkdf(secret, salt, new Uint8Array(0), 32),
+};
 let profiles = 0;
 
 /** Short waits, so that tests need none of their own. */
@@ -24,6 +30,8 @@ export function startChatServer(): Promise<ChatServer> {
 /** A browser's profile, which keeps its database. */
 export class Browser implements AsyncDisposable {
   readonly origin: string;
+  /** Whether it reaches the server. */
+  isOnline = true;
   readonly #name: string;
   readonly #engines: TestEngine[] = [];
 
@@ -35,7 +43,7 @@ export class Browser implements AsyncDisposable {
 
   /** An engine that leads from now on. */
   async start(): Promise<TestEngine> {
-    const engine = await TestEngine.start(this.#name, this.origin);
+    const engine = await TestEngine.start(this.#name, this.origin, () => this.isOnline);
     this.#engines.push(engine);
     return engine;
   }
@@ -59,7 +67,7 @@ export class TestEngine implements AsyncDisposable {
   readonly #close: () => Promise<void>;
   readonly deposed: Promise<void>;
 
-  static async start(name: string, origin: string): Promise<TestEngine> {
+  static async start(name: string, origin: string, isOnline: () => boolean): Promise<TestEngine> {
     const database = await Database.open({ name });
     await database.lead();
     const device = openWebCryptoDevice();
@@ -68,7 +76,13 @@ export class TestEngine implements AsyncDisposable {
     const { promise: deposed, resolve: onDeposed } = Promise.withResolvers<void>();
     const service = await EngineService.open({
       ...{ database, crypto, device, onDeposed, tuning },
-      environment: { clock: webClock, fraction: Math.random, dial: dialWebSocket },
+      environment: {
+        ...{ clock: webClock, fraction: Math.random },
+        dial: (address, signal) =>
+          isOnline()
+            ? dialWebSocket(address, signal)
+            : Promise.reject(new ChatError('CHAT_UNREACHABLE', 'The server cannot be reached.')),
+      },
       server: new PageServer(origin),
       tell: (event) => {
         events.push(event);

@@ -7,6 +7,7 @@ import { formatServerAddress, isWebSocket, type ServerAddress } from '../../encr
 import { MAX_MAX_FRAME } from '../../protocol/frames.ts';
 import type { ByteStream } from '../byte-stream.ts';
 import { unreachable } from '../chat-error.ts';
+import { whyNotReached } from './dial-error.ts';
 import { DuplexByteStream } from './duplex-byte-stream.ts';
 
 /** Longest message of a WebSocket, in bytes: the server writes many frames in one. */
@@ -61,7 +62,7 @@ export async function dialDuplex(
     return duplex;
   } catch (error) {
     duplex.destroy();
-    throw unreachable(address, error, describe(error));
+    throw unreachable(address, error, whyNotReached(address, error));
   }
 }
 
@@ -116,11 +117,4 @@ async function unlessAborted(opened: Promise<void>, signal: AbortSignal): Promis
     signal.removeEventListener('abort', abort);
     opened.catch(() => {});
   }
-}
-
-/** Of a name with several addresses Node reports one error for each. */
-function describe(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(describe).join('; ');
-  if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNREFUSED') return 'no server listens there';
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,10 +3,13 @@ import type { ByteStream, ByteStreamListener } from '../byte-stream.ts';
 
 /** A stream of Node's: a socket, or a WebSocket's. */
 export class DuplexByteStream implements ByteStream {
+  readonly backPressure: boolean;
   readonly #duplex: Duplex;
   #ended = false;
 
-  constructor(duplex: Duplex) {
+  /** @param backPressure for simulations of what has none */
+  constructor(duplex: Duplex, backPressure = true) {
+    this.backPressure = backPressure;
     this.#duplex = duplex;
     // One that has ended may fail once more in another way.
     duplex.on('error', () => {});

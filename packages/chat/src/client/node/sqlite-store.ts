@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { equalBytes } from '../../bytes.ts';
 import { HASH_BYTES, PUBLIC_KEY_BYTES, SEED_BYTES } from '../../crypto.ts';
@@ -45,6 +45,7 @@ const MESSAGES_OF_2 = `
 const TABLES_OF_3 = `
   CREATE TABLE message (key INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
   CREATE TABLE unconfirmed (key INTEGER PRIMARY KEY) STRICT;
+  CREATE TABLE hidden (member BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
   ALTER TABLE member ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
 `;
 /** Version 1 had envelopes without drafts, and knew what was acknowledged by one's own row among the senders. */
@@ -168,6 +169,7 @@ export class SqliteStore implements StateStore {
         n: integer(row.n),
       })),
       setAside: this.#drafts('set_aside ORDER BY draft'),
+      hidden: this.#read('SELECT member FROM hidden', ({ member }) => bytes(member, PUBLIC_KEY_BYTES)),
       cipher: optional(member!.cipher),
     };
   }
@@ -201,6 +203,23 @@ export class SqliteStore implements StateStore {
 
   async close(): Promise<void> {
     this[Symbol.dispose]();
+  }
+
+  /** What was in the file is overwritten before it goes; a disk that writes elsewhere, or a copy of the directory, may still have it. */
+  async wipe(): Promise<void> {
+    try {
+      if (this.#database.isOpen) {
+        const tables = this.#read("SELECT name FROM sqlite_schema WHERE type = 'table'", ({ name }) => name);
+        this.#database.exec(`PRAGMA secure_delete = ON; ${tables.map((name) => `DELETE FROM "${name}";`).join('')}
+          PRAGMA wal_checkpoint(TRUNCATE)`);
+        this.#database.close();
+      }
+      for (const end of ['-wal', '-shm', '']) rmSync(`${this.path}${end}`, { force: true });
+    } catch (error) {
+      throw stateError(this.path, error);
+    } finally {
+      this[Symbol.dispose]();
+    }
   }
 
   /** As `close`, at once. */
@@ -253,6 +272,9 @@ export class SqliteStore implements StateStore {
         return;
       case 'discarded':
         run.discarded.run(change.draft);
+        return;
+      case 'hidden':
+        (change.hidden ? run.hide : run.unhide).run(change.member);
         return;
       case 'cipher':
         run.cipher.run(change.state);
@@ -320,6 +342,8 @@ function statementsOf(database: DatabaseSync) {
     ),
     leaveOutbox: prepared('DELETE FROM outbox WHERE draft = ?'),
     discarded: prepared('DELETE FROM set_aside WHERE draft = ?'),
+    hide: prepared('INSERT OR IGNORE INTO hidden (member) VALUES (?)'),
+    unhide: prepared('DELETE FROM hidden WHERE member = ?'),
     cipher: prepared('UPDATE member SET cipher = ?'),
   };
 }

@@ -149,6 +149,15 @@ describe('a state directory', () => {
   });
 });
 
+describe('a state that was wiped', () => {
+  it('leaves nothing in its directory', async () => {
+    using store = open();
+    await store.commit([draft(1)], 'strict');
+    await store.wipe();
+    assert.deepEqual(readdirSync(dirname(store.path)), []);
+  });
+});
+
 describe('a state of the second version', () => {
   it('is brought up to date: what is not confirmed is kept, and what was before is not there', async () => {
     const message = (seq: number) => ({ key: seq, record: new Uint8Array(9).fill(seq) });
@@ -223,6 +232,7 @@ describe('a state of the first version', () => {
         outbox: [pending(3), pending(4)],
         kept: [1, 2].map((n) => ({ draft: n, id: undefined, n })),
         setAside: [],
+        hidden: [],
         cipher: undefined,
       });
     }

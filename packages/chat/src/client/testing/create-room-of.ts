@@ -15,6 +15,6 @@ export async function createRoomOf(room: RoomFixture, port: number): Promise<voi
     idleTimeout: 5000,
   });
   using keys = await room.keys();
-  await announce(connection, keys);
+  await announce(connection, keys.access);
   connection.close();
 }

@@ -67,6 +67,7 @@ export function storeCases(tools: CaseTools, name: string, openHarness: () => Pr
         outbox: [],
         kept: [],
         setAside: [],
+        hidden: [],
         cipher: undefined,
       });
       await store.close();
@@ -89,6 +90,8 @@ export function storeCases(tools: CaseTools, name: string, openHarness: () => Pr
           message(8),
           { kind: 'confirmed', key: 7 },
           { kind: 'cipher', state: bytes(3, 10) },
+          ...[5, 6, 6].map((value): StateChange => ({ kind: 'hidden', member: bytes(value), hidden: true })),
+          { kind: 'hidden', member: bytes(5), hidden: false },
         ],
         'strict',
       );
@@ -115,6 +118,7 @@ export function storeCases(tools: CaseTools, name: string, openHarness: () => Pr
         ],
         kept: [{ draft: 1, id: bytes(1, 16), n: 1 }],
         setAside: [{ draft: 4, id: bytes(4, 16), record: bytes(4, 40), sealed: undefined }],
+        hidden: [bytes(6)],
         cipher: bytes(3, 10),
       });
       await second.commit([{ kind: 'discarded', draft: 4 }], 'strict');
@@ -287,6 +291,19 @@ export function storeCases(tools: CaseTools, name: string, openHarness: () => Pr
       same((await third.load()).seed, bytes(1));
       await other.close();
       await third.close();
+    });
+
+    test('is gone when it was wiped: who comes next is new', async () => {
+      await using harness = await openHarness();
+      const store = await harness.open(seedOf(1));
+      await store.commit([message(1), draft(1)], 'strict');
+      await store.wipe();
+      await refused(store.commit([draft(2)], 'strict'), 'CHAT_STATE_');
+      await store.close();
+      const next = await harness.open(seedOf(2));
+      const { seed, lastDraft, lastKey } = await next.load();
+      same([seed, lastDraft, lastKey], [bytes(2), 0, 0]);
+      await next.close();
     });
 
     test('with unsent messages is taken first', async () => {

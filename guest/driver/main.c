@@ -9,8 +9,14 @@
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/virtio_config.h>
 
-#include "driver.h"
+#include "chardev.h"
+#include "config.h"
+#include "data.h"
+#include "queue.h"
+#include "stats.h"
+#include "virtio_cryptodev.h"
 
 #define VCD_MAX_DEVICES	32
 
@@ -18,13 +24,13 @@ static unsigned int max_queues = 8;
 module_param(max_queues, uint, 0444);
 MODULE_PARM_DESC(max_queues, "Queues of a device that are used, at most");
 
-struct workqueue_struct *vcd_workqueue;
 static dev_t vcd_devt;
 static DEFINE_IDA(vcd_minors);
 static enum cpuhp_state vcd_hotplug;
 
 static struct class vcd_class = {
 	.name = "cryptodev",
+	.dev_groups = vcd_stats_groups,
 };
 
 static void vcd_device_release(struct device *dev)
@@ -86,25 +92,6 @@ static void vcd_config_changed(struct virtio_device *vdev)
 
 	if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		queue_work(vcd_workqueue, &dev->reset_work);
-}
-
-static int vcd_read_config(struct virtio_device *vdev, struct virtio_cryptodev_config *config)
-{
-	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
-		dev_err(&vdev->dev, "not a VIRTIO 1 device\n");
-		return -ENODEV;
-	}
-	if (!vdev->config->get) {
-		dev_err(&vdev->dev, "no configuration space\n");
-		return -ENODEV;
-	}
-	virtio_cread_bytes(vdev, 0, config, sizeof(*config));
-	if (!config->version || !config->num_queues) {
-		dev_err(&vdev->dev, "version %u and %u queues: not a device to use\n",
-			le16_to_cpu(config->version), le16_to_cpu(config->num_queues));
-		return -ENODEV;
-	}
-	return 0;
 }
 
 static struct vcd_device *vcd_device_new(struct virtio_device *vdev,

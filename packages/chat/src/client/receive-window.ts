@@ -1,0 +1,32 @@
+import { FIRST_WINDOW, LENGTH_BYTES } from '../protocol/frames.ts';
+
+/** What a server may send ahead of what was read, at the least, in bytes; and at the least so many frames of the longest. */
+const LEAST_BYTES = FIRST_WINDOW;
+const LEAST_FRAMES = 2;
+
+/**
+ * How much the server may send to a connection that cannot make it wait. All counts are bytes of the stream: since it began as they are
+ * handed in, since the window began as they are granted.
+ *
+ * 1. The limit only grows, and is never closer to what was read than the longest frame is long, or that would never come.
+ * 2. It is told when half of it is used up, not with each frame.
+ */
+export class ReceiveWindow {
+  readonly #start: number;
+  readonly #size: number;
+  #limit = FIRST_WINDOW;
+
+  /** @param start what was read when it began */
+  constructor(start: number, maxFrame: number) {
+    this.#start = start;
+    this.#size = Math.max(LEAST_BYTES, LEAST_FRAMES * (LENGTH_BYTES + maxFrame));
+  }
+
+  /** The limit that is to be told, if one is. @param read so far */
+  toGrant(read: number): number | undefined {
+    const used = read - this.#start;
+    if (2 * (this.#limit - used) >= this.#size) return undefined;
+    this.#limit = used + this.#size;
+    return this.#limit;
+  }
+}
