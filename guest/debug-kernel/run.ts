@@ -53,6 +53,8 @@ try {
     devices: [asDisk(disk.device)],
     // 9p, by which a guest sees the host's files, does not outlast the guest's sleep.
     hostTree: false,
+    // Little, so that it is soon gone through
+    memory: 512,
     kernelArguments: ['no_console_suspend', ...(variant === 'kcsan' ? ['kcsan.skip_watch=1000'] : [])],
   });
   const { guest } = vm;
@@ -121,19 +123,16 @@ try {
     await during(`/run/storm /dev/cryptodev1 8 ${seconds} ciphers kill`, comeAndGo);
     await during(storm(8), comeAndGo);
   };
+  const move = again('echo 1 >/proc/sys/vm/compact_memory; echo 3 >/proc/sys/vm/drop_caches; sleep 1');
   const steps: Readonly<Record<string, () => Promise<void>>> = {
     storm: () => run(storm(16)),
     kill: () => run(storm(8, 'kill')),
     fuzz: () => run(`/run/fuzz /dev/crypto ${process.pid} ${seconds}`),
     unbind: () => during(storm(8, 'faults'), bind),
     processors,
-    pressure: () =>
-      during(
-        `${storm(8, 'faults')} & /run/hog ${seconds}`,
-        again('echo 1 >/proc/sys/vm/compact_memory; echo 3 >/proc/sys/vm/drop_caches; sleep 0.5'),
-      ),
     sleep,
     failures,
+    pressure: () => during(storm(8, 'faults'), `/run/hog ${seconds} & hog=$!; ${move}; wait $hog`),
   };
   await run('mount -t debugfs debugfs /sys/kernel/debug && echo 1 >/sys/kernel/debug/dma-api/all_errors');
   for (const [name, step] of Object.entries(steps)) {
