@@ -4,7 +4,7 @@
  * what else `config` has. `run.ts` then runs the driver in them.
  *
  *   npx node guest/debug-kernel/build.ts [kasan] [kcsan]
- *   npx node guest/debug-kernel/run.ts [kasan | kcsan] [SECONDS]
+ *   npx node guest/debug-kernel/run.ts [kasan | kcsan] [SECONDS [STEP…]]
  *
  * It takes about ten minutes on two cores for each, and 4 GB in the cache.
  */

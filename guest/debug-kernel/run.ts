@@ -3,7 +3,7 @@
  * processors that go offline, memory that runs out, sleep, allocations that fail; then unloads it and looks for leaks.
  * Fails with what the kernel complained of.
  *
- *   npx node guest/debug-kernel/run.ts [kasan | kcsan] [SECONDS]
+ *   npx node guest/debug-kernel/run.ts [kasan | kcsan] [SECONDS [STEP…]]
  */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -18,7 +18,8 @@ import {
 } from '../../tests/support/guest-driver.ts';
 import { raceReports } from './race-reports.ts';
 
-const [variant = 'kasan', seconds = 10] = [process.argv[2], Number(process.argv[3] ?? 10)];
+const [variant = 'kasan', length = '10', ...asked] = process.argv.slice(2);
+const seconds = Number(length);
 const directory = join(cacheDirectory(), 'debug-kernel');
 const read = async (name: string) => (await readFile(join(directory, name), 'utf8')).trim();
 const [release, tree] = [await read(`${variant}/release`), await read('tree')];
@@ -52,6 +53,8 @@ try {
     devices: [asDisk(disk.device)],
     // 9p, by which a guest sees the host's files, does not outlast the guest's sleep.
     hostTree: false,
+    // Little, so that it is soon gone through
+    memory: 512,
     kernelArguments: ['no_console_suspend', ...(variant === 'kcsan' ? ['kcsan.skip_watch=1000'] : [])],
   });
   const { guest } = vm;
@@ -85,39 +88,60 @@ try {
     ['/run/storm /dev/cryptodev0', processes, seconds, ...words].join(' ');
   const cpu = '/sys/devices/system/cpu/cpu1/online';
 
+  const failures = async () => {
+    // Every 20th allocation, and every 100th copy from or to a program, of the processes that ask for it.
+    for (const [what, interval] of Object.entries({
+      failslab: 20,
+      fail_page_alloc: 20,
+      fail_usercopy: 100,
+    })) {
+      const set = (name: string, value: number | string) =>
+        `echo ${value} >/sys/kernel/debug/${what}/${name}`;
+      const settings = { 'task-filter': 'Y', interval, times: 1e9, verbose: 0, probability: 100 };
+      await run(
+        Object.entries(settings)
+          .map(([name, value]) => set(name, value))
+          .join(' && '),
+      );
+      // Allocations that may wait too, of which the kernel spares some unless told
+      if (what !== 'fail_usercopy') await run(set('ignore-gfp-wait', 'N'));
+      await run(`/run/fuzz /dev/crypto ${process.pid} ${seconds}`);
+      await run(set('probability', 0));
+    }
+  };
+  const sleep = async () => {
+    const load = guest.check(storm(8, 'faults'), { timeout: seconds * 1000 + 300_000 });
+    load.catch(() => {});
+    await guest.check('sleep 1', { timeout: 300_000 });
+    await sleepAndWake(guest);
+    console.error(await load);
+    assertNoComplaint();
+  };
+  const processors = async () => {
+    const comeAndGo = again(`echo 0 >${cpu}; sleep 0.3; echo 1 >${cpu}; sleep 0.3`);
+    await during(`/run/storm /dev/cryptodev1 8 ${seconds} ciphers`, comeAndGo);
+    await during(`/run/storm /dev/cryptodev1 8 ${seconds} ciphers kill`, comeAndGo);
+    await during(storm(8), comeAndGo);
+  };
+  const move = again('echo 1 >/proc/sys/vm/compact_memory; echo 3 >/proc/sys/vm/drop_caches; sleep 1');
+  const steps: Readonly<Record<string, () => Promise<void>>> = {
+    storm: () => run(storm(16)),
+    kill: () => run(storm(8, 'kill')),
+    fuzz: () => run(`/run/fuzz /dev/crypto ${process.pid} ${seconds}`),
+    unbind: () => during(storm(8, 'faults'), bind),
+    processors,
+    sleep,
+    failures,
+    pressure: () => during(storm(8, 'faults'), `/run/hog ${seconds} & hog=$!; ${move}; wait $hog`),
+  };
   await run('mount -t debugfs debugfs /sys/kernel/debug && echo 1 >/sys/kernel/debug/dma-api/all_errors');
-  await run(storm(16));
-  await run(storm(8, 'kill'));
-  await run(`/run/fuzz /dev/crypto ${process.pid} ${seconds}`);
-  await during(storm(8, 'faults'), bind);
-  const processors = again(`echo 0 >${cpu}; sleep 0.3; echo 1 >${cpu}; sleep 0.3`);
-  await during(`/run/storm /dev/cryptodev1 8 ${seconds} ciphers`, processors);
-  await during(`/run/storm /dev/cryptodev1 8 ${seconds} ciphers kill`, processors);
-  await during(storm(8), processors);
-  await during(
-    `${storm(8, 'faults')} & /run/hog ${seconds}`,
-    again('echo 1 >/proc/sys/vm/compact_memory; echo 3 >/proc/sys/vm/drop_caches; sleep 0.5'),
-  );
-  console.error('sleep');
-  const load = guest.check(storm(8, 'faults'), { timeout: seconds * 1000 + 300_000 });
-  load.catch(() => {});
-  await guest.check('sleep 1', { timeout: 300_000 });
-  await sleepAndWake(guest);
-  console.error(await load);
-  assertNoComplaint();
-  // Every 20th allocation, and every 100th copy from or to a program, of the processes that ask for it.
-  for (const [what, interval] of Object.entries({ failslab: 20, fail_page_alloc: 20, fail_usercopy: 100 })) {
-    const set = (name: string, value: number | string) => `echo ${value} >/sys/kernel/debug/${what}/${name}`;
-    const settings = { 'task-filter': 'Y', interval, times: 1e9, verbose: 0, probability: 100 };
-    await run(
-      Object.entries(settings)
-        .map(([name, value]) => set(name, value))
-        .join(' && '),
-    );
-    // Allocations that may wait too, of which the kernel spares some unless told
-    if (what !== 'fail_usercopy') await run(set('ignore-gfp-wait', 'N'));
-    await run(`/run/fuzz /dev/crypto ${process.pid} ${seconds}`);
-    await run(set('probability', 0));
+  for (const [name, step] of Object.entries(steps)) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
+    console.error(`${new Date().toISOString()} ${name}`);
+    await step().catch((error) => {
+      console.error(guest.console.text.slice(-8000));
+      throw error;
+    });
   }
   await run('until rmmod virtio_cryptodev; do sleep 0.5; done');
   if (variant === 'kasan')

@@ -7,6 +7,7 @@
  * Sessions without a hash have no turn: NULL, with which everything here is done at once. What is
  * begun has a reference, which goes with its end.
  */
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "turn.h"
@@ -17,7 +18,8 @@ struct vcd_turn *vcd_turn_new(void)
 
 	if (turn) {
 		refcount_set(&turn->references, 1);
-		init_rwsem(&turn->sem);
+		spin_lock_init(&turn->lock);
+		init_waitqueue_head(&turn->wait);
 	}
 	return turn;
 }
@@ -35,15 +37,49 @@ void vcd_turn_put(struct vcd_turn *turn)
 		kfree_rcu(turn, rcu);
 }
 
+/* Who waits to have it alone is not overtaken for ever. */
+static bool vcd_turn_try(struct vcd_turn *turn, bool alone)
+{
+	bool free;
+
+	spin_lock(&turn->lock);
+	free = !turn->alone && (alone ? !turn->shared : !turn->waiting);
+	if (free && alone)
+		turn->alone = true;
+	else if (free)
+		turn->shared++;
+	spin_unlock(&turn->lock);
+	return free;
+}
+
+static void vcd_turn_count_waiting(struct vcd_turn *turn, int change)
+{
+	spin_lock(&turn->lock);
+	turn->waiting += change;
+	spin_unlock(&turn->lock);
+}
+
 /*
  * Waits for the turn: -EINTR if the process is being killed; -EBUSY if asynchronous operations are
- * under way, for which who asks may have to look first. The reference is gone then.
+ * under way, for which who asks may have to look first. The reference is gone then. The guest may
+ * fall asleep meanwhile: no lock of the kernel's is waited for, as whoever has the turn may sleep
+ * already.
  */
 int vcd_turn_begin(struct vcd_turn *turn, bool alone)
 {
+	int error;
+
 	if (!turn)
 		return 0;
-	if (alone ? down_write_killable(&turn->sem) : down_read_killable(&turn->sem)) {
+	if (alone)
+		vcd_turn_count_waiting(turn, 1);
+	error = wait_event_state(turn->wait, vcd_turn_try(turn, alone),
+				 (TASK_KILLABLE | TASK_FREEZABLE));
+	if (alone)
+		vcd_turn_count_waiting(turn, -1);
+	if (error) {
+		/* Others may have waited for nothing else. */
+		wake_up_all(&turn->wait);
 		vcd_turn_put(turn);
 		return -EINTR;
 	}
@@ -59,26 +95,36 @@ int vcd_turn_begin_both(struct vcd_turn *first, struct vcd_turn *second)
 {
 	int error = vcd_turn_begin(first, false);
 
-	if (error || !second)
-		goto put;
-	if (!down_read_killable_nested(&second->sem, SINGLE_DEPTH_NESTING))
-		return 0;
-	vcd_turn_end(first, false);
-	error = -EINTR;
-put:
-	if (error)
+	if (error) {
 		vcd_turn_put(second);
+		return error;
+	}
+	error = vcd_turn_begin(second, false);
+	if (error)
+		vcd_turn_end(first, false);
 	return error;
+}
+
+static void vcd_turn_leave(struct vcd_turn *turn, bool alone)
+{
+	bool wake;
+
+	spin_lock(&turn->lock);
+	if (alone)
+		turn->alone = false;
+	else
+		turn->shared--;
+	wake = !turn->shared;
+	spin_unlock(&turn->lock);
+	if (wake)
+		wake_up_all(&turn->wait);
 }
 
 void vcd_turn_end(struct vcd_turn *turn, bool alone)
 {
 	if (!turn)
 		return;
-	if (alone)
-		up_write(&turn->sem);
-	else
-		up_read(&turn->sem);
+	vcd_turn_leave(turn, alone);
 	vcd_turn_put(turn);
 }
 
@@ -87,12 +133,12 @@ int vcd_turn_begin_job(struct vcd_turn *turn)
 {
 	if (!turn)
 		return 0;
-	if (!down_read_trylock(&turn->sem)) {
+	if (!vcd_turn_try(turn, false)) {
 		vcd_turn_put(turn);
 		return -EBUSY;
 	}
 	atomic_inc(&turn->jobs);
-	up_read(&turn->sem);
+	vcd_turn_leave(turn, false);
 	return 0;
 }
 

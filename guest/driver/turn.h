@@ -6,13 +6,19 @@
 #include <linux/atomic.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
-#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 /* All who ask have it at once, or one whose data come in pieces. */
 struct vcd_turn {
 	struct rcu_head rcu;
 	refcount_t references;
-	struct rw_semaphore sem;
+	/* For how many have it, whether that is one alone, and how many wait to be that one */
+	spinlock_t lock;
+	unsigned int shared;
+	bool alone;
+	unsigned int waiting;
+	wait_queue_head_t wait;
 	/* Asynchronous operations that have not been answered: they keep nobody waiting. */
 	atomic_t jobs;
 };
