@@ -140,7 +140,7 @@ describe('the local history', () => {
     database.exec(`
       CREATE TABLE old (seq INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
       INSERT INTO old SELECT key, record FROM message NATURAL JOIN unconfirmed;
-      DROP TABLE message; DROP TABLE unconfirmed; ALTER TABLE old RENAME TO message;
+      DROP TABLE message; DROP TABLE unconfirmed; DROP TABLE hidden; ALTER TABLE old RENAME TO message;
       ALTER TABLE member DROP COLUMN forgotten; PRAGMA user_version = 2`);
     database.close();
     const back = await town.room.client(town.address, { name: 'bob', since: 0 });

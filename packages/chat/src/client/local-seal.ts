@@ -14,7 +14,7 @@ const LABEL = utf8('skytale state 1');
 export type RecordKind = 'draft' | 'message';
 
 /**
- * Seals what is kept on disk of texts: drafts, and messages that were not confirmed. So a state directory without the room's secret
+ * Seals what is kept on disk of texts: drafts, and messages that were read and sent. So a state directory without the room's secret
  * tells no more of them than the server's data does.
  *
  * AES-256-GCM. The key is of the room and the member, for ever; kind and number are authenticated. A nonce is as good as random (NIST SP

@@ -434,27 +434,39 @@ export class Outbox {
 
   /** Drafts stay in line until all is ready to be stored; what is sealed meanwhile goes into the same commit. */
   async #workOn(batch: readonly Waiting[]): Promise<void> {
-    const { records, store, turns, onSealed } = this.#options;
+    const { records, turns, onSealed } = this.#options;
     const changes: StateChange[] = [];
     for (const { entry } of batch) {
       const record = await records.ofDraft(entry.draft, entry.content);
       changes.push({ kind: 'draft', draft: entry.draft, id: entry.id!, record });
     }
-    const fresh = batch.map(({ entry }) => entry);
-    const sealing = this.#sealer.isReady ? await turns.run(() => this.#sealer.seal(fresh)) : [];
-    if (this.#end !== undefined) return;
-    for (const entry of fresh) this.#book.add(entry);
-    const events = sealing.flatMap((work) => work(changes));
-    changes.push(...this.#sealer.takeChanges());
-    this.#storing = this.#waiting.splice(0, batch.length);
-    if (changes.length > 0) await store.commit(changes, 'strict');
+    const put = () => this.#put(batch, changes);
+    const begun = await (this.#sealer.isReady ? turns.run(put) : put());
+    if (begun === undefined) return;
+    await begun.stored;
     this.#storing = [];
     for (const { entry, resolve } of batch) {
       this.#durableDraft = Math.max(this.#durableDraft, entry.draft);
       resolve(entry.draft);
     }
-    for (const event of events) event();
+    for (const event of begun.events) event();
     onSealed();
+  }
+
+  /**
+   * Seals, and begins to store, in one turn of the cipher: so states of it are stored in the order in which they came to be.
+   * @returns what is to be done when it is stored; `undefined` if all has ended
+   */
+  async #put(batch: readonly Waiting[], changes: StateChange[]) {
+    const { store } = this.#options;
+    const fresh = batch.map(({ entry }) => entry);
+    const sealing = this.#sealer.isReady ? await this.#sealer.seal(fresh) : [];
+    if (this.#end !== undefined) return undefined;
+    for (const entry of fresh) this.#book.add(entry);
+    const events = sealing.flatMap((work) => work(changes));
+    changes.push(...this.#sealer.takeChanges());
+    this.#storing = this.#waiting.splice(0, batch.length);
+    return { stored: changes.length > 0 ? store.commit(changes, 'strict') : undefined, events };
   }
 }
 
