@@ -65,6 +65,20 @@ describe('in Chromium', () => {
     }
   });
 
+  it('an engine that hangs in the middle of a write keeps no other from writing', async () => {
+    await using server = await FileServer.listen(files);
+    await using profile = await Profile.make();
+    await using browser = await openBrowser(profile);
+    const { page } = await openPage(browser, `${server.origin}/cases`);
+    assert.deepEqual(await page.evaluate('overtake()'), [
+      ['of the first', 1],
+      ['of the second', 1],
+    ]);
+    const woken = page.evaluate('woken()');
+    server.letGo();
+    assert.equal(await woken, 'CHAT_STATE_IN_USE');
+  });
+
   it('of several tabs another leads when the first is closed in the middle of sending, or hangs', async () => {
     await using chat = await startServer({ http: [{ host: '127.0.0.1', port: 0 }] });
     await using server = await FileServer.listen(files, chat.addresses.http[0]!.port);
