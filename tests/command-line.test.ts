@@ -334,6 +334,26 @@ describe('an invite', { timeout: 300_000 }, () => {
 });
 
 describe('a client in a pipe', { timeout: 300_000 }, () => {
+  it('takes the link that browsers take, and keeps as much to be shown again as it is told', async () => {
+    using directory = new TemporaryDirectory();
+    await using server = await Server.start(directory.join('data'));
+    const { http } = server.listening;
+    const link = (await invite(`ws://${http}`)).replace(/^.*\/\/[^/]+\//, `http://${http}/r/`);
+    const as = (name: string, ...more: string[]) => [
+      ...['chat', link, '--name', name, '--state', directory.join(name), ...more],
+    ];
+    assert.equal((await run(as('alice'), { input: 'one\ntwo\nthree\n' })).code, 0);
+    assert.equal((await run(as('bob', '--history', '2'))).stdout, 'one\ntwo\nthree\n');
+    const again = await run(as('bob', '--since', '0'));
+    assert.equal(again.stdout, 'two\nthree\n');
+    assert.match(
+      again.stderr,
+      /^Warning: Of the messages up to number 1, .* nothing is kept here any more\./m,
+    );
+    const cut = await run(as('carol').map((one) => (one === link ? link.slice(0, -9) : one)));
+    assert.deepEqual([cut.code, /This invite was cut short/.test(cut.stderr)], [1, true]);
+  });
+
   it('sends lines exactly, prints them escaped, and does not print its own', async () => {
     using directory = new TemporaryDirectory();
     await using server = await Server.start(directory.join('data'));

@@ -1,6 +1,6 @@
 /** The client in a real terminal, as somebody who sits at it. */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FrameType } from '../packages/chat/src/protocol/frames.ts';
@@ -179,6 +179,58 @@ describe('the client in a terminal', { timeout: 300_000 }, () => {
     await enter(scene, terminal);
     await terminal.screenShows(/long ago\n.*my words\n── new ──\n.*carol {2}meanwhile\n/);
     assert.doesNotMatch(terminal.screen(), /came:|left:/);
+  });
+
+  it('hides a member for good, until it is shown again', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    scene.bobSays('heard');
+    await enter(scene, terminal);
+    await terminal.shows(/bob {2}heard/);
+    terminal.type('/hide bob');
+    terminal.press('Enter');
+    await terminal.shows(/bob is hidden, for you only\./);
+    const carol = ['--name', 'carol', '--state', scene.directory.join('carol')];
+    const say = (text: string) => run(['chat', scene.link, ...carol], { input: `${text}\n` });
+    scene.bobSays('unheard');
+    await say('behind that');
+    await terminal.shows(/carol {2}behind that/);
+    terminal.press('C-d');
+    await terminal.screenShows(/^\$\s*$/m);
+    await enter(scene, terminal);
+    terminal.type('/show bob');
+    terminal.press('Enter');
+    await terminal.shows(/bob is shown again, from now on\./);
+    assert.doesNotMatch(terminal.text(), /unheard/);
+    scene.bobSays('heard again');
+    await terminal.shows(/bob {2}heard again/);
+  });
+
+  it('forgets a room, and is a new member when it comes back', async () => {
+    await using scene = await Scene.open();
+    using terminal = new Terminal(80, 24);
+    await enter(scene, terminal);
+    terminal.type('my words');
+    terminal.press('Enter');
+    await terminal.shows(/alice {2}my words/);
+    terminal.type('/forget');
+    terminal.press('Enter');
+    await terminal.shows(/To go on type: \/forget yes/);
+    const states = () => readdirSync(scene.directory.join('alice'), { recursive: true, withFileTypes: true });
+    assert.ok(states().some((entry) => entry.isFile()));
+    terminal.type('/forget yes');
+    terminal.press('Enter');
+    await terminal.screenShows(/The room is forgotten here\.\s+\$\s*$/);
+    assert.deepEqual(
+      states().filter((entry) => entry.isFile()),
+      [],
+    );
+    terminal.type('clear');
+    terminal.press('Enter');
+    await enter(scene, terminal);
+    terminal.type('/who');
+    terminal.press('Enter');
+    await terminal.shows(/Here, .*: alice~[0-9a-f]{6} \(you\)/);
   });
 
   it('edits: arrows, words, history, pastes, wide characters, a narrow window', async () => {

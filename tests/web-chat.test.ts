@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { ChatClient, nodeCrypto, openInvite, parseInvite } from '@skytale/chat';
+import { nodeCrypto, openInvite, parseInvite } from '@skytale/chat';
 import type { Page } from 'playwright-core';
 import { joinStatement } from '../packages/chat/src/protocol/signed.ts';
 import { newKeyPair, RawClient } from '../packages/chat/src/server/raw-client.testing.ts';
@@ -33,10 +33,15 @@ async function begin(profile: Profile, origin: string, name: string): Promise<Pa
   return page;
 }
 
-async function join(profile: Profile, link: string, name: string): Promise<Page> {
+async function enter(profile: Profile, link: string, name: string): Promise<Page> {
   const page = await profile.open(link);
   await page.getByRole('textbox', { name: 'Your name' }).fill(name);
   await button(page, 'Join').click();
+  return page;
+}
+
+async function join(profile: Profile, link: string, name: string): Promise<Page> {
+  const page = await enter(profile, link, name);
   await isConnected(page);
   return page;
 }
@@ -184,17 +189,15 @@ describe('a room in browsers', { timeout: 300_000 }, () => {
     const alice = await begin(one, origin, 'Alice');
     const link = await inviteOf(alice);
     await alice.close();
-    const invite = await parseInvite(nodeCrypto(), link);
-    const writer = await ChatClient.open({
-      invite,
-      name: 'Writer',
-      stateDirectory: data.join('writer'),
-    } as never);
-    for (let count = 1; count <= 10_000; count += 1) await writer.send(`line ${count}`);
-    await writer.close();
+    const lines = Array.from({ length: 10_000 }, (_, index) => `line ${index + 1}\n`).join('');
+    const options = { env: { SKYTALE_INVITE: link }, input: lines };
+    await using writer = new Program(['chat', '--name', 'writer', '--state', data.join('writer')], options);
+    assert.equal(await writer.exit(), 0, writer.stderr);
 
-    const bob = await join(two, link, 'Bob');
-    await shows(bob, 'line 10000');
+    const bob = await enter(two, link, 'Bob');
+    // One can talk while it reads.
+    await say(bob, 'I am reading');
+    await items(bob).filter({ hasText: 'line 10000' }).waitFor({ timeout: 120_000 });
     const seen = await log(bob).evaluate(async (element) => {
       const seen = new Set<number>();
       const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));

@@ -55,9 +55,11 @@ try {
     kernelArguments: ['no_console_suspend', ...(variant === 'kcsan' ? ['kcsan.skip_watch=1000'] : [])],
   });
   const { guest } = vm;
+  console.error('The guest is up.');
   for (const name of programs)
     await guest.check(`cat >/run/${name} && chmod +x /run/${name}`, {
       input: await readFile(join(copy, name)),
+      timeout: 600_000,
     });
   const assertNoComplaint = () => {
     // Of races the whole kernel has many: those count in which the driver has a part.
@@ -99,7 +101,7 @@ try {
   console.error('sleep');
   const load = guest.check(storm(8, 'faults'), { timeout: seconds * 1000 + 300_000 });
   load.catch(() => {});
-  await guest.check('sleep 1');
+  await guest.check('sleep 1', { timeout: 300_000 });
   await sleepAndWake(guest);
   console.error(await load);
   assertNoComplaint();

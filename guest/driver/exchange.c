@@ -52,7 +52,8 @@ static void vcd_poll(struct vcd_request *req, u64 start)
 
 /*
  * How long to look the next time, as KVM does for processors that halt: longer if that would have
- * been enough for this answer, shorter if nothing allowed would have been.
+ * been enough for this answer, shorter if nothing allowed would have been. What counts is when the
+ * answer came, not when whoever waited had a processor again.
  */
 static void vcd_adapt(struct vcd_queue *queue, u64 waited)
 {
@@ -105,8 +106,9 @@ int vcd_exchange(struct vcd_request *req, struct vcd_queue *queue)
 	if (vcd_submit(req, queue, vcd_poll_limit() && READ_ONCE(queue->poll_window)))
 		vcd_poll(req, start);
 	error = vcd_wait(req);
-	if (vcd_poll_limit())
-		vcd_adapt(queue, local_clock() - start);
+	/* Who is killed, or has waited too long, has learned nothing of how long answers take. */
+	if (error != -EINTR && error != -ETIMEDOUT && vcd_poll_limit())
+		vcd_adapt(queue, max_t(s64, req->transfer.came - start, 0));
 	return error;
 }
 

@@ -3,6 +3,7 @@
 #include <linux/cpumask.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/virtio_config.h>
@@ -63,6 +64,7 @@ void vcd_spread_interrupts(struct vcd_device *dev)
 static void vcd_return(struct vcd_transfer *transfer, int error)
 {
 	transfer->error = error;
+	transfer->came = local_clock();
 	transfer->returned(transfer);
 }
 

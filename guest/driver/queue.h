@@ -17,9 +17,13 @@ struct vcd_transfer {
 	/* Lists of memory that the device reads and, behind them, that it writes */
 	struct scatterlist *lists[4];
 	unsigned int out, in;
-	/* Once back: 0, or why there is no answer; and how much the device has written */
+	/*
+	 * Once back: 0, or why there is no answer; how much the device has written; and when that
+	 * was, by local_clock()
+	 */
 	int error;
 	u32 used;
+	u64 came;
 	/*
 	 * The queue has it no more; may run in an interrupt, with the queue's lock. Whoever this
 	 * is completes `answered`, for those who wait or look for it.

@@ -20,6 +20,9 @@ import { openSsl, openSslTree } from './openssl-build.ts';
 /** By the engine's names: OpenSSL's, which are Node's too, and the bytes of key and IV */
 const ciphers: Record<string, readonly [name: string, key: number, iv: number]> = {
   'DES-EDE3-CBC': ['des-ede3-cbc', 24, 8],
+  'CAMELLIA-128-CBC': ['camellia-128-cbc', 16, 16],
+  'CAMELLIA-192-CBC': ['camellia-192-cbc', 24, 16],
+  'CAMELLIA-256-CBC': ['camellia-256-cbc', 32, 16],
   'AES-128-CBC': ['aes-128-cbc', 16, 16],
   'AES-192-CBC': ['aes-192-cbc', 24, 16],
   'AES-256-CBC': ['aes-256-cbc', 32, 16],
@@ -197,12 +200,13 @@ async function speed({ guest }: CryptodevGuest): Promise<void> {
   for (const algorithm of ['aes-128-cbc', 'sha256'])
     for (const bytes of [64, 1024, 16_384]) {
       const rate = async (processes: number) => {
-        const options = `-elapsed -seconds 2 -bytes ${bytes} -evp ${algorithm}`;
+        const options = `-elapsed -seconds 5 -bytes ${bytes} -evp ${algorithm}`;
         const many = processes > 1 ? `-multi ${processes}` : '';
         const { status, stdout, stderr } = await guest.run(`${openssl} speed ${engine} ${many} ${options}`);
-        const found = /^\S+ +(\d+\.\d+)k$/im.exec(stdout)?.[1];
+        // The last line, `NAME 1234.56k`; without the k if it is few
+        const [, found, unit] = /^\S+ +(\d+\.\d+)(k?) *$/im.exec(stdout) ?? [];
         if (status !== 0 || found === undefined) console.error(stdout.slice(-1000), stderr.slice(-2000));
-        return status === 0 ? Number(found ?? 0) : 0;
+        return status === 0 ? Number(found ?? 0) / (unit === 'k' ? 1 : 1000) : 0;
       };
       const [one, many] = [await rate(1), await rate(speedProcesses)];
       const ran = verdict(one > 0 && many > 0, `speed of ${algorithm}`);

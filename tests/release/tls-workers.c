@@ -3,11 +3,16 @@
  * interface, then forks WORKERS processes that serve one connection after the other. They share the one file of
  * /dev/crypto that the engine has opened. A client says how many bytes follow, in a line, and gets those back.
  *
+ * OpenSSL's engine lets no process use what another has begun: a key that is set anew frees the session in the shared
+ * file, also for the processes that were forked with it, on whatever /dev/crypto. The one such key that OpenSSL has at
+ * the time is its random number generator's, so that this is set up first, by software.
+ *
  *   tls-workers ENGINE PORT WORKERS CERTIFICATE KEY
  */
 #include <arpa/inet.h>
 #include <openssl/engine.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,8 +32,11 @@ static void fail(const char *what)
 
 static void use_engine(const char *name)
 {
+	unsigned char random[16];
 	ENGINE *engine;
 
+	if (RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(random, sizeof(random)) != 1)
+		fail("no random numbers");
 	ENGINE_load_builtin_engines();
 	engine = ENGINE_by_id(name);
 	if (!engine || !ENGINE_init(engine) || !ENGINE_set_default(engine, ENGINE_METHOD_ALL))

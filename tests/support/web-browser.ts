@@ -61,7 +61,9 @@ export class Profile implements AsyncDisposable {
     page.on('console', (message) => {
       if (
         message.type() === 'error' &&
-        !/net::ERR_|Failed to load resource|WebSocket connection/.test(message.text())
+        !/net::ERR_|Failed to load resource|WebSocket connection|Cross-Origin-Opener-Policy/.test(
+          message.text(),
+        )
       ) {
         this.complaints.push(message.text());
       }

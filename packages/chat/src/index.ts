@@ -32,6 +32,7 @@ export { type HiddenKind, harmless, replaceHidden } from './names/shown-text.ts'
 export { nodeCrypto } from './node-crypto.ts';
 export * from './protocol/index.ts';
 export * from './server/index.ts';
+export { WebRelay, type WebRelayOptions } from './web-relay.ts';
 
 /** A client with its state in a directory. */
 export type ChatClient = PortableChatClient;

@@ -15,8 +15,9 @@ export const deferred = -1;
 export class RequestBatch<Request> {
   readonly #batch: CipherBatch | undefined;
   readonly #settle: (request: Request, error: unknown) => void;
-  /** In the order of the operations in the batch. */
+  /** In the order of the operations in the batch; those from `#count` on were answered. */
   readonly #requests: Request[] = [];
+  #count = 0;
   /** What the operations in the batch will read and write. */
   readonly #sources = new RangeSet();
   readonly #destinations = new RangeSet();
@@ -30,9 +31,9 @@ export class RequestBatch<Request> {
     this.#settle = settle;
   }
 
-  /** Whether the engine has batches: if not, what leads up to `add` can be spared. */
-  get isUsable(): boolean {
-    return this.#batch !== undefined;
+  /** Whether it gains anything to `add` an operation on so many bytes: if not, what leads up to that can be spared. */
+  isWorth(byteLength: number): boolean {
+    return this.#batch !== undefined && byteLength >= this.#batch.shortest;
   }
 
   /**
@@ -40,11 +41,9 @@ export class RequestBatch<Request> {
    * makes a difference which of them comes first, what is in it is carried out.
    */
   makeWay(source: Segments, destination: Segments): void {
-    const { length } = this.#requests;
-    if (length === 0) return;
-    const isFull = length === this.#batch!.capacity;
+    if (this.#count === 0) return;
     if (
-      isFull ||
+      this.#count === this.#batch!.capacity ||
       this.#destinations.overlaps(source) ||
       this.#destinations.overlaps(destination) ||
       this.#sources.overlaps(destination)
@@ -68,7 +67,7 @@ export class RequestBatch<Request> {
     const batch = this.#batch;
     if (batch === undefined) return false;
     if (!batch.add(cipher, direction, iv, source, destination)) return false;
-    this.#requests.push(request);
+    this.#requests[this.#count++] = request;
     this.#sources.add(source);
     this.#destinations.add(destination);
     return true;
@@ -76,8 +75,8 @@ export class RequestBatch<Request> {
 
   /** Carries out what is in it and has the requests answered. */
   run(): void {
-    const requests = this.#requests;
-    if (requests.length === 0) return;
+    const count = this.#count;
+    if (count === 0) return;
     this.#sources.clear();
     this.#destinations.clear();
     let failure: unknown;
@@ -86,7 +85,7 @@ export class RequestBatch<Request> {
     } catch (error) {
       failure = error;
     }
-    for (const request of requests) this.#settle(request, failure);
-    requests.length = 0;
+    this.#count = 0;
+    for (let i = 0; i < count; i++) this.#settle(this.#requests[i]!, failure);
   }
 }

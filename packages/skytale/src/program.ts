@@ -116,6 +116,31 @@ const commands = [
     load: async () => (await import('./commands/chat.ts')).chat,
   }),
   define({
+    name: 'web',
+    argument: ['INVITE', 'the link that "skytale invite" printed, in quotes (it contains a #)', 'optional'],
+    summary: 'talk in a browser, in a page that this machine serves',
+    description:
+      'Serves the page for browsers on this machine and leads it to the server of the link. So the page does not come ' +
+      'from that server, and needs no certificate; the server may be one that speaks TCP only.',
+    settings: ['port', 'invite-file', 'ca-file'],
+    examples: `
+  skytale web 'https://chat.example.org/r/…#…'
+  skytale web --invite-file room.invite`,
+    load: async () => (await import('./commands/web.ts')).web,
+  }),
+  define({
+    name: 'verify-web',
+    argument: ['URL', 'the server, such as https://chat.example.org'],
+    summary: 'compare the page that a server delivers with the one of this version',
+    description:
+      'Fetches each file of the page and compares its hash with the installed one. A server may answer this check and ' +
+      'a victim in different ways: "skytale web" needs no such trust.',
+    settings: [],
+    examples: `
+  skytale verify-web https://chat.example.org`,
+    load: async () => (await import('./commands/verify-web.ts')).verifyWeb,
+  }),
+  define({
     name: 'doctor',
     summary: 'show what this machine has: engines, accelerators, devices',
     settings: ['json'],

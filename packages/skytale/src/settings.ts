@@ -125,6 +125,13 @@ export const settings = {
     fallback: none,
   }),
 
+  port: define({
+    value: 'PORT',
+    help: 'port of this machine for the page; a browser keeps rooms by it, so take another for another server',
+    parse: integer(0, 65_535),
+    fallback: is('7090'),
+  }),
+
   model: define({
     value: 'MODEL',
     help:

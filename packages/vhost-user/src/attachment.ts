@@ -185,15 +185,26 @@ export class Attachment implements Disposable {
 
   /**
    * Does what there is to do, a bounded amount of it.
+   * @param quietly drivers are not asked to kick: who says so looks by `findWork`, and calls `askForKicks` before it sleeps
    * @throws {Error} the attachment is at its end: VHOST_USER_DISCONNECTED if the front end left, else it is
    *   thrown out
    */
-  advance(): void {
-    this.#guest.runRings();
+  advance(quietly = false): void {
+    this.#guest.runRings(quietly);
     if (this.#isStopped) this.#finishStop(this.#stopping!);
     if (this.#isWaiting && this.timeLeft === 0) throw this.#whyNotWait();
     for (let i = 0; i < MESSAGES_AT_ONCE && this.#canReceive; i++) this.#receive();
     this.#deadline = this.#isWaiting ? (this.#deadline ?? performance.now() + this.#stopTimeout) : undefined;
+  }
+
+  /** Looks for requests of drivers that were not asked to kick. @returns whether `advance` has something to do */
+  findWork(): boolean {
+    return this.#guest.findRequests() || this.hasWork;
+  }
+
+  /** Asks drivers to kick from now on; there may be something to do already. */
+  askForKicks(): void {
+    this.#guest.askForKicks();
   }
 
   [Symbol.dispose](): void {

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+import { LookWindow } from '@skytale/virtio';
 import { Attachment, type AttachmentOptions } from './attachment.ts';
 import { type BackendEvent, Counters } from './backend-events.ts';
 import { EventPoll, type Watch } from './ffi/event-poll.ts';
@@ -5,19 +7,24 @@ import type { FileDescriptor } from './ffi/file-descriptor.ts';
 import { UnixListener } from './ffi/unix-socket.ts';
 import { checkServable, type ServableDevice } from './servable-device.ts';
 
+/** How often it looks into the rings before it asks the kernel for messages, which costs as much as all of these looks. */
+const LOOKS_PER_POLL = 16;
+
 export interface BackendOptions extends AttachmentOptions {
   /** Path of the Unix socket to listen on; at most 107 bytes. */
   readonly socket: string;
   readonly onEvent?: (event: BackendEvent) => void;
   /** Where to count. */
   readonly counters?: Counters;
+  /** How long to look for work before sleeping; unless told, one for as many processors as there are. */
+  readonly window?: LookWindow;
 }
 
 /**
  * Serves one device on one Unix socket, to one front end after another: others wait in line meanwhile.
  *
  * `run` blocks its thread, waiting for kicks and messages in the kernel and touching no event loop: give it a
- * thread of its own (`serveDevice` does). Only while requests of a device that answers later are under way, or for a
+ * thread of its own (`serveDevice` does). Before it sleeps it looks for a while, if that has proved worth it. Only while requests of a device that answers later are under way, or for a
  * device that says that it needs that, does it wait in the event loop instead.
  */
 export class VhostUserBackend implements AsyncDisposable {
@@ -27,6 +34,7 @@ export class VhostUserBackend implements AsyncDisposable {
   readonly #poll = new EventPoll();
   readonly #listener: UnixListener;
   readonly #watches: Watch[];
+  readonly #window: LookWindow;
   #attachment: Attachment | undefined;
   /** Attachments that are over, but with requests still under way in their memory. */
   readonly #draining = new Set<Attachment>();
@@ -42,6 +50,7 @@ export class VhostUserBackend implements AsyncDisposable {
    */
   constructor(device: ServableDevice, options: BackendOptions) {
     this.#options = options;
+    this.#window = options.window ?? new LookWindow(availableParallelism());
     this.counters = options.counters ?? new Counters();
     this.#device = device;
     checkServable(device);
@@ -74,11 +83,13 @@ export class VhostUserBackend implements AsyncDisposable {
 
   /** One round: waits up to `timeout` ms (-1: without limit) if there is nothing to do, and does what there is. */
   step(timeout: number): void {
-    this.#poll.wait(this.#hasWork ? 0 : this.#atMost(timeout));
+    if (timeout === 0) this.#attachment?.askForKicks();
+    if (timeout === 0 || this.#hasWork) this.#poll.wait(0);
+    else this.#wait(this.#atMost(timeout));
     if (this.#attachment === undefined && this.#mayAccept) this.#accept();
     if (this.#attachment === undefined) return;
     try {
-      this.#attachment.advance();
+      this.#attachment.advance(timeout !== 0 && this.#window.isOpen);
     } catch (error) {
       this.#detach(error as Error & { code?: string });
     }
@@ -92,6 +103,24 @@ export class VhostUserBackend implements AsyncDisposable {
     this.#poll[Symbol.dispose]();
     // Memory of requests that the device does not complete even now stays mapped: better than to be wrong.
     await this.#device.close();
+  }
+
+  /** Blocks the thread until there is something to do. @param timeout ms, -1: without limit */
+  #wait(timeout: number): void {
+    this.#window.wait(
+      () => this.#look(),
+      () => {
+        this.#attachment?.askForKicks();
+        this.#poll.wait(this.#hasWork ? 0 : timeout);
+      },
+    );
+  }
+
+  #look(): boolean {
+    let found = false;
+    for (let i = 0; i < LOOKS_PER_POLL && !found; i++) found = this.#attachment?.findWork() === true;
+    // Whatever the rings have: a driver that always has requests does not keep messages from being read.
+    return this.#poll.wait(0) > 0 || found;
   }
 
   /** @param timeout ms, -1: without limit */
@@ -158,6 +187,7 @@ export class VhostUserBackend implements AsyncDisposable {
 
   /** Lets the event loop turn until a descriptor is ready or a request has completed. */
   async #waitInEventLoop(): Promise<void> {
+    this.#attachment?.askForKicks();
     if (this.#hasWork) {
       await new Promise((resolve) => setImmediate(resolve));
       return;

@@ -66,6 +66,8 @@ export class GuestDevice implements Disposable {
   readonly #rings: readonly Vring[];
   /** Rings that may have requests waiting. */
   readonly #ready = new Set<Vring>();
+  /** Rings that were run and whose drivers were not asked to kick: somebody looks at them. */
+  readonly #quiet = new Set<Vring>();
   #features = 0n;
   /** They are not what the front end told: it tells of none. */
   #areAssumed = false;
@@ -250,6 +252,7 @@ export class GuestDevice implements Disposable {
   reset(): void {
     if (this.#resetting) return;
     this.#ready.clear();
+    this.#quiet.clear();
     for (const ring of this.#rings) {
       ring.layout = undefined;
       ring.address = undefined;
@@ -263,16 +266,33 @@ export class GuestDevice implements Disposable {
     this.#resetState();
   }
 
-  /** Gives every ring that may have requests its turn. */
-  runRings(): void {
+  /**
+   * Gives every ring that may have requests its turn.
+   * @param quietly drivers are not asked to kick: `findRequests` looks, and `askForKicks` asks before the thread sleeps
+   */
+  runRings(quietly: boolean): void {
     if (this.#resetting) return;
     // A copy: a ring that always has more comes again in the next round, after messages had their turn.
     for (const ring of [...this.#ready]) {
       this.#ready.delete(ring);
+      this.#quiet.delete(ring);
       if (!this.#state.isQueueEnabled(ring.index)) continue;
-      if (this.#state.run(ring.index)) this.#ready.add(ring);
+      if (this.#state.run(ring.index, quietly)) this.#ready.add(ring);
+      else if (quietly) this.#quiet.add(ring);
     }
     if (!this.isBusy) this.#memory.releaseRetired();
+  }
+
+  /** Looks whether drivers that were not asked to kick have requests. @returns whether there is work */
+  findRequests(): boolean {
+    for (const ring of this.#quiet) if (this.#state.hasRequests(ring.index)) this.#ready.add(ring);
+    return this.hasWork;
+  }
+
+  /** Asks all drivers to kick: before the thread sleeps. There may be work then. */
+  askForKicks(): void {
+    for (const ring of this.#quiet) if (this.#state.askForKicks(ring.index)) this.#ready.add(ring);
+    this.#quiet.clear();
   }
 
   /** Releases everything; memory when no request is under way in it any more. */
@@ -281,6 +301,7 @@ export class GuestDevice implements Disposable {
     this.#disposed = true;
     this.#life += 1;
     this.#ready.clear();
+    this.#quiet.clear();
     for (const ring of this.#rings) ring[Symbol.dispose]();
     this.#state.reset();
     if (!this.isBusy) this.#releaseMemory();
@@ -337,6 +358,7 @@ export class GuestDevice implements Disposable {
   /** Takes the queue away again, as soon as nothing of it is under way. */
   #halt(ring: Vring): void {
     this.#ready.delete(ring);
+    this.#quiet.delete(ring);
     if (!ring.isRunning) return;
     const life = this.#life;
     this.#state.stopQueue(ring.index, (indices) => {

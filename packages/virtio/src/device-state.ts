@@ -248,9 +248,10 @@ export class DeviceState {
   /**
    * The driver notified of available buffers: passes them to the device, at most as many as the queue has
    * descriptors, so that one queue does not hold up the others.
+   * @param quietly the driver is not asked to notify of more: look by `hasRequests`, or ask by `askForKicks`
    * @returns whether there are more, of which the driver will not notify again: call again, in your time
    */
-  run(index: number): boolean {
+  run(index: number, quietly = false): boolean {
     if ((this.#status & (STATUS_DEVICE_NEEDS_RESET | STATUS_FAILED)) !== 0 || this.#resetting) return false;
     const queue = this.#queues[index];
     if (queue === undefined || !this.isLive) {
@@ -260,10 +261,24 @@ export class DeviceState {
     }
     this.#runningQueue = index;
     try {
-      return this.#runQueue(index, queue);
+      if (!this.#runQueue(index, queue)) return false;
+      return quietly ? queue.hasMore : queue.allowKicks();
     } finally {
       this.#runningQueue = -1;
     }
+  }
+
+  /** Whether a queue that was run quietly has requests, without asking the driver to notify of them. */
+  hasRequests(index: number): boolean {
+    return this.isLive && this.#queues[index]?.hasMore === true;
+  }
+
+  /**
+   * Asks the driver to notify of what it makes available from now on, after a quiet run.
+   * @returns whether there is something already, of which it may not notify: run the queue
+   */
+  askForKicks(index: number): boolean {
+    return this.isLive && this.#queues[index]?.allowKicks() === true;
   }
 
   /** Sets DEVICE_NEEDS_RESET: the queues stop; the driver is notified (VIRTIO 1.3, 2.1.2). The first reason counts. */
@@ -381,6 +396,7 @@ export class DeviceState {
     return undefined;
   }
 
+  /** @returns whether the queue is still there */
   #runQueue(index: number, queue: SplitVirtqueue): boolean {
     try {
       queue.suppressKicks();
@@ -395,7 +411,7 @@ export class DeviceState {
     if (this.#queues[index] !== queue) return false;
     queue.endBatch();
     this.#notifyUsed(index, queue);
-    return queue.allowKicks();
+    return true;
   }
 
   #takeRequests(index: number, queue: SplitVirtqueue): void {

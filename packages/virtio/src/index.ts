@@ -3,6 +3,7 @@ export { DriverQueue, type DriverQueueOptions, type GuestRange, indirectTablesSi
 export type { DriverTransport, StartOptions } from './driver-transport.ts';
 export * from './features.ts';
 export { GuestMemory, type GuestRegion } from './guest-memory.ts';
+export { LookWindow } from './look-window.ts';
 export { LoopbackTransport } from './loopback-transport.ts';
 export { type GuestBuffer, MemoryAllocator } from './memory-allocator.ts';
 export type { RequestOptions, RequestQueue } from './request-queue.ts';

@@ -207,11 +207,19 @@ export class SplitVirtqueue {
    */
   allowKicks(): boolean {
     if (this.#stopping) return false;
-    const { available, used } = this.#ring;
+    const { used } = this.#ring;
     // Sequentially consistent store and load: the driver sees our wish or we see its index (2.7.13.4.1).
     if (this.#usesEvents) Atomics.store(used, used.length - 1, this.#nextAvailable);
     if (this.#usesFlags) Atomics.store(used, RING_FLAGS, 0);
-    return Atomics.load(available, RING_INDEX) !== this.#nextAvailable || this.#resubmit.length > 0;
+    return this.hasMore;
+  }
+
+  /** Whether there are chains to take: for who looks instead of being notified. */
+  get hasMore(): boolean {
+    if (this.#stopping) return false;
+    return (
+      Atomics.load(this.#ring.available, RING_INDEX) !== this.#nextAvailable || this.#resubmit.length > 0
+    );
   }
 
   /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once as onceOf } from 'node:events';
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -343,6 +343,35 @@ describe('a client that is started again', () => {
       assert.deepEqual(back.codes, []);
       await back.client.close();
     }
+  });
+
+  it('hides members for as long as its user wants, and forgets the room for good', async () => {
+    await using town = await Town.open();
+    const first = await town.room.client(town.address);
+    const other = 'ab'.repeat(32);
+    await first.client.hide(other, true);
+    await first.client.hide('cd'.repeat(32), true);
+    await first.client.hide('cd'.repeat(32), false);
+    await assert.rejects(first.client.hide('ab', true), RangeError);
+    assert.deepEqual([...first.client.hidden], [other]);
+    await first.client.close();
+    await assert.rejects(first.client.hide(other, false), { code: 'CHAT_CLOSED' });
+    await assert.rejects(first.client.forget(), { code: 'CHAT_CLOSED' });
+
+    const second = await town.room.client(town.address);
+    assert.deepEqual([...second.client.hidden], [other]);
+    second.client.start();
+    await second.client.send('sent');
+    await second.client.flush();
+    void second.client.send('not sent').catch(() => {});
+    await second.client.forget();
+    await second.client.close();
+    assert.equal(existsSync(second.client.statePath), false);
+
+    const third = await town.room.client(town.address);
+    assert.notEqual(third.client.member, second.client.member);
+    assert.deepEqual([...third.client.hidden, ...(await third.client.history(99, 99))], []);
+    assert.equal(third.client.unacknowledged, 0);
   });
 
   it('hands over no more than is confirmed in time', async () => {

@@ -6,9 +6,9 @@ import { MAX_NAME_BYTES, textBytes } from '../encryption/content.ts';
 import { Identity } from '../encryption/identity.ts';
 import type { RoomKeys } from '../encryption/key-schedule.ts';
 import type { RoomCipher } from '../encryption/room-cipher.ts';
+import { type RoomKind, sharedKeyKind } from '../encryption/room-kind.ts';
 import { safetyNumber } from '../encryption/safety-number.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
-import { SharedKeyCipher } from '../encryption/shared-key-cipher.ts';
 import { isVisibleName } from '../names/shown-name.ts';
 import { harmless } from '../names/shown-text.ts';
 import { ChatError } from './chat-error.ts';
@@ -63,6 +63,8 @@ export type ChatClientOptions = {
    * user of the client calls `confirm`.
    */
   readonly autoConfirm?: boolean;
+  /** Of the room; the shared key's, which is the only one there is so far, unless told. */
+  readonly kind?: RoomKind;
   /** For tests: limits and times other than the usual. */
   readonly tuning?: Partial<ClientTuning>;
 };
@@ -161,7 +163,8 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     this.#tuning = { ...defaultTuning, ...options.tuning };
     this.#store = store;
     this.#identity = identity;
-    this.#cipher = new SharedKeyCipher(keys, identity, device);
+    const { kind = sharedKeyKind } = options;
+    this.#cipher = kind.openCipher({ keys, identity, device }, saved.cipher);
     this.#seal = new LocalSeal(device, keys, identity.key.publicKey);
   }
 
@@ -191,6 +194,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     const reader = new RoomReader({
       ...{ crypto, genesis, store, saved, handedOver, history, outbox, name, autoConfirm, since, recent },
       member: identity.key.publicKey,
+      opensAgain: cipher.opensAgain,
       emit: (event) => this.#emit(...event),
       published: () => publisher.published,
       onAcknowledged: () => publisher.publish(),

@@ -32,6 +32,7 @@ function blockedInbox() {
       get blocked() {
         return blocked;
       },
+      isKnown: () => false,
       read: async (frame) => {
         read.push(frame);
         return true;

@@ -25,6 +25,8 @@ export type Outcome = OpenedMessage | MessageError;
 export interface InboxReader {
   /** Whether no more can be read for now. */
   readonly blocked: boolean;
+  /** Whether a message was opened and accepted before: it is not opened again. */
+  isKnown(delivery: Extract<InboxFrame, { type: 'deliver' }>): boolean;
   /** @returns false if the connection was given up: what came behind is not read */
   read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean>;
   /** Called then, with the frame and what came behind it. */
@@ -146,7 +148,7 @@ export class Inbox {
 
   /** @throws what the crypto device throws */
   async #open(frame: InboxFrame): Promise<Outcome | undefined> {
-    if (frame.type !== 'deliver') return undefined;
+    if (frame.type !== 'deliver' || this.#options.reader.isKnown(frame)) return undefined;
     try {
       return await this.#options.cipher.open(frame.member, frame.n, frame.envelope);
     } catch (error) {

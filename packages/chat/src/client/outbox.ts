@@ -59,8 +59,8 @@ type Flush = {
  * 1. A draft MUST be durable before `add` resolves, and an envelope before `envelope` gives it away.
  * 2. What is sent again MUST be the same envelope, as long as it is not proved that it is not stored: by another that stands under its
  *    number (`displace`), or since the server does not take one so long.
- * 3. Until the reader's turn in which something was settled or displaced is stored (`resume`), nothing MUST be sealed or told: the
- *    store would have the one without the other.
+ * 3. Until the reader's turn in which something was settled or displaced, or which changed the cipher's state, is stored (`resume`),
+ *    nothing MUST be sealed or told: the store would have the one without the other.
  * 4. Whoever waits MUST be told the end: by `end`, or by a failure, with which the outbox fails as a whole.
  *
  * At most `MAX_ENTRIES`, or `MAX_BYTES` and one more, are in memory with their texts, and of those that are kept the ids.
@@ -292,6 +292,11 @@ export class Outbox {
     const envelope = this.#book.sealedAs(n)?.sealed?.envelope;
     if (envelope === undefined || isUnknown(hash)) return true;
     return equalBytes(hash, await this.#options.crypto.sha256(envelope));
+  }
+
+  /** The reader's turn has changed the cipher's state. */
+  holdSealing(): void {
+    this.#hold(true);
   }
 
   /** What was settled and displaced is stored: those who waited for it are told, and sealing goes on. */

@@ -1,6 +1,7 @@
 import { fromHex, toHex } from '../bytes.ts';
 import { type ChatCrypto, PUBLIC_KEY_BYTES } from '../crypto.ts';
 import { MessageError, type MessageErrorCode } from '../encryption/message-error.ts';
+import type { StateChange as StateChangeOfCipher } from '../encryption/room-cipher.ts';
 import type { Delivery, Transcript } from '../encryption/transcript.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { ChatError, cryptoFailure } from './chat-error.ts';
@@ -34,6 +35,8 @@ export type RoomReaderOptions = {
   /** As the user asked; see `ChatClientOptions`. */
   readonly since: number | undefined;
   readonly recent: number;
+  /** Of the cipher. */
+  readonly opensAgain: boolean;
   /** @returns false if a listener threw */
   readonly emit: (event: ClientEvent) => boolean;
   /** The last message of one's own that was ever sent to the server. */
@@ -160,6 +163,10 @@ export class RoomReader implements InboxReader {
     if (first > this.#place.seq + 1) await this.#expire(first);
   }
 
+  isKnown({ seq, member, n }: Delivery): boolean {
+    return seq <= this.#place.seq && n <= (this.transcript.sender(member)?.n ?? 0);
+  }
+
   async read(frame: InboxFrame, outcome: Outcome | undefined): Promise<boolean> {
     if (frame.type !== 'present') this.#presence.endList();
     switch (frame.type) {
@@ -178,7 +185,7 @@ export class RoomReader implements InboxReader {
       case 'ack':
         return await this.#acknowledged(frame);
       case 'deliver':
-        return await this.#delivered(frame, outcome!);
+        return outcome === undefined ? this.#repeated(frame) : await this.#delivered(frame, outcome);
       case 'damaged':
         return this.#damaged(frame.first, frame.last);
     }
@@ -275,7 +282,7 @@ export class RoomReader implements InboxReader {
    * @returns the reason to join anew
    */
   async #startOver(loss: Loss): Promise<ChatError> {
-    const { outbox, store } = this.#options;
+    const { outbox, store, opensAgain } = this.#options;
     const text = `The server has lost messages, or you were told of some that never were: ${loss.what}.`;
     if (!this.#fellBehind) {
       this.#fellBehind = true;
@@ -283,7 +290,7 @@ export class RoomReader implements InboxReader {
     }
     // What is known so far is told and stored before it is taken back.
     await this.finish();
-    if (!(await outbox.takeBack(loss.stored))) {
+    if (!opensAgain || !(await outbox.takeBack(loss.stored))) {
       const advice = `It is too late to send yours again. Move ${store.path} away to enter the room as a new member.`;
       return new ChatError('CHAT_SERVER_FORGOT', `${text} ${advice}`);
     }
@@ -375,7 +382,8 @@ export class RoomReader implements InboxReader {
     const disorder = this.transcript.disorder(delivery, outcome.content);
     if (disorder !== undefined && (await this.#questions.askAbout(delivery, disorder, after))) return false;
     const { content, findings } = await this.transcript.take(delivery, outcome);
-    if (outcome.change !== undefined) this.#accept(outcome.change);
+    const isDropped = disorder !== undefined && disorder.code !== 'MISSING';
+    if (outcome.change !== undefined && !isDropped) this.#accept(outcome.change);
     for (const finding of findings) this.#turn.report(finding, after);
     const sent = finding && this.#own.take(delivery, outcome);
     if (content !== undefined) this.#news.tell(delivery, content, sent);
@@ -383,17 +391,19 @@ export class RoomReader implements InboxReader {
     return true;
   }
 
-  #accept({ state, applied }: { readonly state: Uint8Array; applied(): void }): void {
-    this.#turn.change({ kind: 'cipher', state });
-    applied();
+  /** Until it is stored nothing is sealed: what that would store goes beyond what is accepted. */
+  #accept(change: StateChangeOfCipher): void {
+    this.#options.outbox.holdSealing();
+    this.#turn.change({ kind: 'cipher', state: change.state });
+    change.applied();
   }
 
-  #repeated(delivery: Delivery, outcome: Outcome): boolean {
+  /** @param outcome if it was opened, since it can be a new one */
+  #repeated(delivery: Delivery, outcome?: Outcome): boolean {
     const { seq, member } = delivery;
     const text = `The server delivered message ${seq} of the room again; it was dropped.`;
     this.#report({ code: 'REPLAY', text, seq, member: toHex(member) });
-    const isNew = delivery.n > (this.transcript.sender(delivery.member)?.n ?? 0);
-    if (outcome instanceof MessageError || !isNew) return true;
+    if (outcome === undefined || outcome instanceof MessageError || this.isKnown(delivery)) return true;
     // One's own place is wrong, or this one.
     return this.#breakOff(`it gives place ${seq} to two messages`);
   }

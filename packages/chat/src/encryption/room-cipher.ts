@@ -26,6 +26,11 @@ import type { ChainPosition } from './envelope.ts';
 export interface RoomCipher extends AsyncDisposable {
   /** One's own Ed25519 public key. */
   readonly member: Uint8Array;
+  /**
+   * Whether what was opened and accepted can be opened again. If not, a room is not read once more from its first message when its server
+   * has forgotten some: the client stops.
+   */
+  readonly opensAgain: boolean;
 
   /**
    * Seals a message.

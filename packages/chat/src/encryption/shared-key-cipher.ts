@@ -35,6 +35,7 @@ const EPOCH_LABEL = utf8('skytale epoch 1');
  */
 export class SharedKeyCipher implements RoomCipher {
   readonly member: Uint8Array;
+  readonly opensAgain = true;
   readonly #keys: RoomKeys;
   readonly #identity: Identity;
   readonly #sessions: SenderSessions;

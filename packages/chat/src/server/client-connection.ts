@@ -272,7 +272,7 @@ export class ClientConnection implements SeatClient, WriterOwner {
       this.#hold = 'room';
       this.#seat.whenFree(() => this.#release('room'));
     } else if (this.writer.deaf) {
-      // A client that does not take answers is not listened to; `drained` goes on.
+      // A client that does not take answers is not listened to; `listens` goes on.
       this.#hold = 'writer';
     }
     return this.#hold !== undefined;
@@ -286,6 +286,9 @@ export class ClientConnection implements SeatClient, WriterOwner {
 
   drained(): void {
     if (this.#state === 'joined') this.#seat?.drained();
+  }
+
+  listens(): void {
     this.#release('writer');
   }
 

@@ -51,12 +51,16 @@ class Taker extends Writable {
 function setup() {
   const stream = new Taker();
   let drains = 0;
+  let heard = 0;
   const writer = new ConnectionWriter(stream as unknown as Duplex, newCounters(), new WriteTurn(), {
     drained() {
       drains += 1;
     },
+    listens() {
+      heard += 1;
+    },
   });
-  return { stream, writer, drains: () => drains };
+  return { stream, writer, drains: () => drains, heard: () => heard };
 }
 
 describe('a connection’s writer', () => {
@@ -188,6 +192,18 @@ describe('a connection’s writer', () => {
     assert.ok(answers > 500 && answers < 600, `${answers}`);
     writer.grant(1e9);
     assert.equal(writer.deaf, false);
+  });
+
+  test('listens again to a client whose connection has taken all that it granted', async () => {
+    const { stream, writer, heard } = setup();
+    stream.slow = true;
+    writer.beginWindow(2 * HIGH_WATER);
+    writer.send(Buffer.alloc(4 * HIGH_WATER));
+    await turn();
+    assert.equal(writer.deaf, true, 'its connection has something to take');
+    stream.take();
+    await turn();
+    assert.deepEqual([writer.deaf, writer.congested, heard()], [false, true, 1]);
   });
 
   test('forgets what nobody will take', async () => {

@@ -15,6 +15,8 @@ const JOIN_BYTES = 16 * 1024;
 export interface WriterOwner {
   /** The connection is no longer congested. */
   drained(): void;
+  /** Its client is to be listened to again (`deaf`). It may still be congested. */
+  listens(): void;
 }
 
 /** Writers that were given something in this turn. They are flushed together, at its end. */
@@ -59,6 +61,8 @@ export class ConnectionWriter {
   #queuedBytes = 0;
   /** Whether somebody was told that it is congested, and is to be told when it no longer is. */
   #wasCongested = false;
+  /** The same of `deaf`. */
+  #wasDeaf = false;
   /** Whether the last write had to wait. Nothing is known of a new connection. */
   #slow = true;
   #ended = false;
@@ -90,7 +94,9 @@ export class ConnectionWriter {
   /** Whether its client is not to be listened to, until it takes what it was given. */
   get deaf(): boolean {
     const waitsForWindow = this.#written >= this.#windowEnd && this.#answers < MOST_ANSWERS;
-    return this.congested && !waitsForWindow;
+    const deaf = this.congested && !waitsForWindow;
+    this.#wasDeaf ||= deaf;
+    return deaf;
   }
 
   /**
@@ -153,10 +159,15 @@ export class ConnectionWriter {
     while (this.#queuedBytes > 0 && this.#written < this.#windowEnd && !waits(stream))
       this.#write(this.#take());
     if (this.#ended && this.#queuedBytes === 0 && !stream.writableEnded) stream.end();
-    if (!this.#wasCongested || this.congested) return;
-    this.#wasCongested = false;
-    this.#answers = 0;
-    this.#owner.drained();
+    if (this.#wasCongested && !this.congested) {
+      this.#wasCongested = false;
+      this.#answers = 0;
+      this.#owner.drained();
+    }
+    // Who has been written all that was granted is not congested less by anything but a grant: that has to be heard.
+    if (!this.#wasDeaf || this.deaf) return;
+    this.#wasDeaf = false;
+    this.#owner.listens();
   }
 
   #write(buffers: readonly Uint8Array[]): void {

@@ -9,6 +9,8 @@ import { assertSameLength } from './stretches.ts';
 
 /** Twice the lanes of the widest registers: more gains little, and what is worked on falls out of the cache. */
 const capacity = 32;
+/** Measured with 64 requests at once: up to 192 bytes they take no longer one by one, and of 1 KiB nearly twice as long. */
+const shortest = 256;
 const blockLength = 16;
 
 /** One call of the library is for one direction and length of key. */
@@ -23,6 +25,7 @@ class Group {
 
 export class IpsecMbBatch implements CipherBatch {
   readonly capacity = capacity;
+  readonly shortest = shortest;
   readonly #manager: Manager;
   /** Made when first needed. */
   readonly #groups: Record<Direction, Partial<Record<KeyLength, Group>>> = { encrypt: {}, decrypt: {} };
@@ -30,7 +33,10 @@ export class IpsecMbBatch implements CipherBatch {
   /** What was put in, in order; of the first, all that `crypt` wants: one message alone is faster that way. */
   readonly #ciphers: IpsecMbCipher[] = [];
   /** Memory that the library will be given addresses of: it must not be collected before. */
-  readonly #memory: Uint8Array[] = [];
+  readonly #sources: Uint8Array[] = [];
+  readonly #destinations: Uint8Array[] = [];
+  /** How many are in it: what lies beyond in the arrays is stale. To cut them would be to allocate them again. */
+  #count = 0;
   readonly #firstIv = new Uint8Array(blockLength);
   #first: { direction: Direction; source: Segments; destination: Segments } | undefined;
 
@@ -45,7 +51,7 @@ export class IpsecMbBatch implements CipherBatch {
     source: Segments,
     destination: Segments,
   ): boolean {
-    if (!(cipher instanceof IpsecMbCipher) || this.#ciphers.length === capacity) return false;
+    if (!(cipher instanceof IpsecMbCipher) || this.#count === capacity) return false;
     const length = source.byteLength;
     if (length === 0 || length > longestMessage || length % blockLength !== 0) return false;
     if (source.count !== 1 || destination.count !== 1 || iv.length !== blockLength) return false;
@@ -58,24 +64,26 @@ export class IpsecMbBatch implements CipherBatch {
     group.jobs.put(group.count, schedule, iv, from, to, length);
     if (group.count === 0) this.#begun.push(group);
     group.count += 1;
-    if (this.#ciphers.length === 0) {
+    if (this.#count === 0) {
       this.#firstIv.set(iv);
       this.#first = { direction, source, destination };
     }
-    this.#ciphers.push(cipher);
-    this.#memory.push(source.memory[0]!.bytes, destination.memory[0]!.bytes);
+    this.#ciphers[this.#count] = cipher;
+    this.#sources[this.#count] = source.memory[0]!.bytes;
+    this.#destinations[this.#count] = destination.memory[0]!.bytes;
+    this.#count += 1;
     return true;
   }
 
   run(): void {
     try {
-      if (this.#ciphers.length === 1) {
+      if (this.#count === 1) {
         const { direction, source, destination } = this.#first!;
         this.#ciphers[0]!.crypt(direction, this.#firstIv, source, destination);
         return;
       }
       // One that was closed has wiped its keys: better none is done than one with a key of zeros.
-      for (const cipher of this.#ciphers) cipher.assertOpen();
+      for (let i = 0; i < this.#count; i++) this.#ciphers[i]!.assertOpen();
       for (const group of this.#begun) this.#manager.submit(group.jobs, group.count);
     } finally {
       this.#clear();
@@ -85,8 +93,7 @@ export class IpsecMbBatch implements CipherBatch {
   #clear(): void {
     for (const group of this.#begun) group.count = 0;
     this.#begun.length = 0;
-    this.#ciphers.length = 0;
-    this.#memory.length = 0;
+    this.#count = 0;
     this.#first = undefined;
   }
 

@@ -17,6 +17,81 @@ if (engine instanceof Error) {
 } else {
   engineCases(engine);
   batchCases(engine);
+  gcmCases(engine);
+}
+
+function gcmCases(engine: Engine): void {
+  describe('AES-GCM of ipsec-mb', () => {
+    const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+    const key = new Uint8Array(32).fill(1);
+    const nonce = new Uint8Array(12).fill(2);
+
+    it('agrees with OpenSSL on long messages, at any alignment', () =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(16, 24, 32).chain(bytes),
+          bytes(12),
+          fc.nat({ max: 70_000 }),
+          fc.nat({ max: 17 }),
+          async (key, nonce, length, skew) => {
+            const data = Uint8Array.from({ length }, (_, i) => i * 31 + (i >> 8));
+            const expected = oracle.seal('aes-gcm', key, 16, nonce, data.subarray(0, skew), data);
+            const room = new Uint8Array(new SharedArrayBuffer(length + skew + 1)).fill(0xee);
+            room.set(data, skew);
+            const inPlace = new Segments();
+            inPlace.push(room, skew, length);
+            const additional = Segments.of(data.slice(0, skew));
+            const tag = new Uint8Array(16);
+            const aead = await engine.createAead('aes-gcm', key, 16);
+            await aead.seal(nonce, additional, inPlace, inPlace, tag);
+            const sealed = Buffer.concat([room.subarray(skew, skew + length), tag]);
+            assert.ok(sealed.equals(expected), 'the result');
+            assert.equal(await aead.open(nonce, additional, inPlace, inPlace, tag), true);
+            assert.ok(inPlace.toBytes().every((byte, i) => byte === data[i]));
+            assert.ok(room.subarray(0, skew).every((byte) => byte === 0xee));
+            assert.equal(room.at(-1), 0xee);
+            aead.close();
+          },
+        ),
+        { numRuns: 60 },
+      ));
+
+    it('looks at every bit of the tag, and at its length', async () => {
+      const aead = await engine.createAead('aes-gcm', key, 12);
+      const data = Segments.of(new Uint8Array(40).fill(3));
+      const [sealed, opened] = [Segments.of(new Uint8Array(40)), Segments.of(new Uint8Array(40).fill(4))];
+      const tag = new Uint8Array(12);
+      await aead.seal(nonce, new Segments(), data, sealed, tag);
+      for (let bit = 0; bit < 96; bit++) {
+        const forged = tag.slice();
+        forged[bit >> 3]! ^= 1 << (bit & 7);
+        assert.equal(await aead.open(nonce, new Segments(), sealed, opened, forged), false, `bit ${bit}`);
+      }
+      assert.deepEqual(opened.toBytes(), new Uint8Array(40));
+      for (const wrong of [tag.subarray(1), new Uint8Array(16)]) {
+        assert.throws(() => aead.open(nonce, new Segments(), sealed, opened, wrong), {
+          code: 'CRYPTO_INVALID_TAG_LENGTH',
+        });
+      }
+      aead.close();
+    });
+
+    it('does nothing when it is closed, and nothing for ranges that do not fit', async () => {
+      const aead = await engine.createAead('aes-gcm', key, 16);
+      const [data, shorter] = [Segments.of(new Uint8Array(32)), Segments.of(new Uint8Array(31))];
+      const tag = new Uint8Array(16);
+      assert.throws(() => aead.seal(nonce, new Segments(), data, shorter, tag), {
+        code: 'CRYPTO_INVALID_DATA_LENGTH',
+      });
+      await aead.seal(nonce, new Segments(), data, data, tag);
+      aead.close();
+      aead.close();
+      const result = Segments.of(new Uint8Array(32));
+      assert.throws(() => aead.seal(nonce, new Segments(), data, result, tag), { code: 'CRYPTO_CLOSED' });
+      assert.throws(() => aead.open(nonce, new Segments(), data, result, tag), { code: 'CRYPTO_CLOSED' });
+      assert.deepEqual(result.toBytes(), new Uint8Array(32));
+    });
+  });
 }
 
 function batchCases(engine: Engine): void {

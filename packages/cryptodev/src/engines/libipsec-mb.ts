@@ -21,6 +21,15 @@ const manager = {
   keyexp_128: 112,
   keyexp_192: 120,
   keyexp_256: 128,
+  gcm128_enc: 256,
+  gcm192_enc: 264,
+  gcm256_enc: 272,
+  gcm128_dec: 280,
+  gcm192_dec: 288,
+  gcm256_dec: 296,
+  gcm128_pre: 448,
+  gcm192_pre: 456,
+  gcm256_pre: 464,
   submit_cipher_burst: 984,
   end: 992,
 } as const;
@@ -57,6 +66,19 @@ type Burst = (
   keyLength: number,
 ) => number;
 type ExpandKey = (key: Pointer, encrypting: Pointer, decrypting: Pointer) => void;
+type ExpandGcmKey = (key: Pointer, expanded: Pointer) => void;
+type Gcm = (
+  key: Pointer,
+  context: Pointer,
+  destination: Pointer,
+  source: Pointer,
+  length: number,
+  nonce: Pointer,
+  associatedData: Pointer,
+  associatedLength: number,
+  tag: Pointer,
+  tagLength: number,
+) => void;
 
 // SAFETY: the prototypes of <intel-ipsec-mb.h>, where pointers are `uintptr_t` (p) as in libcrypto.ts.
 const p = 'uintptr_t';
@@ -69,6 +91,8 @@ const burstType = koffi.proto('imb_submit_cipher_burst', 'uint32_t', [
   'size_t',
 ]);
 const expandType = koffi.proto('imb_keyexp', 'void', [p, p, p]);
+const expandGcmType = koffi.proto('imb_gcm_pre', 'void', [p, p]);
+const gcmType = koffi.proto('imb_gcm_enc_dec', 'void', [p, p, p, p, p, p, p, p, p, p]);
 
 type Library = {
   readonly version: string;
@@ -126,6 +150,8 @@ export class Manager {
   readonly #library: Library;
   readonly #expand: Readonly<Record<KeyLength, ExpandKey>>;
   readonly #burst: Burst;
+  readonly #expandGcm: Readonly<Record<KeyLength, ExpandGcmKey>>;
+  readonly #gcm: Readonly<Record<Direction, Readonly<Record<KeyLength, Gcm>>>>;
   #pointer: Pointer;
 
   /** @throws {CryptoError} CRYPTO_UNAVAILABLE: no library, or none that will do */
@@ -157,6 +183,23 @@ export class Manager {
       32: at(manager.keyexp_256, expandType) as ExpandKey,
     };
     this.#burst = at(manager.submit_cipher_burst, burstType) as Burst;
+    this.#expandGcm = {
+      16: at(manager.gcm128_pre, expandGcmType) as ExpandGcmKey,
+      24: at(manager.gcm192_pre, expandGcmType) as ExpandGcmKey,
+      32: at(manager.gcm256_pre, expandGcmType) as ExpandGcmKey,
+    };
+    this.#gcm = {
+      encrypt: {
+        16: at(manager.gcm128_enc, gcmType) as Gcm,
+        24: at(manager.gcm192_enc, gcmType) as Gcm,
+        32: at(manager.gcm256_enc, gcmType) as Gcm,
+      },
+      decrypt: {
+        16: at(manager.gcm128_dec, gcmType) as Gcm,
+        24: at(manager.gcm192_dec, gcmType) as Gcm,
+        32: at(manager.gcm256_dec, gcmType) as Gcm,
+      },
+    };
   }
 
   /** Frees it. Closing twice is fine. */
@@ -192,6 +235,48 @@ export class Manager {
     throw new CryptoError('CRYPTO_DEVICE_FAILED', `libIPSec_MB: ${done} of ${count} jobs: ${reason}`);
   }
 
+  /**
+   * Writes what GCM wants of the first `length` bytes of `key` to `expanded`.
+   * SAFETY: that has room for `gcmKeyLength`, at an address that is a multiple of `gcmKeyAlignment`.
+   */
+  expandGcm(key: Uint8Array<ArrayBuffer>, length: KeyLength, expanded: Pointer): void {
+    this.#assertOpen();
+    this.#expandGcm[length](addressOf(key, 0, length), expanded);
+  }
+
+  /**
+   * One message of AES-GCM. The library says nothing of what it does not like, so there must be nothing: no address is 0.
+   * SAFETY: all must stay for the call: `length` bytes at `source` and `destination`, the same or apart,
+   * `gcmContextLength` at `context`, 12 at `nonce`, 16 at `tag`, which it writes in both directions.
+   */
+  gcm(
+    direction: Direction,
+    key: GcmKey,
+    context: Pointer,
+    destination: Pointer,
+    source: Pointer,
+    length: number,
+    nonce: Pointer,
+    associatedData: Pointer,
+    associatedLength: number,
+    tag: Pointer,
+  ): void {
+    this.#assertOpen();
+    const run = this.#gcm[direction][key.keyLength];
+    run(
+      key.pointer,
+      context,
+      destination,
+      source,
+      length,
+      nonce,
+      associatedData,
+      associatedLength,
+      tag,
+      gcmTagLength,
+    );
+  }
+
   #assertOpen(): void {
     if (this.#pointer === 0) throw new CryptoError('CRYPTO_CLOSED', 'the engine is closed');
   }
@@ -222,6 +307,41 @@ export class KeySchedule {
   get pointer(): Pointer {
     if (!this.#isOpen) throw new CryptoError('CRYPTO_CLOSED', 'the session is closed');
     return this.#encrypting;
+  }
+
+  /** Wipes it. Closing twice is fine. */
+  close(): void {
+    this.#isOpen = false;
+    this.#room.fill(0);
+  }
+}
+
+/** `sizeof(struct gcm_key_data)`: 1,008 bytes in 1.3, 1,264 in 2.0; and room for another. */
+const gcmKeyLength = 2048;
+const gcmKeyAlignment = 64;
+/** `sizeof(struct gcm_context_data)` in all releases, and a little more. */
+export const gcmContextLength = 96;
+const gcmTagLength = 16;
+
+/** What GCM wants of an AES key, for both directions: native code reads it by address while this is held. */
+export class GcmKey {
+  readonly keyLength: KeyLength;
+  readonly #room = new Uint8Array(new ArrayBuffer(gcmKeyLength + gcmKeyAlignment));
+  readonly #expanded: Pointer;
+  #isOpen = true;
+
+  /** @param key its first bytes, outside of V8's heap */
+  constructor(owner: Manager, key: Uint8Array<ArrayBuffer>, keyLength: KeyLength) {
+    this.keyLength = keyLength;
+    const start = addressOf(this.#room);
+    this.#expanded = start + ((gcmKeyAlignment - (start % gcmKeyAlignment)) % gcmKeyAlignment);
+    owner.expandGcm(key, keyLength, this.#expanded);
+  }
+
+  /** @throws {CryptoError} CRYPTO_CLOSED */
+  get pointer(): Pointer {
+    if (!this.#isOpen) throw new CryptoError('CRYPTO_CLOSED', 'the session is closed');
+    return this.#expanded;
   }
 
   /** Wipes it. Closing twice is fine. */

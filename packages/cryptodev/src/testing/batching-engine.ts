@@ -7,12 +7,14 @@ import { OpensslEngine } from '../engines/openssl.ts';
 
 export type BatchingOptions = {
   readonly capacity?: number;
+  /** In bytes. */
+  readonly shortest?: number;
   /** Called before a batch is carried out, which fails if it throws. */
   readonly beforeRun?: (operations: number) => void;
 };
 
 /** OpenSSL with batches of AES-CBC; they run in the reverse of the order, which must not matter. */
-export function batchingEngine({ capacity = 3, beforeRun }: BatchingOptions = {}): Engine {
+export function batchingEngine({ capacity = 3, shortest = 0, beforeRun }: BatchingOptions = {}): Engine {
   const engine = new OpensslEngine();
   const batched = new WeakSet<EngineCipher>();
   return {
@@ -27,18 +29,19 @@ export function batchingEngine({ capacity = 3, beforeRun }: BatchingOptions = {}
       if (name === 'aes-cbc') batched.add(cipher);
       return cipher;
     },
-    createBatch: () => newBatch(capacity, batched, beforeRun),
+    createBatch: () => newBatch({ capacity, shortest }, batched, beforeRun),
   };
 }
 
 function newBatch(
-  capacity: number,
+  { capacity, shortest }: Required<Pick<BatchingOptions, 'capacity' | 'shortest'>>,
   batched: WeakSet<EngineCipher>,
   beforeRun: BatchingOptions['beforeRun'],
 ): CipherBatch {
   const operations: (() => void)[] = [];
   return {
     capacity,
+    shortest,
     add: (cipher, direction, iv, source, destination) => {
       if (!batched.has(cipher) || operations.length === capacity) return false;
       if (source.byteLength === 0 || source.byteLength % 16 !== 0) return false;

@@ -52,7 +52,7 @@ export class CipherSession extends Session {
       return status.ERR;
     const { source, destination, batch } = request;
     // The session of a stateless request ends with it.
-    if (!request.isStateless) {
+    if (!request.isStateless && batch.isWorth(length)) {
       batch.makeWay(source, destination);
       if (batch.add(request, this.#cipher, this.#direction, iv, source, destination)) return deferred;
     }

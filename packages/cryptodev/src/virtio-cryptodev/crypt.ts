@@ -49,8 +49,8 @@ export function crypt(session: Session, job: Job): Completion<number> {
  * @throws {CryptoError} what the engine has against it
  */
 export function defer(session: Session, job: Job, batch: RequestBatch<Job>): boolean {
-  if (!batch.isUsable) return false;
   const { op, dataLength, ivLength } = job.header;
+  if (!batch.isWorth(dataLength)) return false;
   const { cipher, chaining } = session;
   // What is remembered of others is plaintext, which is not to stay in a job.
   if (cipher === undefined || chaining !== 'ciphertext') return false;

@@ -44,7 +44,7 @@ const fake = Object.assign(new EventEmitter(), {
   },
   start: () => {
     fake.emit('state', { phase: 'online' });
-    fake.emit('unsupported', { seq: 4, member, name: 'bo\x1bb', kind: 'poll' });
+    for (const seq of [4, 5]) fake.emit('unsupported', { seq, member, name: 'bo\x1bb', kind: 'poll' });
     fake.emit('caughtUp', { seq: 4 });
   },
 });

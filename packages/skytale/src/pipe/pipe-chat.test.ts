@@ -19,6 +19,7 @@ describe('the chat in a pipe', () => {
     const { status, stdout, stderr } = run(join(root, 'state'), 'much too long\n');
     assert.equal(status, 3, stderr);
     assert.match(stderr, /^Message 4 of bo\ufffdb needs a newer version of skytale\.$/m);
+    assert.doesNotMatch(stderr, /^Message 5/m, 'said once');
     for (const words of ['a draft\ufffd of last week', 'much too long']) {
       assert.ok(
         stderr.includes(`A message (“${words}”) was not sent. This server takes 100 bytes.\n`),

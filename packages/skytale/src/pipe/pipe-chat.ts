@@ -62,6 +62,7 @@ class PipeChat implements Disposable {
   #wasOnline = false;
   #saidOffline = false;
   #saidAgain = false;
+  #saidUnsupported = false;
   #refuses = false;
   /** Lines and drafts that went into the file. */
   #aside = 0;
@@ -192,6 +193,8 @@ class PipeChat implements Disposable {
   #unsupported(content: Unsupported): void {
     this.#patience.progress('history');
     this.#remark(this.#format.unsupported(content));
+    if (this.#saidUnsupported) return;
+    this.#saidUnsupported = true;
     note(`Message ${content.seq} of ${shownName(content.name)} needs a newer version of skytale.`);
   }
 

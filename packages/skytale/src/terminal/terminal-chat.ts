@@ -64,6 +64,7 @@ export class TerminalChat {
   #caughtUp = false;
   /** What was shown last of the room's past: nothing yet, what was read before, or what is new. */
   #shown: 'nothing' | 'old' | 'new' = 'nothing';
+  #saidUnsupported = false;
   #leaving = false;
   #forgotten = false;
   /** The terminal is not ours any more. */
@@ -155,8 +156,13 @@ export class TerminalChat {
       })
       .on('unsupported', ({ member, name, kind }) => {
         this.#learn(member, name);
+        // Once: of a later version's messages there may be as many as it likes.
+        if (this.#saidUnsupported || this.#client.hidden.has(member)) return;
+        this.#saidUnsupported = true;
         const what = `${this.#names.label(member)} sent something (${displayLine(kind)})`;
-        this.#print(this.#view.notice(`${what} that needs a newer version of skytale.`));
+        this.#print(
+          this.#view.notice(`${what} that needs a newer version of skytale. More of it is passed over.`),
+        );
       });
   }
 

@@ -1,12 +1,11 @@
 /** What a guest needs for /dev/crypto: the Linux driver of virtio-cryptodev, and a tool to try it with. */
-import { existsSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildModules, buildProgram, type Kernel, programPackages } from '@skytale/vm';
 import { TemporaryDirectory } from './temporary-directory.ts';
 
-const sources = fileURLToPath(new URL('../../../../guest', import.meta.url));
+const sources = dirname(fileURLToPath(import.meta.resolve('@skytale/driver/package.json')));
 
 /** The files that are built, and where they belong in a guest */
 export interface CryptodevFiles {
@@ -19,15 +18,11 @@ export interface CryptodevFiles {
 /** Makes the device /dev/crypto, once the driver stands in this file of the guest. */
 export const loadScript = (driver: string) => `insmod ${driver} && ln -s cryptodev0 /dev/crypto`;
 
-/** Builds both for the guest's kernel; says so and returns undefined if this installation lacks the sources. */
+/** Builds both for the guest's kernel. */
 export async function buildCryptodev(
   kernel: Kernel,
   progress: (message: string) => void,
-): Promise<CryptodevFiles | undefined> {
-  if (!existsSync(join(sources, 'driver/Kbuild'))) {
-    progress(`The guest has the device, but no driver for it: ${sources} is not there.`);
-    return undefined;
-  }
+): Promise<CryptodevFiles> {
   using directory = new TemporaryDirectory();
   await cp(sources, directory.path, { recursive: true });
   await buildModules(kernel, directory.join('driver'), {
@@ -55,7 +50,6 @@ export async function loadCryptodevDriver(
   progress: (message: string) => void,
 ): Promise<void> {
   const files = await buildCryptodev(kernel, progress);
-  if (files === undefined) return;
   const [driver, tool] = ['/run/virtio_cryptodev.ko', '/usr/local/bin/cryptodev-tool'];
   await guest.check(`cat >${driver} && ${loadScript(driver)}`, { input: files.driver });
   await guest.check(`mkdir -p /usr/local/bin && cat >${tool} && chmod 755 ${tool}`, { input: files.tool });

@@ -6,9 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DriverQueue, type QueueLayout, RING_FEATURES } from '@skytale/virtio';
-import type { AttachmentOptions } from '../attachment.ts';
 import { PROTOCOL_FEATURES } from '../attachment.ts';
-import { VhostUserBackend } from '../backend.ts';
+import { type BackendOptions, VhostUserBackend } from '../backend.ts';
 import type { BackendEvent } from '../backend-events.ts';
 import { FrontEnd, FrontMemory, type FrontRing } from '../frontend.ts';
 import { EchoDevice } from './echo-device.ts';
@@ -36,7 +35,7 @@ export class TestBackend implements AsyncDisposable {
   #stopped = false;
   readonly #directory = mkdtempSync(join(tmpdir(), 'vhost-user-'));
 
-  constructor(options: AttachmentOptions = {}, device = new EchoDevice()) {
+  constructor(options: Omit<BackendOptions, 'socket' | 'onEvent'> = {}, device = new EchoDevice()) {
     this.device = device;
     this.socket = join(this.#directory, 'socket');
     this.backend = new VhostUserBackend(device, {

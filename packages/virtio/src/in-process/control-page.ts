@@ -7,6 +7,7 @@
  * answers with the same number. One command is under way at a time.
  */
 import type { GuestRegion } from '../guest-memory.ts';
+import type { LookWindow } from '../look-window.ts';
 import type { QueueLayout } from '../split-ring.ts';
 import { GUEST_BASE } from '../transport-base.ts';
 
@@ -98,9 +99,12 @@ export class ControlPage {
     return Atomics.load(this.#words, DRIVER_DOORBELL);
   }
 
-  /** Blocks the device's thread until its bell has rung since it was `seen`. */
-  blockDevice(seen: number): void {
-    Atomics.wait(this.#words, DEVICE_DOORBELL, seen);
+  /** Blocks the device's thread until its bell has rung since it was `seen`; awake as long as `window` says. */
+  blockDevice(seen: number, window: LookWindow): void {
+    window.wait(
+      () => this.deviceDoorbell !== seen,
+      () => Atomics.wait(this.#words, DEVICE_DOORBELL, seen),
+    );
   }
 
   async waitDevice(seen: number): Promise<void> {

@@ -2,10 +2,12 @@
  * The device's side of the in-process transport. The worker's thread belongs to the device: it blocks until
  * the driver rings, unless the device has something under way that needs the thread's event loop.
  */
+import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { DeviceState } from '../device-state.ts';
 import { GuestMemory } from '../guest-memory.ts';
+import { LookWindow } from '../look-window.ts';
 import type { VirtioDevice } from '../virtio-device.ts';
 import {
   COMMAND_CLOSE,
@@ -41,6 +43,7 @@ class DeviceServer {
   readonly #device: VirtioDevice;
   readonly #page: ControlPage;
   readonly #state: DeviceState;
+  readonly #window = new LookWindow(availableParallelism());
   #lastCommand = 0;
   #closed = false;
 
@@ -79,7 +82,7 @@ class DeviceServer {
         if (needsLoop) await nextTurn();
         if (this.#closed || hasMore) continue;
         if (needsLoop) await page.waitDevice(seen);
-        else page.blockDevice(seen);
+        else page.blockDevice(seen, this.#window);
       }
       await this.#state.close();
     } finally {

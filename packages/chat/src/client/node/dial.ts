@@ -45,13 +45,23 @@ export async function dial(
   ca: string | undefined,
   signal: AbortSignal,
 ): Promise<ByteStream> {
+  return new DuplexByteStream(await dialDuplex(address, ca, signal));
+}
+
+/** The same, as a stream of Node's; paused, and its later errors are heard. */
+export async function dialDuplex(
+  address: ServerAddress,
+  ca: string | undefined,
+  signal: AbortSignal,
+): Promise<Duplex> {
   const { duplex, opened } = isWebSocket(address) ? webSocket(address, ca) : socket(address, ca);
-  const stream = new DuplexByteStream(duplex);
+  duplex.on('error', () => {});
+  duplex.pause();
   try {
     await unlessAborted(opened, signal);
-    return stream;
+    return duplex;
   } catch (error) {
-    stream.close();
+    duplex.destroy();
     throw unreachable(address, error, whyNotReached(address, error));
   }
 }
