@@ -65,6 +65,20 @@ describe('in Chromium', () => {
     }
   });
 
+  it('an engine that hangs in the middle of a write keeps no other from writing', async () => {
+    await using server = await FileServer.listen(files);
+    await using profile = await Profile.make();
+    await using browser = await openBrowser(profile);
+    const { page } = await openPage(browser, `${server.origin}/cases`);
+    assert.deepEqual(await page.evaluate('overtake()'), [
+      ['of the first', 1],
+      ['of the second', 1],
+    ]);
+    const woken = page.evaluate('woken()');
+    server.letGo();
+    assert.equal(await woken, 'CHAT_STATE_IN_USE');
+  });
+
   it('of several tabs another leads when the first is closed in the middle of sending, or hangs', async () => {
     await using chat = await startServer({ http: [{ host: '127.0.0.1', port: 0 }] });
     await using server = await FileServer.listen(files, chat.addresses.http[0]!.port);
@@ -89,7 +103,9 @@ describe('in Chromium', () => {
       );
     const pages = [second.page, third.page];
     const sending = [sendAll(second.page, 'second'), sendAll(third.page, 'third')];
-    await second.page.waitForFunction(() => told.some(({ kind }) => kind === 'room'));
+    await second.page.waitForFunction(() => told.some(({ kind }) => kind === 'room'), undefined, {
+      polling: 50,
+    });
     await first.page.close();
     assert.deepEqual(await Promise.all(sending), [30, 30]);
 
@@ -121,6 +137,10 @@ describe('in Chromium', () => {
       await engine.send(id, 'after all');
     }, room);
     server.letGo();
+    // Whoever wakes may give what it knew; and is then told that another leads.
+    const isThere = async (id: string) =>
+      (await engine.open(id)).items.some((item) => item.kind === 'message' && item.text === 'after all');
+    for (const page of pages) await page.waitForFunction(isThere, room, { polling: 50 });
     const texts = async (page: Page) =>
       await page.evaluate(async (id) => {
         const { items } = await engine.open(id);
@@ -167,11 +187,11 @@ describe('in Chromium', () => {
             (one) => one.kind === 'item' && one.item.kind === 'message' && one.item.text === expected,
           ),
       );
-    await bob.page.waitForFunction(hears, 'hello');
+    await bob.page.waitForFunction(hears, 'hello', { polling: 50 });
     server.goOffline();
     await bob.page.evaluate((id) => engine.send(id, 'said offline'), room);
     server.isOnline = true;
-    await alice.page.waitForFunction(hears, 'said offline');
+    await alice.page.waitForFunction(hears, 'said offline', { polling: 50 });
     await alice.page.reload();
     const again = await alice.page.evaluate(async (id) => {
       const { items } = await engine.open(id);

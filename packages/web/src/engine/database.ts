@@ -33,6 +33,10 @@ export type Table = keyof Tables;
 
 /** Besides the tables: the key, and the generation. */
 const META = 'meta';
+/** The generations that are over, by number. */
+const OVER = 'over';
+/** Leaders after which nothing is remembered of one: none hangs that long and wakes. */
+const REMEMBERED_GENERATIONS = 1000;
 
 /** A change of one row, or of a range of them. */
 export type Write =
@@ -53,7 +57,7 @@ export type DatabaseOptions = {
 };
 
 /**
- * 1. A write is one transaction: all of it, or nothing; nobody is waited for in the middle of one.
+ * 1. A write is one transaction: all of it, or nothing; nobody is waited for in the middle of one, its own engine least of all.
  * 2. Every write checks in its transaction that no other engine has led since `lead` (the generation): one that was deposed writes nothing.
  * 3. Rows are sealed with AES-256-GCM, bound to their table and key, under a key that no script can read out. It is in the same database:
  *    who has the browser's files has it. A nonce is random (NIST SP 800-38D, section 8.2.2, which allows 2^32 for one key).
@@ -71,6 +75,7 @@ export class Database {
       const db = await openDB(name, VERSION, {
         upgrade(made) {
           made.createObjectStore(META);
+          made.createObjectStore(OVER);
           for (const table of tables) made.createObjectStore(table);
         },
         blocking: onLost,
@@ -91,15 +96,17 @@ export class Database {
 
   /** From now on this engine writes, and none that led before. @returns the generation. @throws {ChatError} CHAT_STATE_UNUSABLE */
   async lead(): Promise<number> {
-    try {
-      const transaction = this.#db.transaction(META, 'readwrite', { durability: 'strict' });
-      const before = Number((await transaction.store.get('generation')) ?? 0);
-      await transaction.store.put(before + 1, 'generation');
-      await transaction.done;
+    for (;;) {
+      const before = Number((await this.#reading(() => this.#db.get(META, 'generation'))) ?? 0);
+      const isFirst = await this.#transact([META], 'strict', (of, fence) => {
+        fence(before);
+        of(OVER).put(true, before);
+        of(OVER).delete(IDBKeyRange.upperBound(before - REMEMBERED_GENERATIONS));
+        of(META).put(before + 1, 'generation');
+      });
+      if (!isFirst) continue; // another has begun to lead since
       this.#generation = before + 1;
       return this.#generation;
-    } catch (error) {
-      throw unusable(error);
     }
   }
 
@@ -111,25 +118,57 @@ export class Database {
   /** @throws {ChatError} CHAT_STATE_IN_USE if another engine leads, CHAT_STATE_UNUSABLE */
   async write(writes: readonly Write[], durability: Durability): Promise<void> {
     const touched = tables.filter((table) => writes.some((write) => write.table === table));
+    const isLeading = await this.#transact(touched, durability, (of, fence) => {
+      fence(this.#generation);
+      for (const write of writes) {
+        if ('remove' in write) of(write.table).delete(write.remove);
+        else of(write.table).put(write.value, write.key);
+      }
+    });
+    if (!isLeading) throw deposed();
+  }
+
+  /**
+   * A transaction of which all is asked for at once. So it ends whether or not this engine lives on: one that hangs in the middle would
+   * keep all others from writing. Therefore nothing is read in it; the fence is a row that cannot be added where it is already.
+   * @returns false if the generation at the fence is over, and nothing was written
+   */
+  async #transact(
+    stores: readonly string[],
+    durability: Durability,
+    ask: (of: (store: string) => Store, fence: (generation: number) => void) => void,
+  ): Promise<boolean> {
+    let isOver = false;
     try {
-      const transaction = this.#db.transaction([META, ...touched], 'readwrite', { durability });
+      const transaction = this.#db.transaction([OVER, ...stores], 'readwrite', { durability });
       const { done } = transaction;
       done.catch(() => {}); // it is awaited below, if nothing else fails before
+      // Where a request fails the transaction does, which says so.
+      const of = (name: string): Store => {
+        const store = transaction.objectStore(name);
+        return {
+          put: (value, key) => void store.put(value, key).catch(() => {}),
+          delete: (key) => void store.delete(key).catch(() => {}),
+        };
+      };
       try {
-        const generation = await transaction.objectStore(META).get('generation');
-        if (generation !== this.#generation) throw deposed();
-        for (const write of writes) {
-          const store = transaction.objectStore(write.table);
-          const request = 'remove' in write ? store.delete(write.remove) : store.put(write.value, write.key);
-          // Where one fails the transaction does, which says so.
-          request.catch(() => {});
-        }
+        ask(of, (generation) => {
+          const store = transaction.objectStore(OVER);
+          store.add(true, generation).catch((error: unknown) => {
+            isOver = error instanceof DOMException && error.name === 'ConstraintError';
+          });
+          // Where it could be added the generation is not over.
+          of(OVER).delete(generation);
+        });
+        transaction.commit();
         await done;
+        return true;
       } catch (error) {
         abort(transaction);
         throw error;
       }
     } catch (error) {
+      if (isOver) return false;
       throw unusable(error);
     }
   }
@@ -208,6 +247,12 @@ export class Database {
   }
 }
 
+/** What is used of a table in a transaction. */
+type Store = {
+  put(value: unknown, key: IDBValidKey): void;
+  delete(key: IDBValidKey | IDBKeyRange): void;
+};
+
 /** One that has ended already is left as it is. */
 function abort(transaction: { abort(): void }): void {
   try {
@@ -219,12 +264,14 @@ function abort(transaction: { abort(): void }): void {
 
 /** The key, which the first engine makes. */
 async function sealOf(db: IDBPDatabase, subtle: SubtleCrypto): Promise<CryptoKey> {
+  const found = await db.get(META, 'seal');
+  if (found !== undefined) return found;
   const fresh = await subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-  const { store, done } = db.transaction(META, 'readwrite', { durability: 'strict' });
-  const found = await store.get('seal');
-  if (found === undefined) await store.put(fresh, 'seal');
-  await done;
-  return (found as CryptoKey | undefined) ?? fresh;
+  const transaction = db.transaction(META, 'readwrite', { durability: 'strict' });
+  transaction.done.catch(() => {});
+  // Another may have been faster.
+  await transaction.store.add(fresh, 'seal').catch(() => {});
+  return await db.get(META, 'seal');
 }
 
 function boundTo(table: Table, key: Tables[Table]['key']): Sealed {

@@ -267,6 +267,28 @@ describe('an engine', () => {
     await young.until(() => young.of(room).some(({ kind }) => kind === 'sent'));
   });
 
+  it('leaves out a room of which something is damaged, and goes on with the others', async () => {
+    await using scene = await openScene();
+    const { alices, alice } = scene;
+    const [broken, whole] = [
+      await alice.service.create('alice', 'broken', undefined),
+      await alice.service.create('alice', 'whole', undefined),
+    ];
+    const row = (await alice.database.get('rooms', broken))!;
+    await alice.database.write(
+      [{ table: 'rooms', key: broken, value: row.with(20, row[20]! ^ 1) }],
+      'strict',
+    );
+    await alice[Symbol.asyncDispose]();
+    const again = await alices.start();
+    assert.deepEqual(
+      again.service.rooms().map(({ label }) => label),
+      ['whole'],
+    );
+    await again.service.open(whole);
+    await assert.rejects(again.service.open(broken), { code: 'CHAT_NO_SUCH_ROOM' });
+  });
+
   it('has no secret of a room in the clear in its database', async () => {
     await using scene = await openScene();
     const { alice } = scene;

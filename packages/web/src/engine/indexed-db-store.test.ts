@@ -120,6 +120,14 @@ describe('a database of the engine', () => {
     assert.deepEqual(await database.rows('messages'), []);
   });
 
+  it('refuses more states of a room than there may be, and not as if another engine led', async () => {
+    const states = new MemberStates(await openDatabase());
+    for (let at = 0; at < 64; at += 1) await states.openStore(room, `name ${at}`, seed);
+    await assert.rejects(states.openStore(room, 'one more', seed), { code: 'CHAT_STATE_UNUSABLE' });
+    const again = await states.openStore(new Uint8Array(16).fill(9), 'one more', seed);
+    await again.close();
+  });
+
   it('forgets a room, and no other', async () => {
     const database = await openDatabase();
     const states = new MemberStates(database);

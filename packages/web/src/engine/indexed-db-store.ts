@@ -98,8 +98,8 @@ export class MemberStates {
     try {
       if (key === undefined) {
         throw new ChatError(
-          'CHAT_STATE_IN_USE',
-          'This browser has been in this room too often. Forget the room.',
+          'CHAT_STATE_UNUSABLE',
+          'This browser has been in this room under too many names. Forget the room, and enter it again.',
         );
       }
       const identity = await sealed(database, key, { name, seed } satisfies Identity);

@@ -12,12 +12,15 @@ export const PING_INTERVAL = 2000;
 export const MAX_UNANSWERED = 4;
 /** Before another tries to lead after one could not, in milliseconds. */
 const RETRY_LEADING = 1000;
-/** Calls whose outcome the leader remembers, in case they are passed on again. */
+/** Calls whose outcome the leader remembers, in case they are passed on again; of those that change something. */
 const MAX_REMEMBERED = 1000;
 const LOCK = 'skytale engine';
 
 /** What a call fails with in an engine that does not lead any more: the next leader is asked. */
 const deposedCodes: ReadonlySet<string> = new Set(['CHAT_STATE_IN_USE', 'CHAT_CLOSED', 'CHAT_REPLACED']);
+
+/** What only reads: done twice it does no harm, and its answers are long. */
+const reads: ReadonlySet<Method> = new Set(['rooms', 'look', 'open', 'history', 'invite', 'safetyNumber']);
 
 /** What is used of `LockManager`. */
 export interface Locks {
@@ -165,7 +168,7 @@ export class Tab implements AsyncDisposable {
         (value): Answer => ({ value }),
         (error): Answer => ({ fault: faultOf(error) }),
       );
-    if (found === undefined) this.#remember(call.id, doing);
+    if (found === undefined && !reads.has(call.method)) this.#remember(call.id, doing);
     const answer = await doing;
     const isOver = this.#leading !== leading;
     if ('fault' in answer && isDeposed(answer.fault)) {

@@ -63,7 +63,26 @@ async function openLasting(): Promise<StateStore> {
   return await states.openStore(room, 'bob', seedOf(1));
 }
 
+let hanging: Worker | undefined;
+
 Object.assign(globalThis, {
+  /** Leads and writes while the engine that led before hangs in the middle of a write. @returns the keys of what is there then */
+  async overtake(): Promise<unknown[]> {
+    hanging = new Worker(new URL('./hanging-writer.worker.ts', import.meta.url), { type: 'module' });
+    await new Promise((resolve) => hanging!.addEventListener('message', resolve, { once: true }));
+    const database = await Database.open({ name: 'hanging' });
+    await database.lead();
+    await database.write(
+      [{ table: 'messages', key: ['of the second', 1], value: new Uint8Array(1) }],
+      'strict',
+    );
+    return (await database.rows('messages')).map(({ key }) => key);
+  },
+  /** What became of what the other writes when it wakes. */
+  woken: () =>
+    new Promise((resolve) =>
+      hanging!.addEventListener('message', ({ data }) => resolve(data), { once: true }),
+    ),
   async runTests(): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
     await runAll((outcome) => outcomes.push(outcome));

@@ -38,7 +38,7 @@ export class SimulatedBrowser {
   now = 0;
   /** How often a leader wrote, or tried to, after another had begun to lead. */
   fenced = 0;
-  /** Calls that one leader was asked to do twice. */
+  /** Texts that one leader was made to send twice. */
   doneTwice = 0;
   readonly #done = new Set<string>();
   readonly locks = new SimulatedLocks();
@@ -156,7 +156,7 @@ export class SimulatedTab {
     return {
       generation,
       call: async (call) => {
-        browser.begin(`${generation} ${call.id}`);
+        if (call.method === 'send') browser.begin(`${generation} ${call.id}`);
         await this.#wait(30);
         const result = this.#do(call, generation, tell);
         await this.#wait(30);
