@@ -15,6 +15,7 @@ const modules: Record<string, () => Promise<BenchModule>> = {
   device: () => import('./device.ts'),
   chat: () => import('./chat.ts'),
   growth: () => import('./growth.ts'),
+  web: () => import('./web.ts'),
   'vhost-user': () => import('./vhost-user.ts'),
   guest: () => import('./guest.ts'),
   'guest-driver': async () => (await import('./guest-driver.ts')).onQemu,

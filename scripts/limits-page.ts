@@ -26,6 +26,7 @@ const parts = {
   'chat-client': { files: 'packages/chat/src/{client,encryption,names}/**/*.ts', names: /./ },
   web: { files: 'packages/web/src/engine/*.ts', names: /MAX|INTERVAL|RETRY|RECENT/ },
   command: { files: 'packages/skytale/src/**/*.ts', names: /./ },
+  web: { files: 'packages/web/src/{*,page/*,engine/*,service-worker/*}.ts', names: /./ },
   device: {
     files: 'packages/{virtio,cryptodev,vhost-user,v86-host,vm}/src/**/*.ts',
     names:
@@ -40,7 +41,7 @@ const noLimits = [
   /^(SQLITE_\w+|VERSION|LOCAL|PROXY|END|UNSUPPORTED_DATA|VIRTIO_MSI_NO_VECTOR)$/,
   /^(LENGTH_BYTES|HASH_BYTES|HEADER_BYTES|VALUE_HEADER_BYTES|CHAIN_HASH_BYTES|TAG_BYTES|SALT_BYTES|SALT_CHECK_BYTES)$/,
   /^(IDENTITY_SEED|ROOM_SECRET|ROOM_ID|EPOCH|SENDER_KEY|PUBLIC_KEY|SIGNATURE|GROUP|NONCE|DELIVER|ACK)_BYTES$/,
-  /^(GROUPS|LAST_TIME|OVERHEAD|MIN_ENVELOPE)$/,
+  /^(GROUPS|LAST_TIME|OVERHEAD|MIN_ENVELOPE|KEY_BYTES|SEED_BYTES|COLOURS)$/,
   /^(tabWidth|timeWidth|leastWidth|endKey|firstGeneric|exampleMemory|longest)$/,
 ];
 

@@ -32,7 +32,18 @@ describe('the command line', { timeout: 300_000 }, () => {
   it('explains itself', async () => {
     const help = await run(['--help']);
     assert.equal(help.code, 0);
-    for (const command of ['serve', 'rooms', 'invite', 'chat', 'doctor', 'device', 'vm', 'start']) {
+    for (const command of [
+      'serve',
+      'rooms',
+      'invite',
+      'chat',
+      'web',
+      'verify-web',
+      'doctor',
+      'device',
+      'vm',
+      'start',
+    ]) {
       assert.match(help.stdout, new RegExp(`^  ${command}\\b`, 'm'));
       const { code, stdout } = await run([command, '--help']);
       assert.equal(code, 0);
@@ -215,7 +226,18 @@ describe('an invite', { timeout: 300_000 }, () => {
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`^skytale://${server.address}/[\\w-]{22}#[\\w-]{43}\\n$`));
     const json = await run(['invite', '--server', server.address, '--json']);
-    assert.deepEqual(Object.keys(JSON.parse(json.stdout)), ['invite']);
+    assert.deepEqual(Object.keys(JSON.parse(json.stdout)), ['invite', 'web']);
+    assert.equal((JSON.parse(json.stdout) as { web: unknown }).web, null);
+    for (const [where, origin] of [
+      [['--server', server.address, '--public-url', 'https://chat.example.org'], 'https://chat.example.org'],
+      [['--server', `ws://${server.listening.http}`], `http://${server.listening.http}`],
+    ] as const) {
+      const both = await run(['invite', ...where]);
+      const [forTerminals = '', forBrowsers = ''] = both.stdout.split('\n');
+      assert.match(forTerminals, /^skytale(\+ws)?:\/\//);
+      assert.equal(forBrowsers.replace(/\/r\/.*/, ''), origin);
+      assert.equal(forBrowsers.split('/').at(-1), forTerminals.split('/').at(-1));
+    }
   });
 
   it('that was cut short or changed is found out without a server', async () => {

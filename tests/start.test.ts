@@ -46,6 +46,14 @@ describe('skytale start', { timeout: 300_000 }, () => {
     await using first = await begin();
     assert.match(first.stdout, /virtio-cryptodev .*on openssl, tested/);
     assert.match(first.stdout, /127\.0\.0\.1:\d+/);
+    // The link for browsers comes first, and opens the page that this server has.
+    const web = /^ *Open in a browser: (\S+)$/m.exec(first.stdout)!;
+    assert.ok(web.index < first.stdout.indexOf('Server'));
+    const page = await fetch(web[1]!);
+    assert.equal(page.status, 200);
+    assert.match(page.headers.get('content-security-policy')!, /script-src 'self'/);
+    assert.equal(web[1]!.replace(/^.*\/r\//, ''), linkIn(first.stdout).replace(/^.*\//, ''));
+    assert.doesNotMatch(first.stdout, /refuse this page/);
     const command = /^ *(npx --no-install skytale chat .*)$/m.exec(first.stdout)![1]!;
     const [, secret] = linkIn(first.stdout).split('#') as [string, string];
     assert.ok(!command.includes(secret), 'the secret would stand in the list of processes');
@@ -96,6 +104,24 @@ describe('skytale start', { timeout: 300_000 }, () => {
       assert.equal(await program.exit(), 0, program.stderr);
     }
     assert.equal(new Set(invites).size, 1);
+  });
+
+  it('says before a link that browsers elsewhere refuse, that they do, and what helps', async () => {
+    using directory = new TemporaryDirectory();
+    const shownWith = async (...more: string[]) => {
+      const listen = ['--listen', '0.0.0.0:0', '--http', '0.0.0.0:0', '--data', directory.join('data')];
+      await using program = new Program(['start', ...listen, ...more], { cwd: repository });
+      await program.until(() => /Ctrl-C/.test(program.stdout), 'the end of what it shows');
+      return program.stdout;
+    };
+    const plain = await shownWith();
+    assert.match(
+      plain,
+      /refuse this page[\s\S]*--tls-cert[\s\S]*Open in a browser: http:\/\/127\.0\.0\.1:\d+\/r\//,
+    );
+    const proxied = await shownWith('--public-url', 'https://chat.example.org');
+    assert.doesNotMatch(proxied, /refuse this page/);
+    assert.match(proxied, /Open in a browser: https:\/\/chat\.example\.org\/r\//);
   });
 
   it('with TLS talks to itself by a name that is in its certificate, whoever signed that', async () => {

@@ -8,7 +8,7 @@ import { joinStatement } from '../packages/chat/src/protocol/signed.ts';
 import { newKeyPair, RawClient } from '../packages/chat/src/server/raw-client.testing.ts';
 import { builtPage } from '../packages/web/src/assets.ts';
 import { TemporaryDirectory } from './support/directory.ts';
-import { Program, Server } from './support/programs.ts';
+import { Program, run, Server } from './support/programs.ts';
 import { type Profile, WebBrowser } from './support/web-browser.ts';
 
 const log = (page: Page) => page.getByRole('log', { name: 'Messages' });
@@ -233,6 +233,28 @@ describe('a room in browsers', { timeout: 300_000 }, () => {
     await log(alice).getByText('A forged message was dropped').waitFor();
     await log(alice).getByText('Something came that cannot be read').waitFor();
     assert.equal(await items(alice).filter({ hasText: 'only I said this' }).count(), 1);
+  });
+
+  it('is reached by a page that the server did not deliver, and what it delivers can be compared', async () => {
+    await using one = await browser.profile();
+    await using two = await browser.profile();
+    const alice = await begin(one, origin, 'Alice');
+    const [room = ''] = /[^/]*$/.exec(await inviteOf(alice))!;
+    // The server's TCP port, which no page reaches by itself.
+    const link = `skytale://${tcp()}/${room}`;
+    await using relay = new Program(['web', '--port', '0'], { env: { SKYTALE_INVITE: link } });
+    await relay.until(() => /Ctrl-C/.test(relay.stdout), 'the link');
+    const [, own = ''] = /Open in a browser on this machine: (\S+)/.exec(relay.stdout)!;
+    assert.notEqual(new URL(own).origin, origin);
+    const bob = await join(two, own, 'Bob');
+    await say(bob, 'by a page of my own');
+    await shows(alice, 'by a page of my own');
+    relay.kill('SIGINT');
+    assert.equal(await relay.exit(), 0, relay.stderr);
+
+    const compared = await run(['verify-web', `${origin}/`]);
+    assert.equal(compared.code, 0, compared.stderr);
+    assert.match(compared.stdout, /are those of this version/);
   });
 
   it('says what is wrong with a link', async () => {

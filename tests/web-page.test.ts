@@ -335,10 +335,10 @@ describe('the page', { timeout: 240_000 }, () => {
         most = Math.max(most, items.length);
         for (const item of items) seen.add(/message (\d+)/.exec(item.textContent!)![1]!);
       };
-      for (let turn = 0; turn < 3000 && !seen.has('1'); turn += 1) await scroll(-2500);
+      for (let turn = 0; turn < 3000 && !seen.has('1'); turn += 1) await scroll(-5000);
       const up = seen.size;
       seen.clear();
-      for (let turn = 0; turn < 3000 && !seen.has('10000'); turn += 1) await scroll(2500);
+      for (let turn = 0; turn < 3000 && !seen.has('10000'); turn += 1) await scroll(5000);
       return { up, down: seen.size, most, jumps };
     });
     assert.equal(result.up, 10_000);

@@ -87,6 +87,7 @@ export class AppModel {
       this.#show({ kind: 'room', room: model });
       this.#address(room);
       for (const event of events) this.#hear(event);
+      keepStorage();
     });
     if (this.shown.kind === 'loading') this.start(undefined);
   }
@@ -142,6 +143,11 @@ export class AppModel {
       if (summary.unread > unread) notify(summary, () => void this.open(summary.room));
     }
   }
+}
+
+/** Asks the browser not to throw away what is kept here when its disk is full. It may say no, or ask the user. */
+function keepStorage(): void {
+  navigator.storage?.persist?.().catch(() => {});
 }
 
 const missingSecret =
