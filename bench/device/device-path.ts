@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import type { EngineName } from '@skytale/cryptodev';
 import type { Work } from './device-requests.ts';
 import { DeviceSide } from './device-side.ts';
+import { rawOpenssl } from './raw-openssl.ts';
 import { roundTripInOneThread, roundTripOverWorker } from './round-trip.ts';
 
 /** Measures for so many seconds. @returns requests per second */
@@ -19,6 +20,10 @@ type Path = {
 };
 
 export const devicePaths = {
+  raw: {
+    title: 'the same OpenSSL',
+    prepare: async (work, size) => rawOpenssl(work, size),
+  },
   side: {
     title: 'device side',
     prepare: async (work, size, engine) => {
