@@ -8,7 +8,7 @@ import type { EngineName } from '@skytale/cryptodev';
 import type { Work } from './device-requests.ts';
 import { DeviceSide } from './device-side.ts';
 import { rawOpenssl } from './raw-openssl.ts';
-import { roundTripInOneThread, roundTripOverWorker } from './round-trip.ts';
+import { roundTripInOneThread, roundTripOfStandard, roundTripOverWorker } from './round-trip.ts';
 
 /** Measures for so many seconds. @returns requests per second */
 export type Measure = (seconds: number) => Promise<number>;
@@ -43,6 +43,13 @@ export const devicePaths = {
     prepare: async (work, size, engine) => {
       const trip = await roundTripInOneThread(work, size, engine);
       return (seconds) => trip.newArrays(seconds);
+    },
+  },
+  standard: {
+    title: 'round trip, one thread, virtio-crypto',
+    prepare: async (work, size, engine) => {
+      const trip = await roundTripOfStandard(work, size, engine);
+      return (seconds) => trip.inPlace(seconds);
     },
   },
   workerInPlace: {
