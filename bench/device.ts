@@ -1,5 +1,6 @@
 /**
- * The virtio-cryptodev device against `openssl speed`: the device's side alone, and the whole way of a program
+ * The virtio-cryptodev device against `openssl speed`: the device's side alone, which is also put beside calls of the
+ * very OpenSSL that it uses, and the whole way of a program
  * there and back, in one thread and over a worker. The program works in place in memory of the device, as
  * `openssl speed` does in its buffer; beside that, the calls that give each result an array of its own.
  *
@@ -12,7 +13,7 @@ import { type Work, works } from './device/device-requests.ts';
 import { opensslSpeed } from './openssl-speed.ts';
 import { type BenchOptions, median, notMeasured, type Row } from './row.ts';
 
-/** Measured once more with the engine that carries out many requests together, where it differs: in CBC. */
+/** Measured once more with the engine that does these ciphers by another library. */
 const batchedPaths: readonly DevicePathName[] = ['side', 'inPlace', 'workerInPlace'];
 
 export async function run({ quick, progress }: BenchOptions): Promise<Row[]> {
@@ -49,7 +50,7 @@ async function compare(
   for (const name of Object.keys(devicePaths) as DevicePathName[]) {
     paths.push(stack.use(await DevicePath.start(name, work.name, size)));
   }
-  if (batches && work.name.endsWith('-cbc')) {
+  if (batches) {
     for (const name of batchedPaths) {
       paths.push(stack.use(await DevicePath.start(name, work.name, size, 'ipsec-mb')));
     }
@@ -67,15 +68,24 @@ async function compare(
       ratios[i]!.push(value / limit);
     }
   }
-  return paths.map(({ title }, i) => ({
+  const row = (i: number, peer: string, limit: number, all: readonly number[]): Row => ({
     bench: 'device',
-    case: `${work.name}, ${title}, ${sizeName(size)}`,
+    case: `${work.name}, ${paths[i]!.title}, ${sizeName(size)}`,
     value: median(values[i]!) / 1e6,
     unit: 'MB/s',
-    peer: 'openssl speed',
-    limit: median(limits) / 1e6,
-    ratio: median(ratios[i]!),
-  }));
+    peer,
+    limit: limit / 1e6,
+    ratio: median(all),
+  });
+  const [raw, ...measured] = paths.keys();
+  const rows = [];
+  for (const i of measured) {
+    rows.push(row(i, 'openssl speed', median(limits), ratios[i]!));
+    if (!paths[i]!.title.startsWith(devicePaths.side.title)) continue;
+    const ofRaw = values[i]!.map((value, round) => value / values[raw!]![round]!);
+    rows.push(row(i, paths[raw!]!.title, median(values[raw!]!), ofRaw));
+  }
+  return rows;
 }
 
 function sizeName(bytes: number): string {

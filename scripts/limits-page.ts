@@ -24,7 +24,6 @@ export interface Constant {
 const parts = {
   'chat-server': { files: 'packages/chat/src/{server,log,protocol}/**/*.ts', names: /./ },
   'chat-client': { files: 'packages/chat/src/{client,encryption,names}/**/*.ts', names: /./ },
-  web: { files: 'packages/web/src/engine/*.ts', names: /MAX|INTERVAL|RETRY|RECENT/ },
   command: { files: 'packages/skytale/src/**/*.ts', names: /./ },
   web: { files: 'packages/web/src/{*,page/*,engine/*,service-worker/*}.ts', names: /./ },
   device: {

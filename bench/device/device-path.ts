@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import type { EngineName } from '@skytale/cryptodev';
 import type { Work } from './device-requests.ts';
 import { DeviceSide } from './device-side.ts';
-import { roundTripInOneThread, roundTripOverWorker } from './round-trip.ts';
+import { rawOpenssl } from './raw-openssl.ts';
+import { roundTripInOneThread, roundTripOfStandard, roundTripOverWorker } from './round-trip.ts';
 
 /** Measures for so many seconds. @returns requests per second */
 export type Measure = (seconds: number) => Promise<number>;
@@ -19,6 +20,10 @@ type Path = {
 };
 
 export const devicePaths = {
+  raw: {
+    title: 'the same OpenSSL',
+    prepare: async (work, size) => rawOpenssl(work, size),
+  },
   side: {
     title: 'device side',
     prepare: async (work, size, engine) => {
@@ -38,6 +43,13 @@ export const devicePaths = {
     prepare: async (work, size, engine) => {
       const trip = await roundTripInOneThread(work, size, engine);
       return (seconds) => trip.newArrays(seconds);
+    },
+  },
+  standard: {
+    title: 'round trip, one thread, virtio-crypto',
+    prepare: async (work, size, engine) => {
+      const trip = await roundTripOfStandard(work, size, engine);
+      return (seconds) => trip.inPlace(seconds);
     },
   },
   workerInPlace: {

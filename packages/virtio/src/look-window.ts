@@ -4,9 +4,10 @@
  * it grows while waits prove short and shrinks while they prove long, so that an idle device costs nothing.
  */
 
-/** In milliseconds. A wait that takes longer than `longest`, being woken included, is better slept through. */
-const shortest = 0.01;
-const longest = 0.1;
+/** In milliseconds. */
+const shortestLook = 0.01;
+/** Longest time that a thread looks before it sleeps, in milliseconds: a wait that takes longer, being woken included, is better slept through. */
+const longestLook = 0.1;
 
 export class LookWindow {
   readonly #now: () => number;
@@ -39,11 +40,11 @@ export class LookWindow {
       while (this.#now() < begun + this.#length);
     }
     sleep();
-    if (this.#now() - begun > longest) this.#shrink();
-    else this.#length = Math.min(longest, Math.max(shortest, 2 * this.#length));
+    if (this.#now() - begun > longestLook) this.#shrink();
+    else this.#length = Math.min(longestLook, Math.max(shortestLook, 2 * this.#length));
   }
 
   #shrink(): void {
-    this.#length = this.#length > shortest ? this.#length / 2 : 0;
+    this.#length = this.#length > shortestLook ? this.#length / 2 : 0;
   }
 }

@@ -10,6 +10,7 @@ import { assertSameLength } from './stretches.ts';
 
 /** Other nonces are hashed first, which the library's one call does not do. */
 const nonceLength = 12;
+/** In bytes; the library makes all of it, whatever is asked for. */
 const longestTag = 16;
 
 const nonceRoom = new Scratch(nonceLength);

@@ -27,6 +27,15 @@ const maxPendingBytes = 2 ** 26;
 
 type Pair = Record<Direction, bigint>;
 
+/** A header of a cipher operation, and the lengths that are in it. */
+type SentHeader = {
+  readonly dataLength: number;
+  readonly ivLength: number;
+  readonly aadLength: number;
+  readonly length: number;
+  readonly header: Uint8Array;
+};
+
 /** Two sessions, of which none is left if one cannot be. */
 async function createPair(
   requests: RequestPort,
@@ -54,6 +63,8 @@ export class CipherOnDevice implements PortCipher {
   readonly #pair: Pair;
   /** Undefined of a cipher that is no AEAD. */
   readonly #tagLength: number | undefined;
+  /** The last header of each direction, and what it says. */
+  readonly #last: Partial<Record<Direction, SentHeader>> = {};
 
   private constructor(requests: RequestPort, pair: Pair, tagLength: number | undefined) {
     this.#requests = requests;
@@ -89,11 +100,10 @@ export class CipherOnDevice implements PortCipher {
   ): Promise<Bytes | number> {
     this.#inFlight.begin();
     try {
-      const parts = this.#parts(direction, data, iv, associatedData, length);
-      const result = await this.#requests.operate(this.#queue, parts, length);
-      if (output === undefined) return result;
-      output.set(result);
-      return length;
+      const header = this.#header(direction, data, iv, associatedData, length);
+      const parts = [header, iv, data];
+      if (associatedData.length > 0) parts.push(associatedData);
+      return await this.#requests.operateInto(this.#queue, parts, length, output);
     } finally {
       this.#inFlight.end();
     }
@@ -107,19 +117,39 @@ export class CipherOnDevice implements PortCipher {
     await Promise.all([requests.destroySession(kind, encrypt), requests.destroySession(kind, decrypt)]);
   }
 
-  #parts(
+  /** The header says which lengths there are and no more: it is that of the operation before if they are the same. */
+  #header(
     direction: Direction,
     data: Uint8Array,
     iv: Uint8Array,
     associatedData: Uint8Array,
     length: number,
-  ): Uint8Array[] {
+  ): Uint8Array {
+    const last = this.#last[direction];
+    const isSame =
+      last?.dataLength === data.length &&
+      last.ivLength === iv.length &&
+      last.aadLength === associatedData.length &&
+      last.length === length;
+    if (isSame) return last.header;
     const session = { id: this.#pair[direction], operation: direct[direction] };
     const tagLength = this.#tagLength;
-    if (tagLength === undefined)
-      return [encodeCipherData(session, cipherRequest(data, iv, length)), iv, data];
-    const request = aeadRequest(data, iv, associatedData, tagLength, length);
-    return [encodeAeadData(session, request, this.#requests.isRevision1), iv, data, associatedData];
+    const header =
+      tagLength === undefined
+        ? encodeCipherData(session, cipherRequest(data, iv, length))
+        : encodeAeadData(
+            session,
+            aeadRequest(data, iv, associatedData, tagLength, length),
+            this.#requests.isRevision1,
+          );
+    this.#last[direction] = {
+      dataLength: data.length,
+      ivLength: iv.length,
+      aadLength: associatedData.length,
+      length,
+      header,
+    };
+    return header;
   }
 }
 

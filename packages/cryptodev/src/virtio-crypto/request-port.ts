@@ -1,10 +1,15 @@
 /** The driver's way to the device: creates and destroys sessions, sends operations, makes errors of statuses. */
 import type { DriverTransport, RequestQueue } from '@skytale/virtio';
 import type { Bytes } from '../crypto-device.ts';
-import { CryptoError, type CryptoErrorCode } from '../crypto-error.ts';
-import { asCryptoError, failed } from '../driver-error.ts';
+import { CryptoError } from '../crypto-error.ts';
+import { asCryptoError } from '../driver-error.ts';
 import { encodeDestroySession } from './encode.ts';
-import { createdSession, type DeviceConfig, type ServiceNumber, status, statusName } from './wire.ts';
+import { OperationTransfer } from './operation-transfer.ts';
+import { throwUnlessOk, tooShort } from './status-error.ts';
+import { createdSession, type DeviceConfig, type ServiceNumber, status } from './wire.ts';
+
+/** How many transfers are kept for the next operations; more in flight are made anew. */
+const maxIdle = 256;
 
 export class RequestPort {
   readonly config: DeviceConfig;
@@ -13,6 +18,10 @@ export class RequestPort {
   readonly #control: RequestQueue;
   readonly #dataQueues: readonly RequestQueue[];
   #nextQueue = 0;
+  readonly #idle: OperationTransfer[] = [];
+  readonly #recycle = (transfer: OperationTransfer): void => {
+    if (this.#idle.length < maxIdle) this.#idle.push(transfer);
+  };
 
   constructor(transport: DriverTransport, config: DeviceConfig, isRevision1: boolean) {
     this.config = config;
@@ -47,21 +56,34 @@ export class RequestPort {
   }
 
   /**
-   * Sends an operation and waits for its result.
+   * Sends an operation: its parts are copied at once.
+   * @param output for the result, long enough; undefined for an array of its own
    * @param wipe there is a key among the parts
-   * @throws {CryptoError} what the status says
+   * @returns the result; its length if there is an `output`. Rejects with what the status says.
+   * @throws {CryptoError} CRYPTO_INVALID_DATA_LENGTH
    */
+  operateInto(
+    queue: RequestQueue,
+    parts: readonly Uint8Array[],
+    resultLength: number,
+    output: Uint8Array | undefined,
+    wipe = false,
+  ): Promise<Bytes | number> {
+    this.#checkSize(parts, resultLength);
+    const transfer = this.#idle.pop() ?? new OperationTransfer(this.#transport.memory, this.#recycle);
+    const result = transfer.begin(parts, resultLength, output, wipe);
+    queue.send(transfer);
+    return result;
+  }
+
+  /** The same with an array for the result. @throws {CryptoError} what the status says */
   async operate(
     queue: RequestQueue,
     parts: readonly Uint8Array[],
     resultLength: number,
     wipe = false,
   ): Promise<Bytes> {
-    this.#checkSize(parts, resultLength);
-    const answer = await sent(queue.request(parts, resultLength + 1, { wipe }));
-    if (answer.length !== resultLength + 1) throw tooShort(answer.length, resultLength + 1);
-    throwUnlessOk(answer[resultLength]!);
-    return answer.subarray(0, resultLength);
+    return (await this.operateInto(queue, parts, resultLength, undefined, wipe)) as Bytes;
   }
 
   /**
@@ -103,7 +125,8 @@ export class RequestPort {
 
   /** The standard's `max_size` counts all but the header, whose length it leaves open: here it is counted as well. */
   #checkSize(parts: readonly Uint8Array[], resultLength: number): void {
-    const size = parts.reduce((sum, part) => sum + part.length, resultLength);
+    let size = resultLength;
+    for (const part of parts) size += part.length;
     if (size <= this.config.maxSize) return;
     throw new CryptoError(
       'CRYPTO_INVALID_DATA_LENGTH',
@@ -118,29 +141,4 @@ async function sent<T>(answer: Promise<T>): Promise<T> {
   } catch (error) {
     throw asCryptoError(error);
   }
-}
-
-const codes = new Map<number, CryptoErrorCode>([
-  [status.BADMSG, 'CRYPTO_AUTHENTICATION_FAILED'],
-  [status.NOSPC, 'CRYPTO_LIMIT'],
-  [status.NOTSUPP, 'CRYPTO_UNKNOWN_ALGORITHM'],
-  [status.KEY_REJECTED, 'CRYPTO_AUTHENTICATION_FAILED'],
-]);
-const explanations = new Map<number, string>([
-  [
-    status.BADMSG,
-    'the tag does not match: data, associated data, nonce or key are not those that were sealed',
-  ],
-  [status.NOSPC, 'the device has no room for another session; close one'],
-  [status.KEY_REJECTED, 'the signature is not one of this digest by this key'],
-]);
-
-function throwUnlessOk(value: number): void {
-  if (value === status.OK) return;
-  const explanation = explanations.get(value) ?? `the device answered ${statusName(value)}`;
-  throw new CryptoError(codes.get(value) ?? 'CRYPTO_DEVICE_FAILED', explanation);
-}
-
-function tooShort(length: number, due: number): CryptoError {
-  return failed(`the device wrote ${length} bytes; ${due} were due`);
 }

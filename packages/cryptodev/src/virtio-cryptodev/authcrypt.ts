@@ -44,7 +44,7 @@ function aeadCrypt(session: Session, job: Job): Completion<number> {
 
   return andThen(aead.withTag(asked), (cipher) => {
     job.macLength = tagLength;
-    if ((flags & flag.writeIv) !== 0) job.giveIv(job.iv.subarray(0, ivLength));
+    if ((flags & flag.writeIv) !== 0) job.giveIv(job.ivOf(ivLength));
     return op === COP_ENCRYPT
       ? seal(cipher, job, nonce, textLength, tagLength)
       : open(cipher, job, nonce, textLength, tagLength);
@@ -59,7 +59,7 @@ function seal(
   tagLength: number,
 ): Completion<number> {
   const text = job.destination.slice(0, textLength, job.part);
-  const tag = job.mac.subarray(0, tagLength);
+  const tag = job.macOf(tagLength);
   return andThen(cipher.seal(nonce, job.auth, job.source, text, tag), () => {
     job.destination.copyFrom(textLength, tagLength, tag);
     job.dataLength = textLength + tagLength;
@@ -75,7 +75,7 @@ function open(
   tagLength: number,
 ): Completion<number> {
   const text = job.source.slice(0, textLength, job.part);
-  const tag = job.mac.subarray(0, tagLength);
+  const tag = job.macOf(tagLength);
   job.source.copyTo(textLength, tagLength, tag);
   return andThen(cipher.open(nonce, job.auth, text, job.destination, tag), (authentic) => {
     if (!authentic) return errno.EBADMSG;
@@ -87,7 +87,7 @@ function open(
 /** The nonce in the IV; undefined if the IV or the length of the text is not one that CCM can have (4.1). */
 function nonceOf(aead: SessionAead, job: Job, textLength: number): Uint8Array | undefined {
   const { ivLength } = job.header;
-  if (aead.entry.name !== 'aes-ccm') return job.iv.subarray(0, ivLength);
+  if (aead.entry.name !== 'aes-ccm') return job.ivOf(ivLength);
   const lengthOfLength = job.iv[0]! + 1;
   if (lengthOfLength < 2 || lengthOfLength > 8) return undefined;
   if (textLength >= 2 ** (8 * lengthOfLength)) return undefined;

@@ -135,7 +135,7 @@ function finishDigest(digest: RunningDigest, job: Job): Completion<number> {
   const { flags, dataLength, macLength } = job.header;
   const due = (flags & flag.final) !== 0 || (flags & flag.update) === 0 || dataLength === 0;
   if (!due) return 0;
-  return andThen(digest.finish(job.mac.subarray(0, digest.length)), () => {
+  return andThen(digest.finish(job.macOf(digest.length)), () => {
     if (macLength < digest.length) return errno.EFAULT;
     job.macLength = digest.length;
     return 0;

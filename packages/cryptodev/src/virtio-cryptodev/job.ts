@@ -55,6 +55,8 @@ export class Job {
   #request: VirtioRequest | undefined;
   #readable = noSegments;
   #writable = noSegments;
+  readonly #ivs: (Uint8Array | undefined)[] = [];
+  readonly #macs: (Uint8Array | undefined)[] = [];
   readonly #prefix = new ShortBytes(prefixLength);
   readonly #outcome = emptyResponseHeader();
   readonly #response = new ShortBytes(responseHeaderLength);
@@ -81,13 +83,23 @@ export class Job {
     this.#ivMeant = false;
     const available = request.readable.byteLength;
     if (available < requestHeaderLength) return errno.EPROTO;
-    this.#readPrefix(Math.min(prefixLength, available));
+    this.#readPrefix(available);
     return this.#locate(available, maxDataLength);
   }
 
   /** Whether the response has room for its header: without it nothing is done (6.2). */
   static answerable(request: VirtioRequest): boolean {
     return request.writable.byteLength >= responseHeaderLength;
+  }
+
+  /** The IV given, if it has as many bytes as that. A view that is made once. */
+  ivOf(length: number): Uint8Array {
+    return viewOf(this.iv, this.#ivs, length);
+  }
+
+  /** The first bytes of `mac`. A view that is made once. */
+  macOf(length: number): Uint8Array {
+    return viewOf(this.mac, this.#macs, length);
   }
 
   /** Length of `mac` in the response: the tag that SRTP decryption is given stands in the request. */
@@ -152,19 +164,24 @@ export class Job {
     request.complete(written);
   }
 
-  /** Reads the header and the IV behind it, straight from the driver's memory where they lie in one piece. */
-  #readPrefix(length: number): void {
-    const own = this.#prefix.words;
+  /** Reads the header and the IV behind it, straight from the driver's memory where the header lies in one piece. */
+  #readPrefix(available: number): void {
+    const { words: own, bytes } = this.#prefix;
     const { memory, offset, length: lengths } = this.#readable;
-    const first = lengths[0]! >= prefixLength ? wordIndex(memory[0]!.bytes, offset[0]!) : -1;
+    const first = lengths[0]! >= requestHeaderLength ? wordIndex(memory[0]!.bytes, offset[0]!) : -1;
     if (first < 0) {
-      this.#readable.copyTo(0, length, this.#prefix.bytes);
+      this.#readable.copyTo(0, Math.min(prefixLength, available), bytes);
       decodeRequestHeader(own, this.header);
       return;
     }
     const words = wordsOf(memory[0]!.bytes);
     decodeRequestHeader(words, this.header, first);
-    for (let i = requestHeaderLength / 4; i < own.length; i++) own[i] = words[first + i]!;
+    const end = Math.min(requestHeaderLength + this.header.ivLength, prefixLength, available);
+    if (end <= lengths[0]! && end % 4 === 0) {
+      for (let i = requestHeaderLength / 4; i < end / 4; i++) own[i] = words[first + i]!;
+    } else {
+      this.#readable.copyTo(requestHeaderLength, end - requestHeaderLength, bytes, requestHeaderLength);
+    }
   }
 
   #writeResponse(): void {
@@ -237,4 +254,11 @@ export class Job {
     this.#writable.copyFrom(responseHeaderLength, Math.min(room, length), this.mac);
     if (room > length) this.#writable.fill(0, responseHeaderLength + length, room - length);
   }
+}
+
+/** The beginning of `bytes`, from `views` by its length: to make a view costs as much as a short copy. */
+function viewOf(bytes: Uint8Array, views: (Uint8Array | undefined)[], length: number): Uint8Array {
+  const view = views[length] ?? bytes.subarray(0, length);
+  views[length] = view;
+  return view;
 }

@@ -1,9 +1,9 @@
 /** The driver's way to one request queue: what kinds of requests there are, and what comes of their answers. */
 import type { RequestQueue } from '@skytale/virtio';
 import type { Bytes } from '../crypto-device.ts';
+import { resultOf } from '../result-memory.ts';
 import type { DriverMemory } from './driver-memory.ts';
 import { type Answer, DriverRequest } from './driver-request.ts';
-import { resultOf } from './result-memory.ts';
 import { emptyRequestHeader, type RequestHeader } from './wire.ts';
 
 const none = new Uint8Array(0);

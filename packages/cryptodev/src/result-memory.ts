@@ -3,7 +3,7 @@
  * else, so short results share one, as Node's small Buffers do.
  */
 import { markAsUntransferable } from 'node:worker_threads';
-import type { Bytes } from '../crypto-device.ts';
+import type { Bytes } from './crypto-device.ts';
 
 const slabLength = 64 * 1024;
 /** Results up to this length share a piece of memory; longer ones have their own. */
