@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { createWebSocketStream, WebSocket } from 'ws';
 import type { ServerAddress } from './encryption/server-address.ts';
 import { newKeyPair, RawClient, text } from './server/raw-client.testing.ts';
-import { addressOf, live, startServer } from './server/server.testing.ts';
+import { addressOf, live, startServer, until } from './server/server.testing.ts';
 import { WebRelay } from './web-relay.ts';
 
 const pages = {
@@ -18,6 +20,10 @@ async function relayTo(server: ServerAddress) {
   const dial = (from = origin) => new WebSocket(`ws://127.0.0.1:${relay.address.port}/ws`, { origin: from });
   return { relay, origin, dial, told };
 }
+
+/** Writes bytes below a WebSocket. */
+const sendRaw = (bytes: Uint8Array) => (socket: WebSocket) =>
+  (socket as unknown as { _socket: Socket })._socket.write(bytes);
 
 describe('a page that the server did not deliver', () => {
   it('reaches the server by TCP and by WebSocket, both ways, in any size', async () => {
@@ -54,6 +60,33 @@ describe('a page that the server did not deliver', () => {
     const { promise, resolve } = Promise.withResolvers<Error>();
     socket.on('error', resolve);
     assert.match((await promise).message, /403/);
+  });
+
+  it('outlives what pages send while the server is dialed, and dials no longer than they stay', async () => {
+    const dialed: Socket[] = [];
+    // It speaks no TLS, and says nothing.
+    const mute = createServer((socket) => dialed.push(socket.on('error', () => undefined))).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(mute, 'listening');
+    const address = mute.address() as AddressInfo;
+    const { relay, dial, told } = await relayTo({
+      ...{ transport: 'tls', host: '127.0.0.1', port: address.port, path: '' },
+    });
+    await using _ = relay;
+    const wrongFrame = Buffer.from([0xff, 0x7f, 1, 2]);
+    for (const leave of [(socket: WebSocket) => socket.terminate(), sendRaw(wrongFrame)]) {
+      const count = dialed.length;
+      const socket = dial().on('error', () => undefined);
+      await once(socket, 'open');
+      await until(() => dialed.length > count);
+      const closed = once(dialed[count]!.resume(), 'close');
+      leave(socket);
+      await closed;
+    }
+    assert.deepEqual(told, []);
+    mute.close();
   });
 
   it('hangs up where the server is not there, and says so', async () => {

@@ -31,13 +31,11 @@ export class WebRelay implements AsyncDisposable {
   readonly address: Address;
   readonly #listeners: Listeners;
   readonly #sockets: Sockets;
-  readonly #ending: AbortController;
 
-  private constructor(listeners: Listeners, sockets: Sockets, ending: AbortController) {
+  private constructor(listeners: Listeners, sockets: Sockets) {
     this.address = listeners.http[0]!;
     this.#listeners = listeners;
     this.#sockets = sockets;
-    this.#ending = ending;
   }
 
   /** @throws {ServerError} if the port cannot be listened at */
@@ -48,16 +46,18 @@ export class WebRelay implements AsyncDisposable {
       maxConnections: MAX_RELAYED,
       maxConnectionsPerAddress: 0,
     });
-    const ending = new AbortController();
     const sockets = new Sockets(settings, systemClock, () => undefined);
     const connection = ({ stream, refusal, entered }: Connection) => {
       if (refusal !== undefined) return;
       // The server at the other end has its own limits for those that are in no room yet.
       entered();
-      dialDuplex(server, ca, ending.signal)
+      // Nobody dials for a page that is gone: a server that says nothing would be dialed again and again.
+      const gone = new AbortController();
+      stream.once('close', () => gone.abort());
+      dialDuplex(server, ca, gone.signal)
         .then((far) => pipeline(stream, far, stream))
         .catch((error: Error) => {
-          if (!stream.destroyed && !ending.signal.aborted) onUnreachable?.(error);
+          if (!stream.destroyed) onUnreachable?.(error);
         })
         .finally(() => stream.destroy());
     };
@@ -68,11 +68,10 @@ export class WebRelay implements AsyncDisposable {
       { connection, acceptFailed: () => undefined },
       pages,
     );
-    return new WebRelay(listeners, sockets, ending);
+    return new WebRelay(listeners, sockets);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ending.abort();
     this.#listeners.close();
     this.#sockets.destroyAll();
   }

@@ -170,12 +170,28 @@ describe('a connection’s writer', () => {
     writer.send(Buffer.alloc(500));
     await turn();
     assert.equal(writer.look(1000, 60_000), 'waiting');
-    writer.grant(101);
-    assert.equal(writer.look(60_000, 60_000), 'taken');
-    assert.equal(writer.look(61_000, 60_000), 'waiting');
-    assert.equal(writer.look(121_000, 60_000), 'stuck');
     writer.grant(500);
+    assert.equal(writer.look(60_000, 60_000), 'taken');
+    writer.send(Buffer.alloc(3 * HIGH_WATER));
+    await turn();
+    assert.equal(writer.look(61_000, 60_000), 'waiting');
+    assert.equal(writer.look(121_000, 60_000), 'stuck', 'whatever waits');
+    writer.grant(500 + HIGH_WATER);
     assert.equal(writer.look(122_000, 60_000), 'taken');
+  });
+
+  test('is not deceived by a client that grants a few bytes again and again', async () => {
+    const { writer } = setup();
+    writer.beginWindow(0);
+    writer.send(Buffer.alloc(2 * HIGH_WATER));
+    await turn();
+    const saw: unknown[] = [];
+    for (let second = 0; second <= 60; second += 1) {
+      writer.grant(second * 1000);
+      saw.push(writer.look(second * 1000, 60_000));
+    }
+    assert.deepEqual(new Set(saw.slice(0, 60)), new Set(['waiting']));
+    assert.equal(saw[60], 'stuck');
   });
 
   test('listens to a client that grants nothing, but not to any number of questions', async () => {

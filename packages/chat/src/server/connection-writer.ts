@@ -66,10 +66,10 @@ export class ConnectionWriter {
   /** Whether the last write had to wait. Nothing is known of a new connection. */
   #slow = true;
   #ended = false;
-  /** Bytes that were written so far, how many of them were taken at the last look, and since when no more. */
+  /** Bytes that were written so far; since when it is looked whether they are taken, and how many are to be by the end of the time-out. */
   #written = 0;
-  #taken = 0;
   #stuckSince: number | undefined;
+  #goal = 0;
   /** Where in what is written the window begins, and how far that may go. */
   #windowStart = 0;
   #windowEnd = Number.POSITIVE_INFINITY;
@@ -102,21 +102,23 @@ export class ConnectionWriter {
   /**
    * Looks, every second or so, how the connection takes what is written.
    * @param timeoutMs time for each high-water mark of it
-   * @returns `stuck`: it has taken nothing for too long; `waiting`: it has not yet taken what was there at the last look; `taken`:
-   *   it has taken something, where it had not before; `undefined`: there is nothing to take
+   * @returns `stuck`: it has taken less than that for too long; `waiting`: it has not yet taken what was there when it was looked first, or
+   *   so much of it; `taken`: now it has; `undefined`: there is nothing to take
    */
   look(now: number, timeoutMs: number): 'stuck' | 'waiting' | 'taken' | undefined {
-    const unwritten = this.#written < this.#windowEnd ? 0 : this.#queuedBytes;
-    const waiting = this.#stream.writableLength + unwritten;
-    const taken = this.#written - this.#stream.writableLength;
-    const since = this.#stuckSince;
-    const progress = waiting === 0 || taken > this.#taken;
-    this.#taken = taken;
-    if (progress) this.#stuckSince = undefined;
-    if (progress && since !== undefined) return 'taken';
-    if (waiting === 0) return undefined;
-    this.#stuckSince ??= now;
-    const allowed = timeoutMs * Math.ceil(waiting / HIGH_WATER);
+    const writing = this.#stream.writableLength;
+    const waiting = writing + (this.#written < this.#windowEnd ? 0 : this.#queuedBytes);
+    const taken = this.#written - writing;
+    if (this.#stuckSince === undefined) {
+      if (waiting === 0) return undefined;
+      this.#stuckSince = now;
+      this.#goal = taken + Math.min(waiting, HIGH_WATER);
+    } else if (waiting === 0 || taken >= this.#goal) {
+      this.#stuckSince = undefined;
+      return 'taken';
+    }
+    // What was written at once may be seen to be taken only when all of it is.
+    const allowed = timeoutMs * Math.max(1, Math.ceil(writing / HIGH_WATER));
     return now - this.#stuckSince >= allowed ? 'stuck' : 'waiting';
   }
 

@@ -18,6 +18,7 @@ const MAX_UNFINISHED_BYTES = 16 * 1024;
  *    piece has completed, put together into one: however short messages are, one costs no memory of its own.
  * 2. An empty message, or a text, says nothing that could be counted, and ends it (1003). Nothing behind it is handed on.
  * 3. It is destroyed when the socket is closed; what waits is discarded.
+ * 4. Its errors are heard here: whatever a client sends, and whoever has the stream at that moment, they end it alone.
  */
 export class WebSocketStream extends Duplex {
   /** Told what a piece costs the server, in bytes, before what it says is handed on. */
@@ -36,6 +37,7 @@ export class WebSocketStream extends Duplex {
   constructor(webSocket: WebSocket, socket: Duplex) {
     super({ readableHighWaterMark: SOCKET_HIGH_WATER_MARK, writableHighWaterMark: HIGH_WATER_MARK });
     this.#webSocket = webSocket;
+    this.on('error', () => undefined);
     webSocket.on('message', (payload: Buffer, binary: boolean) => this.#message(payload, binary));
     webSocket.on('error', (error) => {
       this.#closes = true;
