@@ -108,6 +108,30 @@ describe('a room in browsers', { timeout: 300_000 }, () => {
     assert.deepEqual([...one.complaints, ...two.complaints], []);
   });
 
+  it('has a passphrase where one wants it, which a link alone does not give', async () => {
+    await using one = await browser.profile();
+    await using two = await browser.profile();
+    const alice = await one.open(origin);
+    await alice.getByRole('textbox', { name: 'Your name' }).fill('Alice');
+    await alice.getByText('With a passphrase').click();
+    await alice.getByLabel('Passphrase', { exact: true }).fill('correct horse battery');
+    await button(alice, 'New room').click();
+    await isConnected(alice);
+    await say(alice, 'for those who know it');
+    const bob = await two.open(await inviteOf(alice));
+    await bob.getByRole('textbox', { name: 'Your name' }).fill('Bob');
+    await bob.getByLabel('Passphrase of the room').fill('wrong horse battery');
+    await button(bob, 'Join').click();
+    await bob
+      .getByRole('alert')
+      .getByText(/[Ww]rong passphrase/)
+      .waitFor();
+    await bob.getByLabel('Passphrase of the room').fill('correct horse battery');
+    await button(bob, 'Join').click();
+    await shows(bob, 'for those who know it');
+    assert.deepEqual([...one.complaints, ...two.complaints], []);
+  });
+
   it('goes on without the server: what is typed waits, the page opens, and all of it arrives once', async () => {
     await using one = await browser.profile();
     await using two = await browser.profile();
