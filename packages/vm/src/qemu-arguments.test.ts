@@ -58,6 +58,8 @@ describe("QEMU's arguments", () => {
     const args = qemuArguments(machine, descriptors);
     assert.deepEqual(values(args, '-object'), ['memory-backend-memfd,id=mem,size=512M,share=on']);
     assert.deepEqual(values(args, '-machine'), ['q35,memory-backend=mem']);
+    const arm = qemuArguments({ ...machine, architecture: 'arm64' }, descriptors);
+    assert.deepEqual(values(arm, '-machine'), ['virt,memory-backend=mem']);
   });
 
   it('export a tree of the host read-only, whatever its name, and only if asked', () => {
