@@ -373,7 +373,7 @@ describe('a client in a pipe', { timeout: 300_000 }, () => {
       /^Warning: Of the messages up to number 1, .* nothing is kept here any more\./m,
     );
     const cut = await run(as('carol').map((one) => (one === link ? link.slice(0, -9) : one)));
-    assert.deepEqual([cut.code, /This invite was cut short/.test(cut.stderr)], [1, true]);
+    assert.deepEqual([cut.code, /This invite was cut short/.test(cut.stderr)], [2, true]);
   });
 
   it('sends lines exactly, prints them escaped, and does not print its own', async () => {
