@@ -74,6 +74,8 @@ export async function run({ quick, progress }: BenchOptions): Promise<Row[]> {
     add('from “Send” until it stands on another’s', median(others), 'ms');
 
     progress('web: a long history');
+    // Nobody is there when it is said.
+    await Promise.all([alice.close(), bob.close()]);
     const count = quick ? 500 : 10_000;
     const input = Array.from({ length: count }, (_, index) => `line ${index + 1}\n`).join('');
     await using writer = new Program(['chat', '--name', 'writer', '--state', join(directory, 'writer')], {

@@ -450,6 +450,45 @@ describe('the page', { timeout: 240_000 }, () => {
     assert.equal(await page.getByRole('navigation').getByText('Garden project').count(), 0);
   });
 
+  it('tells that there is something new when asked to, and not what', async () => {
+    await using profile = await browser.profile();
+    // The browser's own would need a desktop to show them on.
+    const stub = `
+      window.told = [];
+      window.Notification = class {
+        static permission = 'default';
+        static async requestPermission() { return (this.permission = 'granted'); }
+        constructor(title, options) { told.push({ title, ...options }); }
+      };
+      window.away = false;
+      Object.defineProperty(document, 'visibilityState', { get: () => (away ? 'hidden' : 'visible') });`;
+    const page = await profile.open(origin, `${stub}; window.scenario = ${conversation.toString()};`);
+    await page.getByRole('main').waitFor();
+    await page.evaluate(() => app.open(scene.room));
+    const somethingNew = (unread: number) =>
+      page.evaluate((unread) => {
+        Object.assign(window, { away: true });
+        fake.engine.say(scene.room, 'Bob', scene.bob, 'a secret');
+        fake.engine.summarize(scene.room, { unread });
+      }, unread);
+    const told = () => page.evaluate('told');
+    await somethingNew(1);
+    assert.deepEqual(await told(), []);
+    await button(page, 'This room').click();
+    await page.getByLabel('Notify me').check();
+    await button(page, 'Close').click();
+    await somethingNew(2);
+    const room = await page.evaluate(() => scene.room);
+    assert.deepEqual(await told(), [
+      { title: 'Garden project', body: 'There is something new.', tag: room, icon: '/icon-192.png' },
+    ]);
+    // What was counted already is not told again, nor is anything while one looks.
+    await somethingNew(2);
+    await page.evaluate(() => Object.assign(window, { away: false }));
+    await page.evaluate(() => fake.engine.summarize(scene.room, { unread: 3 }));
+    assert.equal(((await told()) as unknown[]).length, 1);
+  });
+
   it('says what failed, in the words of the engine, and keeps what was typed', async () => {
     await using profile = await browser.profile();
     const page = await openRoom(profile, 'conversation');

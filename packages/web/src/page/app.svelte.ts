@@ -5,7 +5,11 @@ import { notify } from './notifications.ts';
 import { RoomModel } from './room.svelte.ts';
 import { errorInWords, isTold } from './words.ts';
 
-export type Invited = Extract<LinkFound, { kind: 'invite' }> & { readonly link: string };
+export type Invited = Extract<LinkFound, { kind: 'invite' }> & {
+  readonly link: string;
+  /** The user's name, where it is known already. */
+  readonly name?: string;
+};
 
 export type Shown =
   | { readonly kind: 'loading' }
@@ -57,10 +61,16 @@ export class AppModel {
       } else if (found.known !== undefined) {
         await this.open(found.known.room);
       } else {
-        this.#show({ kind: 'invited', invited: { ...found, link } });
+        this.invited({ ...found, link });
       }
     });
     if (this.shown.kind === 'loading') this.start(undefined);
+  }
+
+  /** Asks for what is lacking to enter a room: a name, and perhaps a passphrase. */
+  invited(invited: Invited): void {
+    this.#newTurn();
+    this.#show({ kind: 'invited', invited });
   }
 
   /** As the address says. */
