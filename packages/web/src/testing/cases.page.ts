@@ -63,13 +63,16 @@ async function openLasting(): Promise<StateStore> {
   return await states.openStore(room, 'bob', seedOf(1));
 }
 
-let hanging: Worker | undefined;
+/** What became of what the engine that hung writes when it wakes. */
+const woken = Promise.withResolvers<unknown>();
 
 Object.assign(globalThis, {
   /** Leads and writes while the engine that led before hangs in the middle of a write. @returns the keys of what is there then */
   async overtake(): Promise<unknown[]> {
-    hanging = new Worker(new URL('./hanging-writer.worker.ts', import.meta.url), { type: 'module' });
-    await new Promise((resolve) => hanging!.addEventListener('message', resolve, { once: true }));
+    const hanging = new Worker(new URL('./hanging-writer.worker.ts', import.meta.url), { type: 'module' });
+    const { promise: writing, resolve: isWriting } = Promise.withResolvers<void>();
+    hanging.onmessage = ({ data }) => (data === 'writing' ? isWriting() : woken.resolve(data));
+    await writing;
     const database = await Database.open({ name: 'hanging' });
     await database.lead();
     await database.write(
@@ -78,11 +81,7 @@ Object.assign(globalThis, {
     );
     return (await database.rows('messages')).map(({ key }) => key);
   },
-  /** What became of what the other writes when it wakes. */
-  woken: () =>
-    new Promise((resolve) =>
-      hanging!.addEventListener('message', ({ data }) => resolve(data), { once: true }),
-    ),
+  woken: () => woken.promise,
   async runTests(): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
     await runAll((outcome) => outcomes.push(outcome));
