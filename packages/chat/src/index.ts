@@ -24,7 +24,12 @@ export {
 } from './encryption/invite.ts';
 export { InviteError, type InviteErrorCode } from './encryption/invite-error.ts';
 export { ROOM_ID_BYTES, RoomKeys } from './encryption/key-schedule.ts';
-export { formatServerAddress, parseServerAddress, type ServerAddress } from './encryption/server-address.ts';
+export {
+  formatOrigin,
+  formatServerAddress,
+  parseServerAddress,
+  type ServerAddress,
+} from './encryption/server-address.ts';
 export * from './log/index.ts';
 export { looksTheSame, NamesInUse } from './names/look-alikes.ts';
 export { isVisibleName, shownName } from './names/shown-name.ts';

@@ -10,7 +10,7 @@ import {
   listOf,
   oneOf,
   parseAddresses,
-  parseOrigin,
+  parsePublicUrl,
   parseSwitch,
   parseText,
   parseTime,
@@ -53,7 +53,7 @@ function parserOf(setting: Description): (text: string) => unknown {
     case 'directory':
       return parseText;
     case 'origin':
-      return parseOrigin;
+      return parsePublicUrl;
     case 'switch':
       return parseSwitch;
     case 'choice':

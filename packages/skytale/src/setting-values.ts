@@ -41,7 +41,7 @@ export const listOf =
   };
 
 /** The beginning of web links, or `none`. */
-export function parseOrigin(text: string): string {
+export function parsePublicUrl(text: string): string {
   const origin = text === 'none' ? '' : webOriginOf(text);
   if (origin === undefined) throw new Error('is not http(s)://HOST or http(s)://HOST:PORT, without a path');
   return origin;

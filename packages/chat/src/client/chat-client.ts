@@ -393,7 +393,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
    * @throws what the store or the device failed with, when all else is done
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close(() => this.#store.close());
+    this.#closing ??= this.#close(() => this.#inTime(this.#store.close()));
     return this.#closing;
   }
 
@@ -405,8 +405,13 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
   forget(): Promise<void> {
     if (this.#closing !== undefined)
       return Promise.reject(new ChatError('CHAT_CLOSED', 'The client was closed.'));
-    this.#closing = this.#close(() => this.#store.wipe());
-    return this.#closing;
+    const forgetting = this.#close(() => {
+      const text = `${this.statePath} was not wiped in time; whether it will be, nobody knows.`;
+      return this.#inTime(this.#store.wipe(), new ChatError('CHAT_STATE_UNUSABLE', text));
+    });
+    // Who closes it then is told nothing of that: it is closed.
+    this.#closing = forgetting.catch(() => {});
+    return forgetting;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -421,7 +426,7 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     steps.use(this.#identity);
     steps.defer(() => this.#inTime(this.#closeKeys()));
     steps.defer(() => this.#outbox.abandon(reason));
-    steps.defer(() => this.#inTime(leaveStore()));
+    steps.defer(leaveStore);
     steps.defer(() => this.#setState({ phase: 'closed' }));
     await this.#inTime(this.#stop(reason));
   }
@@ -430,10 +435,11 @@ export class ChatClient extends Emitter<ChatClientEvents> implements AsyncDispos
     await allEnded([this.#cipher.close(), this.#seal.close()]);
   }
 
-  /** What does not end by then is left to itself. */
-  async #inTime(work: Promise<unknown>): Promise<void> {
+  /** What does not end by then is left to itself. @throws {ChatError} `otherwise`, if there is one, where it does not */
+  async #inTime(work: Promise<unknown>, otherwise?: ChatError): Promise<void> {
     const late = Promise.withResolvers<void>();
-    using _ = this.#environment.clock.after(this.#tuning.closeTimeout, late.resolve);
+    const giveUp = () => (otherwise === undefined ? late.resolve() : late.reject(otherwise));
+    using _ = this.#environment.clock.after(this.#tuning.closeTimeout, giveUp);
     await Promise.race([work, late.promise]);
   }
 

@@ -57,6 +57,22 @@ describe('a disk in memory', () => {
     assert.equal(await drafts(), 1);
   });
 
+  it('can hold more messages than a call can have arguments', async () => {
+    const disk = new MemoryDisk();
+    const store = await disk.openStore(room, 'bob', seedOf(1));
+    const count = 300_000;
+    const record = new Uint8Array(1);
+    await store.commit(
+      Array.from({ length: count }, (_, index) => ({
+        ...({ kind: 'message', handedOver: false } as const),
+        key: index + 1,
+        record,
+      })),
+      'strict',
+    );
+    assert.equal((await store.load()).lastKey, count);
+  });
+
   it('refuses what it is told to, and all that comes after', async () => {
     let full = false;
     const disk = new MemoryDisk({

@@ -104,7 +104,7 @@ export class MemoryStore implements StateStore {
       settled,
       senders: [...senders.values()],
       messages: inOrder(messages).filter(({ key }) => unconfirmed.has(key)),
-      lastKey: Math.max(rest.forgotten, ...messages.keys()),
+      lastKey: messages.keys().reduce((last, key) => Math.max(last, key), rest.forgotten),
       setAside: [...setAside.values()],
       hidden: [...hidden.values()],
       outbox: drafts.filter((draft) => !isKept(draft)),

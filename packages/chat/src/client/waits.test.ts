@@ -159,6 +159,20 @@ describe('closing', () => {
     disk.release();
   });
 
+  it('does not say that it has forgotten, where the store does not end', async () => {
+    await using all = await openArena();
+    const disk = gatedDisk();
+    const tuning = { closeTimeout: 10 };
+    const carol = await all.room.clientIn(disk, all.server.address, { name: 'carol', tuning });
+    disk.hold();
+    const sent = carol.client.send('one');
+    const notSent = assert.rejects(sent, { code: 'CHAT_CLOSED' });
+    await disk.reached;
+    await assert.rejects(carol.client.forget(), { code: 'CHAT_STATE_UNUSABLE', message: /not wiped/ });
+    await notSent;
+    disk.release();
+  });
+
   it('tells of what is just being stored what becomes of it: the next run may send it', async () => {
     await using all = await openArena();
     const disk = gatedDisk();

@@ -84,9 +84,14 @@ export function formatInvite(invite: Invite): string {
   return `${scheme}://${formatHost(server)}${server.path}/${roomAndSecret(invite)}`;
 }
 
-/** The same for a browser; `undefined` if no browser gets there: by TCP, or by a WebSocket that is not at the usual path. */
-export function formatWebInvite(invite: Invite): string | undefined {
-  const origin = formatOrigin(invite.server);
+/**
+ * The same for a browser.
+ * @param origin of the page, like `https://chat.example.org`; the server's own, unless told
+ * @returns `undefined` if no browser gets there: by TCP, or by a WebSocket that is not at the usual path
+ */
+export function formatWebInvite(invite: Invite, origin: string): string;
+export function formatWebInvite(invite: Invite, origin?: string): string | undefined;
+export function formatWebInvite(invite: Invite, origin = formatOrigin(invite.server)): string | undefined {
   return origin && `${origin}${WEB_PATH}/${roomAndSecret(invite)}`;
 }
 

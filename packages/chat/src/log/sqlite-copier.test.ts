@@ -55,6 +55,16 @@ describe('copying the write-ahead log', () => {
 
   const databaseBytes = () => statSync(join(directory, 'chat.db')).size;
 
+  test('the writer fails nobody by looking, since nobody asked: its thread would end, and the server with it', () => {
+    for (seq = 1; seq <= 25; seq += 1) {
+      const batch = { room, first: seq, last: seq, time: seq, members: [], at: 0, length: bytes.length };
+      writer.append([batch], bytes);
+    }
+    // As if the disk could not be read.
+    writer.close();
+    assert.equal(writer.isLong(), true);
+  });
+
   test('the writer says every 4 MiB that it is long, and does not copy it: appends do not wait for that', () => {
     const before = databaseBytes();
     assert.equal(append(70), 3);

@@ -262,7 +262,13 @@ export class SqliteWriter {
   isLong(): boolean {
     if (this.#written < COPY_BYTES) return false;
     this.#written = 0;
-    const bytes = this.#walBytes();
+    let bytes: number;
+    try {
+      bytes = this.#walBytes();
+    } catch {
+      // Nobody asked for anything: who next does is told what is wrong with the disk.
+      return true;
+    }
     if (bytes < RESTART_BYTES) this.#restartAt = RESTART_BYTES;
     if (bytes >= UNCOPIED_BYTES) this.#restart(bytes);
     return true;

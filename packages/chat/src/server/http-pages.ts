@@ -23,7 +23,7 @@ interface HttpParts {
 
 /**
  * Answers plain HTTP: the page for browsers, and /healthz for monitoring. A connection goes on only after a file of the page, of
- * which browsers fetch several; it ends after every other answer.
+ * which browsers fetch several; it ends after every other answer, and where a request brings more than its header.
  */
 export function answerHttp({ keepAlive, healthy, admittedOf, pages }: HttpParts): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
@@ -33,7 +33,7 @@ export function answerHttp({ keepAlive, healthy, admittedOf, pages }: HttpParts)
     const found = isRead && admitted?.refusal === undefined ? pages?.get(path) : undefined;
     if (found !== undefined) {
       admitted?.isAnswered();
-      if (!keepAlive) response.setHeader('Connection', 'close');
+      if (!keepAlive || hasBody(request)) response.setHeader('Connection', 'close');
       sendPage(request, response, found);
       return;
     }
@@ -68,14 +68,20 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }
 
+/** What comes with a request is of no use, and there may be any amount: it would be read to its end where the connection goes on. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
 function sendPage({ method, headers }: IncomingMessage, response: ServerResponse, page: WebPage): void {
-  const isKnown = headers['if-none-match']?.split(',').some((etag) => etag.trim() === page.etag) ?? false;
+  // A proxy that compresses makes them weak; here that is the same (RFC 9110, 13.1.2).
+  const known = headers['if-none-match']?.split(',').map((etag) => etag.trim().replace(/^W\//, '')) ?? [];
   const packed = takesBrotli(headers['accept-encoding']) ? page.brotli : undefined;
   const body = packed ?? page.body;
   for (const [name, value] of Object.entries(page.headers)) response.setHeader(name, value);
   response.setHeader('ETag', page.etag);
   response.setHeader('Vary', 'Accept-Encoding');
-  if (isKnown) {
+  if (known.includes(page.etag)) {
     response.writeHead(304).end();
     return;
   }

@@ -6,7 +6,7 @@ import { DEFAULT_MAX_FRAME, MAX_MAX_FRAME, MIN_MAX_FRAME } from '../protocol/fra
 import { parseNetwork } from './network.ts';
 import { isOrigin } from './origin.ts';
 
-export { webOriginOf } from './web-origin.ts';
+export { webOriginOf } from './origin.ts';
 
 export interface Address {
   readonly host: string;

@@ -25,7 +25,7 @@ export type ServerSettingsInput = Partial<ServerSettings>;
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const someText = v.pipe(v.string(), v.minLength(1));
-const isOrigin = (text: string) => webOriginOf(text) === text;
+const isWebOrigin = (text: string) => webOriginOf(text) === text;
 const address: v.GenericSchema<Address> = v.strictObject({ host: someText, port });
 
 function listEntry(rule: SettingDescription['entry']): v.GenericSchema<string> {
@@ -49,7 +49,7 @@ function schemaOf({ kind, least, most, choices, entry }: SettingDescription): v.
     case 'origin':
       return v.union([
         v.literal(''),
-        v.pipe(v.string(), v.check(isOrigin, 'it is no http(s)://HOST or http(s)://HOST:PORT')),
+        v.pipe(v.string(), v.check(isWebOrigin, 'it is no http(s)://HOST or http(s)://HOST:PORT')),
       ]);
     case 'switch':
       return v.boolean();

@@ -191,6 +191,22 @@ describe('sockets', { timeout: 60_000 }, () => {
     await server.close();
   });
 
+  test('of a page are closed where a request has something in it, which is not read', async () => {
+    const { server } = await start({}, { pages });
+    for (const [header, begin] of [
+      ['Content-Length: 1000000000', 'x'],
+      ['Transfer-Encoding: chunked', '1\r\nx\r\n'],
+    ]) {
+      const request = `GET /page HTTP/1.1\r\nHost: a\r\n${header}\r\n\r\n${begin}`;
+      const peer = new Peer(webAddress(server), request);
+      await until(() => peer.ended || peer.closed);
+      assert.match(peer.text, /200 OK\r\n(.*\r\n)*Connection: close\r\n/);
+      peer.socket.destroy();
+    }
+    await until(() => server.counters.sockets === 0);
+    await server.close();
+  });
+
   test('of HTTP are closed after one answer, however many requests came', async () => {
     const { server } = await start();
     const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n';

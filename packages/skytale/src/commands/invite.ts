@@ -1,5 +1,12 @@
 /** `skytale invite`: makes a room on a server and prints the link. */
-import { createRoom, formatInvite, nodeCrypto, parseServerAddress, type ServerAddress } from '@skytale/chat';
+import {
+  createRoom,
+  formatInvite,
+  formatWebInvite,
+  nodeCrypto,
+  parseServerAddress,
+  type ServerAddress,
+} from '@skytale/chat';
 import { renderUnicodeCompact } from 'uqr';
 import { caOf } from '../certificates.ts';
 import { CommandError, UsageError } from '../command-error.ts';
@@ -7,7 +14,6 @@ import { escapeJson } from '../safe-text.ts';
 import { askHidden, firstLine, readPassphrase } from '../secrets.ts';
 import type { Values } from '../settings.ts';
 import { writeOut } from '../stdio.ts';
-import { webLink, webOrigin } from '../web-links.ts';
 
 type Settings = Values<'server' | 'passphrase' | 'passphrase-file' | 'ca-file' | 'json' | 'public-url'>;
 
@@ -20,11 +26,8 @@ export async function invite(settings: Settings): Promise<number> {
     ...caOf(settings),
     ...(passphrase !== undefined && { passphrase }),
   });
-  const origin = settings['public-url'] || webOrigin(server);
-  const links = {
-    invite: formatInvite(room),
-    web: origin === undefined ? null : webLink(origin, room),
-  };
+  const web = formatWebInvite(room, settings['public-url'] || undefined);
+  const links = { invite: formatInvite(room), web: web ?? null };
   if (settings.json) await writeOut(`${escapeJson(links)}\n`);
   else await writeOut(inWords(links, process.stdout.isTTY));
   return 0;

@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import {
   createRoom,
   formatInvite,
+  formatOrigin,
+  formatWebInvite,
   type Invite,
   nodeCrypto,
   parseInvite,
@@ -13,13 +15,13 @@ import {
 import { hostInCertificate, outerAddress } from '../certificates.ts';
 import { CommandError } from '../command-error.ts';
 import { openDevice, tryDevice } from '../crypto.ts';
+import { isSecureOrigin } from '../secure-origin.ts';
 import { type Listening, runServer } from '../server-run.ts';
 import type { ServerValues } from '../server-values.ts';
 import { shellWord } from '../shell-word.ts';
 import { whenReaderLeaves, writeOut } from '../stdio.ts';
 import { type Style, styleFor } from '../style.ts';
 import { table } from '../table.ts';
-import { isSecureOrigin, webLink, webOrigin } from '../web-links.ts';
 
 /** The invite to the room that `start` makes, in the data directory; for its owner alone. */
 const inviteFile = 'start-room.invite';
@@ -77,9 +79,9 @@ function webOf({ tcp, http, hasPage }: Listening, values: ServerValues, invite: 
   const isEverywhere = bound.host === '0.0.0.0' || bound.host === '::';
   // With a certificate by the name that is in it; without one a browser trusts this machine alone.
   const host = isTls ? invite.server.host : isEverywhere ? '127.0.0.1' : bound.host;
-  const own = webOrigin({ ...bound, host })!;
+  const own = formatOrigin({ ...bound, host })!;
   const origin = values['public-url'] || own;
-  const link = webLink(origin, invite);
+  const link = formatWebInvite(invite, origin);
   if (values['public-url'] !== '' && isSecureOrigin(origin)) return { link, advice: '' };
   const isForOthers = [...tcp, ...http].some((at) => !isLoopback(parseServerAddress(at).host));
   if (isTls || (!isForOthers && isSecureOrigin(origin))) return { link, advice: '' };

@@ -1,5 +1,5 @@
 /** `skytale web`: the page for browsers, served by this machine, for the server of a link. */
-import { formatServerAddress, nodeCrypto, parseInvite, WebRelay } from '@skytale/chat';
+import { formatServerAddress, formatWebInvite, nodeCrypto, parseInvite, WebRelay } from '@skytale/chat';
 import { webAssets } from '@skytale/web/assets';
 import { caOf } from '../certificates.ts';
 import { CommandError } from '../command-error.ts';
@@ -8,7 +8,6 @@ import { readInvite } from '../secrets.ts';
 import type { Values } from '../settings.ts';
 import { onEndSignal } from '../signals.ts';
 import { writeOut } from '../stdio.ts';
-import { webLink } from '../web-links.ts';
 
 type Settings = Values<'port' | 'invite-file' | 'ca-file'>;
 
@@ -29,7 +28,7 @@ export async function web(settings: Settings, argument?: string): Promise<number
     });
     const origin = `http://${relay.address.host}:${relay.address.port}`;
     await writeOut(`
-  Open in a browser on this machine: ${webLink(origin, invite)}
+  Open in a browser on this machine: ${formatWebInvite(invite, origin)}
 
   The page comes from this machine; the server ${formatServerAddress(invite.server)} has no part in it. Invite links that it
   shows lead to this machine: pass on the one that you were given instead. Ctrl-C ends it.

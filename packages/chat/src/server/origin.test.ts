@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { webOriginOf } from './origin.ts';
 import { serverSettings } from './settings.ts';
-import { webOriginOf } from './web-origin.ts';
 
 test('what links begin with is scheme, host and port, and nothing else', () => {
   assert.equal(webOriginOf('https://chat.example.org'), 'https://chat.example.org');
