@@ -58,7 +58,7 @@ for (const version of versions) {
   describe(`installed on Node ${version}`, { timeout: 300_000 }, () => {
     let installed: InstalledPackages;
     before(async () => {
-      installed = await InstalledPackages.install(version, tarballs.values());
+      installed = await InstalledPackages.install(version, tarballs);
       for (const [name, text] of programs) {
         await installed.write(name, text);
         await installed.write(name.replace(/ts$/, 'js'), inJavaScript(text));

@@ -16,12 +16,17 @@ async function nodeDirectory(version: string): Promise<string> {
   const installed = await cached(`${name}-${version}`, async (directory) => {
     await mkdir(directory);
     await writeFile(join(directory, 'package.json'), '{}');
-    await promisify(execFile)('npm', ['install', ...npmOptions, `${name}@${version}`], { cwd: directory });
+    await npmInstall(directory, process.env.PATH!, `${name}@${version}`);
   });
   return join(installed, 'node_modules', name, 'bin');
 }
 
-const npmOptions = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+/** With the user's own settings of npm, and of Node for npm: certificates, proxies. */
+async function npmInstall(directory: string, path: string, ...packages: string[]): Promise<void> {
+  const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...packages];
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  await promisify(execFile)('npm', args, { cwd: directory, env: { ...env, PATH: path }, timeout: 240_000 });
+}
 
 /** A folder outside the repository, with packages installed. */
 export class InstalledPackages implements Disposable {
@@ -36,16 +41,23 @@ export class InstalledPackages implements Disposable {
 
   /**
    * @param node the whole version of Node
-   * @param tarballs what is installed
+   * @param tarballs what is installed, by the names of the packages
    */
-  static async install(node: string, tarballs: Iterable<string>): Promise<InstalledPackages> {
+  static async install(node: string, tarballs: ReadonlyMap<string, string>): Promise<InstalledPackages> {
     const path = `${await nodeDirectory(node)}:${process.env.PATH}`;
     const installed = new InstalledPackages(new TemporaryDirectory(), cleanEnvironment({ PATH: path }));
     try {
       const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-      const types = `@types/node@${devDependencies['@types/node']}`;
-      await installed.write('package.json', '{ "private": true, "type": "module" }');
-      await installed.run('npm', 'install', ...npmOptions, types, ...tarballs);
+      const dependencies = Object.fromEntries([...tarballs].map(([name, file]) => [name, `file:${file}`]));
+      const manifest = {
+        private: true,
+        type: 'module',
+        dependencies: { ...dependencies, '@types/node': devDependencies['@types/node'] },
+        // What they need of each other is in no registry yet.
+        overrides: Object.fromEntries([...tarballs.keys()].map((name) => [name, `$${name}`])),
+      };
+      await installed.write('package.json', JSON.stringify(manifest));
+      await npmInstall(installed.path, path);
       return installed;
     } catch (error) {
       installed[Symbol.dispose]();
