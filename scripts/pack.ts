@@ -122,7 +122,9 @@ function stage(source: Source, built: string, staging: string): void {
       `${to}.js`,
       readFileSync(`${from}.js`, 'utf8').replace(started, "new URL('$1.js', import.meta.url)"),
     );
-    for (const end of ['.d.ts', '.js.map']) cpSync(`${from}${end}`, `${to}${end}`);
+    // A command is imported by nobody, and has no types to tell.
+    for (const end of manifest.bin === undefined ? ['.d.ts', '.js.map'] : ['.js.map'])
+      cpSync(`${from}${end}`, `${to}${end}`);
   }
   // With modules go the files beside them that they read, the launcher, and the page for browsers; without, what the manifest names.
   const files = modules.length > 0 ? ['src/**/*.{sh,json}', 'bin/*', 'dist/**/*.*'] : manifest.files!;

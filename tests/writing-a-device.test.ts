@@ -10,9 +10,11 @@ import { promisify } from 'node:util';
 import { Guest } from '@skytale/vm';
 import { TemporaryDirectory } from './support/directory.ts';
 import { guestObstacle } from './support/guest-obstacle.ts';
+import { programsOf } from './support/programs-of.ts';
 
 const root = join(import.meta.dirname, '..');
-const page = readFileSync(join(root, 'docs/writing-a-device.md'), 'utf8');
+const file = join(root, 'docs/writing-a-device.md');
+const page = readFileSync(file, 'utf8');
 
 const skip = (await guestObstacle()) ?? false;
 const run = promisify(execFile);
@@ -22,15 +24,15 @@ describe('the device of docs/writing-a-device.md', () => {
   after(() => directory[Symbol.dispose]());
   // Where programs find the packages that they import.
   symlinkSync(join(root, 'node_modules'), directory.join('node_modules'));
-  const programs = [...page.matchAll(/^```ts\n(\/\/ (\S+)\n[\s\S]*?)^```$/gm)];
-  for (const [, text, name] of programs) writeFileSync(directory.join(name!), text!);
+  const programs = programsOf(file);
+  for (const [name, text] of programs) writeFileSync(directory.join(name), text);
 
   it('is about fifty lines long', () => {
     assert.deepEqual(
-      programs.map(([, , name]) => name),
+      [...programs.keys()],
       ['entropy.ts', 'serve.ts', 'boot.ts', 'slow-entropy.ts', 'slow-entropy.test.ts', 'entropy.test.ts'],
     );
-    const code = programs[0]![1]!.split('\n');
+    const code = programs.get('entropy.ts')!.split('\n');
     assert.ok(code.length <= 60, `${code.length} lines`);
   });
 

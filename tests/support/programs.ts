@@ -15,16 +15,18 @@ const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url
 const patienceMs = 30_000;
 
 export type RunOptions = {
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
   /** Written to standard input, which is then closed. Without it standard input stays open. */
   readonly input?: string;
   readonly cwd?: string;
+  /** Another `skytale` than the clone's. */
+  readonly command?: string;
 };
 
 export type Result = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** The environment of a test: nothing of the user's own settings, colours or directories. */
-function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+export function cleanEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(SKYTALE_|XDG_|NO_COLOR|FORCE_COLOR|NODE_)/.test(name),
   );
@@ -44,7 +46,8 @@ export class Program implements AsyncDisposable {
 
   /** @param keepLines false: standard output is not kept at all; somebody else reads it */
   constructor(args: readonly string[], options: RunOptions = {}) {
-    this.#child = spawn(process.execPath, [main, ...args], {
+    const [file, ...first] = options.command === undefined ? [process.execPath, main] : [options.command];
+    this.#child = spawn(file!, [...first, ...args], {
       env: cleanEnvironment(options.env),
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(options.cwd !== undefined && { cwd: options.cwd }),

@@ -1,6 +1,5 @@
 /** What goes between a page and its engine, and between the engines of several tabs: calls, answers, events. Plain data. */
 import { type Engine, EngineError, type EngineEvent } from '../engine.ts';
-import { wordsOf } from './words.ts';
 
 export type Method = Exclude<keyof Engine, 'listen'>;
 
@@ -20,13 +19,6 @@ export type ToEngine =
 export type ToPage =
   | { readonly kind: 'answer'; readonly call: number; readonly answer: Answer }
   | { readonly kind: 'event'; readonly event: EngineEvent };
-
-/** Of what was thrown, what others are told: never more than our own errors say. */
-export function faultOf(error: unknown): Fault {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string')
-    return { code: error.code, text: wordsOf(error) };
-  return { code: 'ENGINE_FAILED', text: 'Something went wrong in this page. Reload it.' };
-}
 
 export function resultOf(answer: Answer): unknown {
   if ('value' in answer) return answer.value;

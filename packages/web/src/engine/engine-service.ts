@@ -26,8 +26,8 @@ import type {
   RoomSummary,
   RoomView,
 } from '../engine.ts';
-import { faultOf } from './calls.ts';
 import type { Database } from './database.ts';
+import { faultOf } from './fault-of.ts';
 import { MemberStates } from './indexed-db-store.ts';
 import { Notices, noticesRemoval } from './notices.ts';
 import type { PageServer } from './page-server.ts';

@@ -1,9 +1,10 @@
 /** The worker's entry: the engine of one tab, which leads or follows. */
 import { openWebCryptoDevice } from '@skytale/cryptodev/webcrypto';
-import { faultOf, type ToEngine, type ToPage } from './calls.ts';
+import type { ToEngine, ToPage } from './calls.ts';
 import { Database } from './database.ts';
 import { dispatch } from './dispatch.ts';
 import { EngineService } from './engine-service.ts';
+import { faultOf } from './fault-of.ts';
 import { type Broadcast, type Channel, Tab } from './leader.ts';
 import { PageServer } from './page-server.ts';
 import { webClock } from './web-clock.ts';

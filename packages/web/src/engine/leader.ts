@@ -4,7 +4,8 @@
  */
 import type { Clock } from '@skytale/chat/client';
 import type { EngineEvent, RoomId, RoomView } from '../engine.ts';
-import { type Answer, type Fault, faultOf, type Method, resultOf } from './calls.ts';
+import { type Answer, type Fault, type Method, resultOf } from './calls.ts';
+import { faultOf } from './fault-of.ts';
 
 /** While somebody waits, or looks: in milliseconds. */
 export const PING_INTERVAL = 2000;
