@@ -10,12 +10,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory, findQemu, type Kernel, kernelSources, runInTree } from '@skytale/vm';
 import { blockId } from '../../tests/support/block-like-device.ts';
-import {
-  asDisk,
-  launchCryptodevGuest,
-  serveCryptodev,
-  sleepAndWake,
-} from '../../tests/support/guest-driver.ts';
+import { asDisk, launchCryptodevGuest, serveCryptodev } from '../../tests/support/guest-driver.ts';
 import { raceReports } from './race-reports.ts';
 
 const [variant = 'kasan', length = '10', ...asked] = process.argv.slice(2);
@@ -113,7 +108,8 @@ try {
     const load = guest.check(storm(8, 'faults'), { timeout: seconds * 1000 + 300_000 });
     load.catch(() => {});
     await guest.check('sleep 1', { timeout: 300_000 });
-    await sleepAndWake(guest);
+    // All but the sleep itself, from which so small a kernel does not wake: processes freeze, devices are suspended.
+    await guest.check('echo devices >/sys/power/pm_test && echo mem >/sys/power/state', { timeout: 300_000 });
     console.error(await load);
     assertNoComplaint();
   };
