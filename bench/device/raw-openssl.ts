@@ -22,18 +22,19 @@ import { inFlight } from './device-side.ts';
 
 export function rawOpenssl(work: Work, size: number): Measure {
   const context = NativeContext.cipher();
-  const ctx = context.pointer;
   const key = new Scratch(work.keyLength);
   const iv = new Scratch(16).address;
   const tag = new Scratch(16).address;
   const algorithm = fetched('cipher', work.name.toUpperCase());
-  must(EVP_CipherInit_ex2(ctx, algorithm, key.address, iv, 1, 0), 'set key');
+  must(EVP_CipherInit_ex2(context.pointer, algorithm, key.address, iv, 1, 0), 'set key');
   const slot = Math.ceil((size + 16) / 4096) * 4096;
   const memory = Buffer.from(new ArrayBuffer(inFlight * slot));
   const addresses = Array.from({ length: inFlight }, (_, i) => addressOf(memory, i * slot, size));
   const isAuthenticated = work.result(0) > 0;
 
   const message = (address: number): void => {
+    // As the engine does: who keeps the number alone has it freed under him.
+    const ctx = context.pointer;
     must(EVP_CipherInit_ex2(ctx, 0, 0, iv, -1, 0), 'set IV');
     if (EVP_Cipher(ctx, address, address, size) !== size) throw new Error('OpenSSL did not encrypt');
     if (!isAuthenticated) return;

@@ -94,6 +94,8 @@ export class UnixSocket implements Disposable {
   readonly descriptor: FileDescriptor;
   readonly #header: PinnedBuffer = pinnedBuffer(msghdr.size + iovec.size);
   readonly #control: PinnedBuffer = pinnedBuffer(CONTROL_SIZE);
+  /** As long as the longest message that was sent: to make one and take its address costs as much as to send. */
+  #outgoing: PinnedBuffer = pinnedBuffer(64);
 
   /** Takes over a connected, non-blocking socket. */
   constructor(descriptor: FileDescriptor) {
@@ -155,13 +157,14 @@ export class UnixSocket implements Disposable {
    */
   send(bytes: Uint8Array, descriptors: readonly FileDescriptor[] = []): boolean {
     if (descriptors.length > CONTROL_DESCRIPTORS) throw new RangeError(`${descriptors.length} descriptors`);
-    const source = pinnedBuffer(bytes.length);
+    if (this.#outgoing.bytes.length < bytes.length) this.#outgoing = pinnedBuffer(bytes.length);
+    const source = this.#outgoing;
     source.bytes.set(bytes);
     const controlLength = this.#fillControl(descriptors);
     this.#fillHeader(source.address, bytes.length, controlLength);
     // SAFETY: the header points at `source` and `#control`, both held here until the call returned.
     const count = sendmsg(this.descriptor.number, this.#header.bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-    source.bytes.fill(0);
+    source.bytes.fill(0, 0, bytes.length);
     if (count === -1) {
       const code = errno();
       if (code === EAGAIN || code === EPIPE || code === ECONNRESET) return false;
