@@ -6,6 +6,8 @@ import type { Counters } from './counters.ts';
 export const HIGH_WATER = 64 * 1024;
 /** What is written at once to a client whose connection has taken the last write without waiting. */
 const FAST_PIECE = 256 * 1024;
+/** What each buffer that waits counts besides its bytes, in bytes: a PONG of 13 takes some twenty times as much memory. */
+const BUFFER_OVERHEAD = 256;
 /** What a client whose window is full may bring about in answers, in bytes, before it is not listened to. More than one batch of messages. */
 const MOST_ANSWERS = 512 * 1024;
 /** Buffers that are together shorter than this are copied into one: that is cheaper than to write them one by one. */
@@ -86,9 +88,14 @@ export class ConnectionWriter {
 
   /** Whether the connection has not yet taken what it was given. */
   get congested(): boolean {
-    if (this.#queuedBytes + this.#stream.writableLength < HIGH_WATER) return false;
+    if (this.#queued + this.#stream.writableLength < HIGH_WATER) return false;
     this.#wasCongested = true;
     return true;
+  }
+
+  /** What waits in the queue costs, in bytes. */
+  get #queued(): number {
+    return this.#queuedBytes + BUFFER_OVERHEAD * this.#queue.length;
   }
 
   /** Whether its client is not to be listened to, until it takes what it was given. */
@@ -124,7 +131,8 @@ export class ConnectionWriter {
 
   send(bytes: Uint8Array): void {
     if (this.#ended) return;
-    if (this.#written >= this.#windowEnd && this.#queuedBytes >= HIGH_WATER) this.#answers += bytes.length;
+    if (this.#written >= this.#windowEnd && this.#queued >= HIGH_WATER)
+      this.#answers += bytes.length + BUFFER_OVERHEAD;
     if (this.#queue.push(bytes) === 1) this.#turn.add(this);
     this.#queuedBytes += bytes.length;
   }
