@@ -245,7 +245,7 @@ static void iv_beside_message(uint16_t op, const struct algorithm *cipher, uint8
 			fail("the input is shorter than an IV");
 		return;
 	}
-	if (getrandom(iv, cipher->iv, 0) != cipher->iv)
+	if (getrandom(iv, cipher->iv, 0) != (ssize_t)cipher->iv)
 		fail("no random numbers: %s", strerror(errno));
 	/* The length of CCM's length field, less one */
 	if (cipher->number == CRYPTO_AES_CCM)
