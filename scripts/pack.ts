@@ -117,11 +117,13 @@ function stage(source: Source, built: string, staging: string): void {
     const from = join(built, relative(root, directory), 'src', stem);
     const to = join(staging, 'lib', stem);
     mkdirSync(dirname(to), { recursive: true });
-    // The compiler rewrites what is imported. As many characters, so that source maps stay true.
-    writeFileSync(
-      `${to}.js`,
-      readFileSync(`${from}.js`, 'utf8').replace(started, "new URL('$1.js', import.meta.url)"),
-    );
+    // The compiler rewrites what is imported, and this what is started. As many characters, so that source maps stay true.
+    const code = readFileSync(`${from}.js`, 'utf8').replace(started, "new URL('$1.js', import.meta.url)");
+    if (/\.ts['"`],?\s*import\.meta\.url/.test(code))
+      throw new Error(
+        `${module} names a module to start in another way than new URL('./NAME.ts', import.meta.url).`,
+      );
+    writeFileSync(`${to}.js`, code);
     // A command is imported by nobody, and has no types to tell.
     for (const end of manifest.bin === undefined ? ['.d.ts', '.js.map'] : ['.js.map'])
       cpSync(`${from}${end}`, `${to}${end}`);

@@ -37,14 +37,26 @@ describe('the command', () => {
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
-  for (const [version, code, stdout, stderr] of [
-    ['v20.11.1', 1, /^$/, /^skytale: It needs Node 26 or newer, and the path has v20\.11\.1\. [^\n]*\n$/],
-    ['v26.0.0', 7, /^ran .*\/src\/main\.ts\n$/, /^$/],
+  for (const [built, version, code, stdout, stderr] of [
+    [
+      false,
+      'v20.11.1',
+      1,
+      /^$/,
+      /^skytale: It needs Node 26 or newer, and the path has v20\.11\.1\. [^\n]*\n$/,
+    ],
+    [false, 'v26.0.0', 7, /^ran .*\/src\/main\.ts\n$/, /^$/],
+    [true, 'v22.9.0', 1, /^$/, /^skytale: It needs Node 24 or newer, and the path has v22\.9\.0\. [^\n]*\n$/],
+    [true, 'v24.0.0', 7, /^ran .*\/lib\/main\.js\n$/, /^$/],
   ] as const) {
-    it(`takes the path's where there is no other: ${version}`, async () => {
+    it(`takes the path's where there is no other: ${version}, ${built ? 'installed' : 'in a clone'}`, async () => {
       using directory = new TemporaryDirectory();
       mkdirSync(directory.join('package', 'bin'), { recursive: true });
       copyFileSync(launcher, directory.join('package', 'bin', 'skytale'));
+      if (built) {
+        mkdirSync(directory.join('package', 'lib'));
+        writeFileSync(directory.join('package', 'lib', 'main.js'), '');
+      }
       const file = directory.join('package', 'bin', 'skytale');
       const result = await launch(file, pathWith(directory, version));
       assert.equal(result.code, code, result.stderr);

@@ -126,10 +126,11 @@ for (const version of versions) {
       await using alice = skytale('chat', link, '--name', 'alice', '--state', data.join('alice'), '--follow');
       for (const end of ['ts', 'js']) {
         const env = { ...installed.env, SKYTALE_INVITE: link, XDG_STATE_HOME: data.join(end) };
-        await using _bot = new Program([`bot.${end}`], { ...options(), command: 'node', env });
+        await using bot = new Program([`bot.${end}`], { ...options(), command: 'node', env });
         const answers = alice.lines.length;
         alice.stdin.write('!ping\n');
-        assert.equal(await alice.line(answers), 'pong');
+        const ended = bot.exit().then((code) => `the bot ended with ${code}: ${bot.stderr}`);
+        assert.equal(await Promise.race([alice.line(answers), ended]), 'pong');
       }
     });
 

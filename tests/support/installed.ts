@@ -9,14 +9,17 @@ import { cleanEnvironment } from './programs.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** The directory of the program `node` of this version, from npm; fetched once for all runs. */
-async function nodeDirectory(version: string): Promise<string> {
+/**
+ * The directory of the program `node` of this version, from npm; fetched once for all runs.
+ * @param beside packages that are wanted two directories above it
+ */
+export async function nodeDirectory(version: string, ...beside: string[]): Promise<string> {
   if (process.version === `v${version}`) return dirname(process.execPath);
   const name = `node-${process.platform}-${process.arch}`;
-  const installed = await cached(`${name}-${version}`, async (directory) => {
+  const installed = await cached([`${name}-${version}`, ...beside].join('-'), async (directory) => {
     await mkdir(directory);
     await writeFile(join(directory, 'package.json'), '{}');
-    await npmInstall(directory, process.env.PATH!, `${name}@${version}`);
+    await npmInstall(directory, process.env.PATH!, `${name}@${version}`, ...beside);
   });
   return join(installed, 'node_modules', name, 'bin');
 }
