@@ -80,6 +80,9 @@ export type Connection =
   /** For good: `text` says why and what to do. */
   | { readonly phase: 'ended'; readonly code: string; readonly text: string };
 
+/** Most members that are told of a room. */
+export const MAX_MEMBERS = 2000;
+
 export type Member = {
   readonly member: MemberId;
   readonly name: string | undefined;

@@ -267,6 +267,38 @@ describe('an engine', () => {
     await young.until(() => young.of(room).some(({ kind }) => kind === 'sent'));
   });
 
+  it('enters a room once, however often it is asked to at a time', async () => {
+    await using scene = await openScene();
+    const { alice, bob } = scene;
+    const room = await alice.service.create('alice', 'A room', undefined);
+    const { web } = await alice.service.invite(room);
+    const joined = await Promise.all(
+      ['bob', 'bob', 'bobby'].map((name) => bob.service.join(web, name, 'Another', undefined)),
+    );
+    assert.deepEqual(joined, [room, room, room]);
+    assert.deepEqual(
+      bob.service.rooms().map(({ name }) => name),
+      ['bob'],
+    );
+    assert.equal((await bob.database.rows('states')).length, 1);
+  });
+
+  it('leaves nothing of a room that is forgotten while another tab opens it and sends', async () => {
+    await using scene = await openScene();
+    const { bob } = scene;
+    const room = await meet(scene);
+    const outcomes = await Promise.allSettled([
+      bob.service.send(room, 'before', id(1)),
+      bob.service.forget(room),
+      bob.service.open(room),
+      bob.service.send(room, 'after', id(2)),
+    ]);
+    assert.equal(outcomes[1].status, 'fulfilled');
+    await assert.rejects(bob.service.open(room), { code: 'CHAT_NO_SUCH_ROOM' });
+    for (const table of ['rooms', 'notices', 'states', 'senders', 'messages', 'drafts'] as const)
+      assert.deepEqual(await bob.database.rows(table), [], table);
+  });
+
   it('leaves out a room of which something is damaged, and goes on with the others', async () => {
     await using scene = await openScene();
     const { alices, alice } = scene;

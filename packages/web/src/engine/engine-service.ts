@@ -30,6 +30,7 @@ import type { Database } from './database.ts';
 import { faultOf } from './fault-of.ts';
 import { MemberStates } from './indexed-db-store.ts';
 import { Notices, noticesRemoval } from './notices.ts';
+import { OpenRooms } from './open-rooms.ts';
 import type { PageServer } from './page-server.ts';
 import { type KnownRoom, MAX_LABEL, RoomBook } from './room-book.ts';
 import { RoomSession } from './room-session.ts';
@@ -55,7 +56,9 @@ export class EngineService implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #states: MemberStates;
   readonly #book: RoomBook;
-  readonly #sessions = new Map<RoomId, Promise<RoomSession>>();
+  readonly #open: OpenRooms<RoomSession>;
+  /** Rooms are entered one after the other: asked for twice at a time, as by two tabs, one is entered once. */
+  #entering: Promise<unknown> = Promise.resolve();
   /** What is told with the end of this turn. */
   #events = new Map<RoomId, RoomEvent[]>();
   #roomsChanged = false;
@@ -72,6 +75,7 @@ export class EngineService implements AsyncDisposable {
     this.#clock = parts.environment.clock;
     this.#states = new MemberStates(parts.database);
     this.#book = book;
+    this.#open = new OpenRooms(MAX_OPEN_ROOMS, (room) => this.#openSession(room));
   }
 
   rooms(): RoomSummary[] {
@@ -101,42 +105,41 @@ export class EngineService implements AsyncDisposable {
 
   async join(link: string, name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
     using invite = wiped(await this.#parse(link));
-    const room = idOf(invite);
-    if (this.#book.rooms.has(room)) return room;
     return await this.#enter(invite, name, label, passphrase);
   }
 
   /** What had come to its end is tried once more. */
   async open(room: RoomId): Promise<RoomView> {
-    if ((await this.#session(room)).isOver) await this.#closeSession(room);
-    const { view } = await this.#session(room);
+    const opening = this.#open.get(room);
+    if ((await opening).isOver) await this.#open.close(room, opening);
+    const { view } = await this.#open.get(room);
     // What was told before the view is in it.
     this.#flush();
     return view;
   }
 
   async history(room: RoomId, before: number, limit: number): Promise<Item[]> {
-    return await (await this.#session(room)).history(before, limit);
+    return await (await this.#open.get(room)).history(before, limit);
   }
 
   async send(room: RoomId, text: string, id: Uint8Array): Promise<Message> {
-    const message = await (await this.#session(room)).send(text, id);
+    const message = await (await this.#open.get(room)).send(text, id);
     this.#flush();
     return message;
   }
 
   async read(room: RoomId, seq: number): Promise<void> {
-    await (await this.#session(room)).read(seq);
+    await (await this.#open.get(room)).read(seq);
   }
 
   async discard(room: RoomId, id: string): Promise<void> {
-    const session = await this.#session(room);
+    const session = await this.#open.get(room);
     await session.client.discard(id);
     session.setAsideChanged();
   }
 
   async hide(room: RoomId, member: MemberId, hidden: boolean): Promise<void> {
-    const session = await this.#session(room);
+    const session = await this.#open.get(room);
     await session.client.hide(member, hidden);
     session.membersChanged();
   }
@@ -155,25 +158,26 @@ export class EngineService implements AsyncDisposable {
   }
 
   async safetyNumber(room: RoomId, member: MemberId): Promise<string> {
-    const digits = await (await this.#session(room)).client.safetyNumber(member);
+    const digits = await (await this.#open.get(room)).client.safetyNumber(member);
     if (digits !== undefined) return digits;
     throw new ChatError('CHAT_NAME_INVALID', 'There is no such member.');
   }
 
   async forget(room: RoomId): Promise<void> {
     if (!this.#book.rooms.has(room)) return;
-    await this.#closeSession(room);
     const { database } = this.#parts;
-    await this.#book.remove(room, () =>
-      database.write(
+    // It is not known any more before it is closed: nobody opens it meanwhile, and writes rows behind those that are removed.
+    await this.#book.remove(room, async () => {
+      await this.#open.close(room).catch(() => {});
+      await database.write(
         [
           { table: 'rooms', remove: room },
           noticesRemoval(room),
           ...this.#states.removal(Uint8Array.fromBase64(room, { alphabet: 'base64url' })),
         ],
         'strict',
-      ),
-    );
+      );
+    });
     this.#tell(room, { kind: 'forgotten' });
     this.#tellRooms();
   }
@@ -181,7 +185,7 @@ export class EngineService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#flushing?.[Symbol.dispose]();
-    await Promise.all(Array.from(this.#sessions.keys(), (room) => this.#closeSession(room)));
+    await this.#open.closeAll();
   }
 
   /** @throws {InviteError}; {ChatError} CHAT_UNREACHABLE for another server's */
@@ -196,8 +200,21 @@ export class EngineService implements AsyncDisposable {
     );
   }
 
-  async #enter(invite: Invite, name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
+  #enter(invite: Invite, name: string, label: string, passphrase: string | undefined): Promise<RoomId> {
+    const entered = this.#entering.then(() => this.#enterNext(invite, name, label, passphrase));
+    this.#entering = entered.catch(() => {});
+    return entered;
+  }
+
+  async #enterNext(
+    invite: Invite,
+    name: string,
+    label: string,
+    passphrase: string | undefined,
+  ): Promise<RoomId> {
     const room = idOf(invite);
+    if (this.#book.rooms.has(room)) return room;
+    this.#book.assertSpace();
     const secret = await inviteSecret(this.#parts.crypto, invite, passphrase);
     try {
       const known = { name, label: label.slice(0, MAX_LABEL), readUpTo: 0, unread: 0 };
@@ -223,23 +240,6 @@ export class EngineService implements AsyncDisposable {
       keys[Symbol.dispose]();
       throw error;
     }
-  }
-
-  #session(room: RoomId): Promise<RoomSession> {
-    const found = this.#sessions.get(room);
-    if (found !== undefined) return found;
-    const opening = this.#openSession(room);
-    this.#sessions.set(room, opening);
-    opening.catch(() => this.#sessions.delete(room));
-    const [oldest] = this.#sessions.keys();
-    if (this.#sessions.size > MAX_OPEN_ROOMS) this.#closeSession(oldest!).catch(() => {});
-    return opening;
-  }
-
-  async #closeSession(room: RoomId): Promise<void> {
-    const session = this.#sessions.get(room);
-    this.#sessions.delete(room);
-    await (await session?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 
   async #openSession(room: RoomId): Promise<RoomSession> {

@@ -1,18 +1,21 @@
 /** Who is in a room, as the page is told. */
 import { type ChatClient, NamesInUse } from '@skytale/chat/client';
-import type { Member, MemberId } from '../engine.ts';
+import { MAX_MEMBERS, type Member, type MemberId } from '../engine.ts';
 
-/** Most members that are told; of a larger room those that are there come first. */
-export const MAX_MEMBERS = 2000;
+/** What is used of the client. */
+type Known = Pick<ChatClient, 'hidden' | 'knownMembers' | 'member' | 'name' | 'present'>;
 
-/** Costs as much as there are members. */
-export function memberList(client: ChatClient): Member[] {
+/**
+ * MAX_MEMBERS of them: oneself, those that the user hides, and those that are there come first. Anybody can make a room that large; it
+ * must not bring back those that are hidden. Costs as much as there are members.
+ */
+export function memberList(client: Known): Member[] {
   const { hidden } = client;
   const names = new Map(client.knownMembers).set(client.member, client.name);
   const present = new Set([client.member, ...client.present.map(({ member }) => member)]);
   const inUse = new NamesInUse<MemberId>();
   for (const [member, name] of names) inUse.set(member, name);
-  return Array.from(new Set([...present, ...names.keys()]))
+  return Array.from(new Set([client.member, ...hidden.keys(), ...present, ...names.keys()]))
     .slice(0, MAX_MEMBERS)
     .map((member) => ({
       member,

@@ -58,14 +58,19 @@ export class RoomBook {
     return this.#rooms;
   }
 
-  /** @throws {ChatError} CHAT_TOO_MANY_ROOMS, CHAT_STATE_… */
-  async add(room: RoomId, record: RoomRecord): Promise<void> {
+  /** @throws {ChatError} CHAT_TOO_MANY_ROOMS if one more is too many */
+  assertSpace(): void {
     if (this.#rooms.size >= MAX_ROOMS) {
       throw new ChatError(
         'CHAT_TOO_MANY_ROOMS',
         `This browser knows ${MAX_ROOMS} rooms. Forget one of them first.`,
       );
     }
+  }
+
+  /** @throws {ChatError} CHAT_TOO_MANY_ROOMS, CHAT_STATE_… */
+  async add(room: RoomId, record: RoomRecord): Promise<void> {
+    this.assertSpace();
     this.#rooms.set(room, withoutSecret(record));
     try {
       await this.#inTurn(() => this.#write(room, record));
@@ -93,10 +98,19 @@ export class RoomBook {
     await this.#writing;
   }
 
-  /** It is the caller's to remove its rows, in the turn that this gives: nothing of the room is written after it. */
+  /**
+   * Not known any more from now on, unless its rows stay. It is the caller's to remove them, in the turn that this gives: nothing of the
+   * room is written after it.
+   */
   async remove(room: RoomId, removeRows: () => Promise<void>): Promise<void> {
+    const known = this.#rooms.get(room);
     this.#rooms.delete(room);
-    await this.#inTurn(removeRows);
+    try {
+      await this.#inTurn(removeRows);
+    } catch (error) {
+      if (known !== undefined && !this.#rooms.has(room)) this.#rooms.set(room, known);
+      throw error;
+    }
   }
 
   async #writeChanged(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { foldAt, type TextPart, textParts } from './text-parts.ts';
+import { foldAt, MAX_PARTS, type TextPart, textParts } from './text-parts.ts';
 
 const linksIn = (text: string) =>
   textParts(text).flatMap((part) => (part.kind === 'link' ? [[part.text, part.href]] : []));
@@ -36,6 +36,39 @@ describe('a text on the page', () => {
       `https://example.org/${'a'.repeat(3000)}`,
     ]) {
       assert.deepEqual(linksIn(text), [], text);
+    }
+  });
+
+  it('says where a link leads whose name is not what it looks like', () => {
+    const hosts = (text: string) =>
+      textParts(text).flatMap((part) => (part.kind === 'link' ? [part.host] : []));
+    assert.deepEqual(hosts('https://аррӏе.com/login'), ['xn--80ak6aa92e.com']);
+    assert.match(hosts('https://bank.example⁄login.evil.example/')[0] ?? '', /^bank\.xn--.*\.evil\.example$/);
+    assert.deepEqual(hosts('https://bank.example。evil.example'), ['bank.example.evil.example']);
+    assert.deepEqual(hosts('http://0x7f.1/ http://2130706433'), ['127.0.0.1', '127.0.0.1']);
+    assert.deepEqual(hosts('https://example.org https://EXAMPLE.org:8080?a http://[::1]/#x'), [
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('is read in time for its length, whatever ends its links', () => {
+    // With a step for each bracket as long as the link these took the page half a minute.
+    assert.deepEqual(linksIn(`https://example.org/x${')'.repeat(65_000)}`), [
+      ['https://example.org/x', 'https://example.org/x'],
+    ]);
+    assert.deepEqual(linksIn(`https://example.org/${'.'.repeat(65_000)}x`), []);
+  });
+
+  it('has so many parts at most, whatever it is made of', () => {
+    for (const text of ['\x07'.repeat(65_536), 'http://a.b '.repeat(6000), 'x\u200b'.repeat(20_000)]) {
+      const parts = textParts(text);
+      assert.ok(parts.length > MAX_PARTS / 3 && parts.length <= MAX_PARTS + 2, `${parts.length}`);
+      assert.equal(
+        parts.some((part) => part.kind === 'text' && /\p{Cc}|\u200b/u.test(part.text)),
+        false,
+      );
     }
   });
 
