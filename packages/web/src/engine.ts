@@ -19,7 +19,7 @@ export type RoomSummary = {
   readonly name: string;
   /** Messages that came since the user last looked. */
   readonly unread: number;
-  /** When something was last said, by its sender's clock; milliseconds. */
+  /** When something was last said, by its sender's clock, but not later than it came; milliseconds. */
   readonly lastAt: number | undefined;
 };
 

@@ -7,6 +7,7 @@ import { newKeyPair, RawClient, text } from '@skytale/chat/testing/raw-client';
 import { addressOf } from '@skytale/chat/testing/server';
 import type { Item, Notice, RoomEvent } from '../engine.ts';
 import { Browser, startChatServer, type TestEngine } from '../testing/engine-fixture.ts';
+import { webClock } from './web-clock.ts';
 
 /** A server, and the browsers of Alice and Bob. */
 async function openScene() {
@@ -265,6 +266,20 @@ describe('an engine', () => {
     await assert.rejects(alice.service.rename(room, 'too late'), { code: 'CHAT_STATE_IN_USE' });
     await young.service.send(room, 'hello', id(1));
     await young.until(() => young.of(room).some(({ kind }) => kind === 'sent'));
+  });
+
+  it('takes no time of a sender that is still to come for when a room was last heard of', async () => {
+    await using scene = await openScene();
+    const { origin, alice } = scene;
+    const room = await alice.service.create('alice', 'A room', undefined);
+    await alice.service.open(room);
+    await using hasty = new Browser(origin, { ...webClock, now: () => Date.now() + 1e12 });
+    const bob = await hasty.start();
+    await bob.service.join((await alice.service.invite(room)).web, 'bob', 'Another', undefined);
+    await bob.service.open(room);
+    await bob.service.send(room, 'from the future', id(1));
+    await alice.until(() => alice.texts(room).includes('from the future'));
+    assert.ok((alice.service.rooms()[0]?.lastAt ?? Number.NaN) <= Date.now());
   });
 
   it('enters a room once, however often it is asked to at a time', async () => {

@@ -156,7 +156,11 @@ export class RoomSession implements AsyncDisposable {
     const { known, change } = this.#parts;
     const { unread, readUpTo } = known();
     const isNew = !message.own && !this.client.hidden.has(message.member) && message.key > readUpTo;
-    change({ lastAt: shown.at, ...(isNew && { unread: Math.min(MAX_UNREAD, unread + 1) }) });
+    // A sender's clock may be ahead, or say anything: the room would stand before all others for good.
+    change({
+      lastAt: Math.min(shown.at, this.#parts.clock.now()),
+      ...(isNew && { unread: Math.min(MAX_UNREAD, unread + 1) }),
+    });
     if (this.#names.get(shown.member) === shown.from) return;
     this.#names.set(shown.member, shown.from);
     this.membersChanged();

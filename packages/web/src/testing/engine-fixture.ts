@@ -1,7 +1,7 @@
 /** Engines on Node, with IndexedDB in memory, against a server of this process. */
 import 'fake-indexeddb/auto';
 import type { ChatServer } from '@skytale/chat';
-import { type ChatCrypto, ChatError } from '@skytale/chat/client';
+import { type ChatCrypto, ChatError, type Clock } from '@skytale/chat/client';
 import { startServer } from '@skytale/chat/testing/server';
 import { openWebCryptoDevice } from '@skytale/cryptodev/webcrypto';
 import { Database } from '../engine/database.ts';
@@ -33,17 +33,19 @@ export class Browser implements AsyncDisposable {
   /** Whether it reaches the server. */
   isOnline = true;
   readonly #name: string;
+  readonly #clock: Clock;
   readonly #engines: TestEngine[] = [];
 
-  constructor(origin: string) {
+  constructor(origin: string, clock: Clock = webClock) {
     profiles += 1;
+    this.#clock = clock;
     this.#name = `profile ${profiles}`;
     this.origin = origin;
   }
 
   /** An engine that leads from now on. */
   async start(): Promise<TestEngine> {
-    const engine = await TestEngine.start(this.#name, this.origin, () => this.isOnline);
+    const engine = await TestEngine.start(this.#name, this.origin, this.#clock, () => this.isOnline);
     this.#engines.push(engine);
     return engine;
   }
@@ -67,7 +69,12 @@ export class TestEngine implements AsyncDisposable {
   readonly #close: () => Promise<void>;
   readonly deposed: Promise<void>;
 
-  static async start(name: string, origin: string, isOnline: () => boolean): Promise<TestEngine> {
+  static async start(
+    name: string,
+    origin: string,
+    clock: Clock,
+    isOnline: () => boolean,
+  ): Promise<TestEngine> {
     const database = await Database.open({ name });
     await database.lead();
     const device = openWebCryptoDevice();
@@ -77,7 +84,7 @@ export class TestEngine implements AsyncDisposable {
     const service = await EngineService.open({
       ...{ database, crypto, device, onDeposed, tuning },
       environment: {
-        ...{ clock: webClock, fraction: Math.random },
+        ...{ clock, fraction: Math.random },
         dial: (address, signal) =>
           isOnline()
             ? dialWebSocket(address, signal)
