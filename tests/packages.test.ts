@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, '..');
 const compiler = join(root, 'node_modules/.bin/tsc');
 
 /** The current LTS line, and the Node that the clone runs on. */
-const versions = ['24.21.0', '26.10.0'];
+const versions = ['24.21.0', process.versions.node];
 
 const directory = new TemporaryDirectory();
 after(() => directory[Symbol.dispose]());
