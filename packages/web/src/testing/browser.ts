@@ -1,7 +1,7 @@
 /** Chromium for tests, on pages that a server of this process makes of modules of this repository. */
 import { constants, readdirSync, readFileSync } from 'node:fs';
 import { access, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,20 +60,22 @@ export async function bundle(modules: Readonly<Record<string, string>>): Promise
 export class FileServer implements AsyncDisposable {
   readonly origin: string;
   readonly #server: Server;
-
   readonly #sockets = new Set<Socket>();
-  /** Of requests for `/hold`, which are answered when they are let go: whoever asks in the way of old cannot do anything meanwhile. */
-  readonly #held: ServerResponse[];
+  /**
+   * Ends the waiting of requests for `/hold`, which are answered then, also those that come later: whoever asks in the way of old cannot do
+   * anything meanwhile.
+   */
+  readonly letGo: () => void;
   /** Whether the chat server is reached. */
   isOnline = true;
 
   /** @param chatPort where the chat server listens for HTTP on this machine, if there is one */
   static async listen(files: Files, chatPort?: number): Promise<FileServer> {
-    const held: ServerResponse[] = [];
+    const hold = Promise.withResolvers<void>();
     const server = createServer(({ url = '/' }, response) => {
       const { pathname } = new URL(url, 'http://localhost');
       if (pathname === '/hold') {
-        held.push(response);
+        void hold.promise.then(() => response.end());
         return;
       }
       const file = files.get(pathname);
@@ -88,11 +90,11 @@ export class FileServer implements AsyncDisposable {
     });
     server.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
-    return new FileServer(server, chatPort, held);
+    return new FileServer(server, chatPort, hold.resolve);
   }
 
-  private constructor(server: Server, chatPort: number | undefined, held: ServerResponse[]) {
-    this.#held = held;
+  private constructor(server: Server, chatPort: number | undefined, letGo: () => void) {
+    this.letGo = letGo;
     this.#server = server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
       if (chatPort === undefined || !this.isOnline) socket.destroy();
@@ -105,11 +107,6 @@ export class FileServer implements AsyncDisposable {
   goOffline(): void {
     this.isOnline = false;
     for (const socket of this.#sockets) socket.destroy();
-  }
-
-  /** Answers all requests for `/hold`. */
-  letGo(): void {
-    for (const response of this.#held.splice(0)) response.end();
   }
 
   #pass({ url, rawHeaders }: IncomingMessage, socket: Socket, port: number): void {
