@@ -12,7 +12,7 @@ describe('the list of members', () => {
     const names = new Map(crowd.map((member) => [member, 'somebody']));
     const list = memberList({
       ...{ member: self, name: 'me', knownMembers: names.set(hidden, 'pest'), hidden: new Set([hidden]) },
-      present: crowd.slice(0, MAX_MEMBERS).map((member) => ({ member, name: 'somebody' })),
+      present: crowd.slice(0, MAX_MEMBERS).map((member) => ({ member, name: 'somebody', present: true })),
     });
     assert.equal(list.length, MAX_MEMBERS);
     assert.deepEqual(

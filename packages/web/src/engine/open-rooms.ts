@@ -35,7 +35,7 @@ export class OpenRooms<Session extends AsyncDisposable> {
    * @param which closed only if it is this one still
    * @returns when none is open or being closed, but for what was asked for since; fails as its end does
    */
-  async close(room: RoomId, which = this.#open.get(room)): Promise<void> {
+  async close(room: RoomId, which: Promise<Session> | undefined = this.#open.get(room)): Promise<void> {
     if (which !== undefined && this.#open.get(room) === which) {
       this.#open.delete(room);
       const closing = this.#end(which).finally(() => {
