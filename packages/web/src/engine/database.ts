@@ -74,7 +74,9 @@ export class Database {
     try {
       const db = await openDB(name, VERSION, {
         upgrade(made) {
-          made.createObjectStore(META);
+          const meta = made.createObjectStore(META);
+          // Tabs that were open when the user cleared what is stored here shall see that another leads since.
+          meta.put(Date.now(), 'generation').catch(() => {}); // it fails with the whole of the upgrade
           made.createObjectStore(OVER);
           for (const table of tables) made.createObjectStore(table);
         },
@@ -94,7 +96,11 @@ export class Database {
     this.#key = key;
   }
 
-  /** From now on this engine writes, and none that led before. @returns the generation. @throws {ChatError} CHAT_STATE_UNUSABLE */
+  /**
+   * From now on this engine writes, and none that led before.
+   * @returns the generation: greater than all before, also than those of a database in the place of which this one was made
+   * @throws {ChatError} CHAT_STATE_UNUSABLE
+   */
   async lead(): Promise<number> {
     for (;;) {
       const before = Number((await this.#reading(() => this.#db.get(META, 'generation'))) ?? 0);

@@ -21,6 +21,26 @@ async function openDatabase(name = newName()): Promise<Database> {
   return database;
 }
 
+describe('a database', () => {
+  it('that is made anew where one was cleared away has a later generation than that ever had', async () => {
+    const name = newName();
+    const before = await Database.open({ name });
+    for (let led = 0; led < 3; led += 1) await before.lead();
+    const last = await before.lead();
+    before.close();
+    await new Promise<void>((resolve, reject) => {
+      const request = indexedDB.deleteDatabase(name);
+      request.onsuccess = () => resolve();
+      request.onerror = () => reject(request.error);
+    });
+    // A generation more for each millisecond is more than any browser can.
+    while (Date.now() < last) await new Promise((resolve) => setImmediate(resolve));
+    const after = await Database.open({ name });
+    assert.ok((await after.lead()) > last);
+    after.close();
+  });
+});
+
 storeCases(nodeCaseTools, 'IndexedDB', async () => {
   const name = newName();
   let states = new MemberStates(await openDatabase(name));

@@ -24,6 +24,11 @@ type Options = {
   readonly now: number;
 };
 
+/** Whether it tells of what a member did, and not of what must not happen: that is shown of everybody. */
+function isNews(what: Notice['what']): what is Exclude<Notice['what'], { kind: 'warning' }> {
+  return what.kind !== 'warning';
+}
+
 /** O(n) for n entries. */
 export function rowsOf(entries: readonly Entry[], { readUpTo, isHidden, now }: Options): Row[] {
   const rows: Row[] = [];
@@ -31,6 +36,7 @@ export function rowsOf(entries: readonly Entry[], { readUpTo, isHidden, now }: O
   let before: Message | undefined;
   let isUnread = false;
   for (const { id, item } of entries) {
+    if (item.kind === 'notice' && isNews(item.what) && isHidden(item.what.member)) continue;
     const today = dayOf(item.at, now);
     if (today !== day) {
       rows.push({ kind: 'day', key: `day ${id}`, text: today });
