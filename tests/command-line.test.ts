@@ -67,6 +67,7 @@ describe('the command line', { timeout: 300_000 }, () => {
     await fails(['chat', 'a', '--crypto', 'rot13'], 2, /none of auto, virtio/);
     await fails(['chat', 'a'], 2, /SKYTALE_TIMEOUT: "soon"/, { SKYTALE_TIMEOUT: 'soon' });
     await fails(['serve', '--config', '/nowhere.json'], 2, /nowhere\.json/);
+    await fails(['verify-web', 'http://127.0.0.1:1'], 1, /Nothing is known about the page of .* Is that/);
   });
 
   it('refuses wrong settings wherever they stand, as wrong usage, naming them', async () => {
