@@ -226,7 +226,7 @@ describe('the page', { timeout: 240_000 }, () => {
     await using profile = await browser.profile();
     const page = await openRoom(profile, 'conversation');
     await page.keyboard.type('without a click');
-    assert.equal(await page.getByLabel('Message').inputValue(), 'without a click');
+    assert.equal(await page.getByRole('textbox', { name: 'Message' }).inputValue(), 'without a click');
   });
 
   it('makes nothing but text of what others write', async () => {
