@@ -56,6 +56,7 @@ describe('the command line', { timeout: 300_000 }, () => {
   it('refuses what it does not know', async () => {
     await fails(['--colour'], 2, /Unknown option '--colour'/);
     await fails(['talk'], 2, /Unknown command 'talk'/);
+    await fails(['help', 'talk'], 2, /Unknown command 'talk'/);
     await fails(['serve', '--lisen', ':1'], 2, /Did you mean --listen/);
     await fails(['serve', '--listen'], 2, /argument missing/);
     await fails(['serve', '--listen', 'nowhere'], 2, /not HOST:PORT/);
@@ -67,6 +68,7 @@ describe('the command line', { timeout: 300_000 }, () => {
     await fails(['chat', 'a', '--crypto', 'rot13'], 2, /none of auto, virtio/);
     await fails(['chat', 'a'], 2, /SKYTALE_TIMEOUT: "soon"/, { SKYTALE_TIMEOUT: 'soon' });
     await fails(['serve', '--config', '/nowhere.json'], 2, /nowhere\.json/);
+    await fails(['verify-web', 'http://127.0.0.1:1'], 1, /Nothing is known about the page of .* Is that/);
   });
 
   it('refuses wrong settings wherever they stand, as wrong usage, naming them', async () => {
@@ -522,9 +524,12 @@ describe('a client in a pipe', { timeout: 300_000 }, () => {
         input: '',
       },
     );
-    reader.leaveStdout();
-    assert.equal(await reader.exit(), 0, reader.stderr);
-    assert.doesNotMatch(reader.stderr, /EPIPE|skytale:/);
+    await using asker = new Program(['serve', '--help']);
+    for (const program of [reader, asker]) {
+      program.leaveStdout();
+      assert.equal(await program.exit(), 0, program.stderr);
+      assert.doesNotMatch(program.stderr, /EPIPE|skytale:/);
+    }
   });
 
   it('gives up on a server that has no space left, and keeps what is not stored', async () => {

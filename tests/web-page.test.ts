@@ -211,6 +211,24 @@ describe('the page', { timeout: 240_000 }, () => {
     await page.waitForURL((url) => url.hash === '');
   });
 
+  it('says of a room with a passphrase that its link alone lets nobody in', async () => {
+    await using profile = await browser.profile();
+    const page = await openRoom(profile, 'conversation');
+    await page.evaluate(() => {
+      fake.engine.needsPassphrase = true;
+    });
+    await button(page, 'Invite').click();
+    await page.getByText('Whoever has this link and knows the room’s passphrase').waitFor();
+    assert.equal(await page.getByText('Whoever has this link can').count(), 0);
+  });
+
+  it('lets one write at once, where there is a keyboard', async () => {
+    await using profile = await browser.profile();
+    const page = await openRoom(profile, 'conversation');
+    await page.keyboard.type('without a click');
+    assert.equal(await page.getByRole('textbox', { name: 'Message' }).inputValue(), 'without a click');
+  });
+
   it('makes nothing but text of what others write', async () => {
     await using profile = await browser.profile();
     const page = await openRoom(profile, 'conversation');

@@ -5,6 +5,7 @@ import { cacheDirectory } from './directories.ts';
 import { exitCodeFor, explain } from './explain.ts';
 import { runProgram } from './program.ts';
 import { displayLine, displayText } from './safe-text.ts';
+import { endWhenReaderLeaves } from './stdio.ts';
 import { styleFor } from './style.ts';
 
 // Commands are loaded when they run. Stripping and compiling them anew took two thirds of that time.
@@ -28,6 +29,7 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
+endWhenReaderLeaves();
 try {
   process.exitCode = await runProgram(process.argv.slice(2));
 } catch (error) {

@@ -233,6 +233,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     program.outputHelp({ error: true });
     return 2;
   }
+  const [first, topic] = args;
+  if (
+    first === 'help' &&
+    topic !== undefined &&
+    topic !== 'help' &&
+    !commands.some(({ name }) => name === topic)
+  ) {
+    throw new UsageError(`Unknown command '${topic}'. "skytale --help" explains.`);
+  }
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {

@@ -16,6 +16,15 @@ export function whenReaderLeaves(callback: () => void): void {
   });
 }
 
+/** Ends the program, as done, when the reader of standard output has gone, where no command looks after that itself. */
+export function endWhenReaderLeaves(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (process.stdout.listenerCount('error') > 1) return;
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+}
+
 /** One line for the user on standard error, made harmless: what others say may be in it. */
 export function note(line: string): void {
   process.stderr.write(`${displayLine(line)}\n`);

@@ -32,7 +32,7 @@ describe('a page that a server delivers', () => {
     const lying = await differencesOf(({ url }, response) =>
       response.end(url?.startsWith('/r/') ? 'another page' : honest(url)),
     );
-    assert.deepEqual(lying, [{ path: '/r/AAAAAAAAAAAAAAAAAAAAAA', what: 'is another' }]);
+    assert.deepEqual(lying, [{ path: '/r/AAAAAAAAAAAAAAAAAAAAAA', what: 'is another', answered: true }]);
   });
 
   it('is not fetched from elsewhere, not without end, and need not be there', async () => {
@@ -40,8 +40,9 @@ describe('a page that a server delivers', () => {
       response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end(),
     );
     assert.match(moved[0]!.what, /^cannot be fetched/);
+    assert.equal(moved[0]!.answered, false);
     const gone = await differencesOf((_request, response) => response.writeHead(404).end());
-    assert.deepEqual(gone[0], { path: '/', what: 'is not there (status 404)' });
+    assert.deepEqual(gone[0], { path: '/', what: 'is not there (status 404)', answered: true });
     const endless = await differencesOf((_request, response) => {
       const more = () => {
         while (!response.destroyed && response.write(Buffer.alloc(65_536)));
@@ -49,6 +50,6 @@ describe('a page that a server delivers', () => {
       response.on('drain', more);
       more();
     });
-    assert.deepEqual(endless[0], { path: '/', what: 'is too long' });
+    assert.deepEqual(endless[0], { path: '/', what: 'is too long', answered: true });
   });
 });

@@ -23,6 +23,13 @@ export type RoomSummary = {
   readonly lastAt: number | undefined;
 };
 
+/** Links to pass on, for browsers and for the terminal, and whether they alone let nobody in. */
+export type InviteLinks = {
+  readonly web: string;
+  readonly terminal: string;
+  readonly needsPassphrase: boolean;
+};
+
 /** What a text in the "Join" box, or the page's own address, is. */
 export type LinkFound =
   | {
@@ -175,8 +182,7 @@ export interface Engine {
   discard(room: RoomId, id: string): Promise<void>;
   hide(room: RoomId, member: MemberId, hidden: boolean): Promise<void>;
   rename(room: RoomId, label: string): Promise<void>;
-  /** Links to pass on: for browsers, and for the terminal. */
-  invite(room: RoomId): Promise<{ readonly web: string; readonly terminal: string }>;
+  invite(room: RoomId): Promise<InviteLinks>;
   /** Sixty digits to compare with a member. */
   safetyNumber(room: RoomId, member: MemberId): Promise<string>;
   /** Leaves for good: wipes keys, identity, outbox and history of the room on this device. */

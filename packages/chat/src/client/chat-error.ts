@@ -59,14 +59,19 @@ export class ChatError extends Error {
 }
 
 export function cryptoFailure(error: unknown): ChatError {
-  return new ChatError('CHAT_CRYPTO_FAILED', `The crypto device failed: ${wordsOf(error)}.`, {
+  return new ChatError('CHAT_CRYPTO_FAILED', sentence(`The crypto device failed: ${wordsOf(error)}`), {
     cause: error,
   });
 }
 
 export function unreachable(server: ServerAddress, cause: unknown, reason = wordsOf(cause)): ChatError {
-  const text = `The server ${formatServerAddress(server)} cannot be reached: ${reason}.`;
-  return new ChatError('CHAT_UNREACHABLE', text, { cause });
+  const text = `The server ${formatServerAddress(server)} cannot be reached: ${reason}`;
+  return new ChatError('CHAT_UNREACHABLE', sentence(text), { cause });
+}
+
+/** Ends what has no end yet: a reason may be a question, or a sentence of the system's. */
+function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 function wordsOf(error: unknown): string {

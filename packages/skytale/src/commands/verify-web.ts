@@ -14,6 +14,16 @@ export async function verifyWeb(_settings: object, url: string): Promise<number>
   if (pages === undefined)
     throw new CommandError('The page is not built: node packages/web/build.ts does so.');
   const differences = await verifyPage(origin, pages.hashes);
+  const [first] = differences;
+  if (
+    first !== undefined &&
+    differences.length > pages.hashes.size &&
+    differences.every((one) => !one.answered)
+  ) {
+    throw new CommandError(
+      `Nothing is known about the page of ${origin}: it ${displayLine(first.what)}. Is that the address of --http?`,
+    );
+  }
   for (const { path, what } of differences) await writeOut(`${path} ${displayLine(what)}\n`);
   if (differences.length > 0) {
     throw new CommandError(

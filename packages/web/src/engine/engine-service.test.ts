@@ -240,7 +240,8 @@ describe('an engine', () => {
     await using scene = await openScene();
     const { alice, bob } = scene;
     const room = await alice.service.create('alice', '', 'correct horse');
-    const { web } = await alice.service.invite(room);
+    const { web, needsPassphrase } = await alice.service.invite(room);
+    assert.equal(needsPassphrase, true);
     const found = await bob.service.look(web);
     assert.equal(found.kind === 'invite' && found.needsPassphrase, true);
     await assert.rejects(bob.service.join(web, 'bob', '', undefined), { code: 'INVITE_PASSPHRASE_NEEDED' });

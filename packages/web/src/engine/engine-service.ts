@@ -17,6 +17,7 @@ import {
 import type { CryptoDevice } from '@skytale/cryptodev/webcrypto';
 import type {
   EngineEvent,
+  InviteLinks,
   Item,
   LinkFound,
   MemberId,
@@ -149,12 +150,12 @@ export class EngineService implements AsyncDisposable {
     await this.#change(room, { label: label.slice(0, MAX_LABEL) });
   }
 
-  async invite(room: RoomId): Promise<{ web: string; terminal: string }> {
+  async invite(room: RoomId): Promise<InviteLinks> {
     const { crypto, server } = this.#parts;
     const { link, secret } = await this.#book.secrets(room);
     secret.fill(0);
     using invite = wiped(await parseInvite(crypto, link));
-    return server.links(invite);
+    return { ...server.links(invite), needsPassphrase: invite.secret.kind === 'passphrase' };
   }
 
   async safetyNumber(room: RoomId, member: MemberId): Promise<string> {

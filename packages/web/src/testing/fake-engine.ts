@@ -2,6 +2,7 @@
 import type {
   Engine,
   EngineEvent,
+  InviteLinks,
   Item,
   LinkFound,
   Member,
@@ -28,6 +29,8 @@ type FakeRoom = {
 export const self: MemberId = `5e1f${'0'.repeat(60)}`;
 
 export class FakeEngine implements Engine {
+  /** Of all its rooms. */
+  needsPassphrase = false;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #rooms = new Map<RoomId, FakeRoom>();
   readonly calls: unknown[][] = [];
@@ -217,12 +220,13 @@ export class FakeEngine implements Engine {
     this.summarize(room, { label });
   }
 
-  async invite(room: RoomId): Promise<{ web: string; terminal: string }> {
+  async invite(room: RoomId): Promise<InviteLinks> {
     this.#called('invite', room);
     const secret = 'vUChKxTORcvaXWQMvTQSjW5RZrTCxfXI0RI04vw8Brc';
     return {
       web: `https://chat.example.org/r/${room}#${secret}`,
       terminal: `skytale+wss://chat.example.org:443/${room}#${secret}`,
+      needsPassphrase: this.needsPassphrase,
     };
   }
 
