@@ -1,7 +1,13 @@
 import { joined } from '../bytes.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { FrameDecoder } from '../protocol/frame-decoder.ts';
-import { encodeFrame, type Frame, HIGHEST_VERSION, PROTOCOL_VERSION } from '../protocol/frames.ts';
+import {
+  encodeFrame,
+  type Frame,
+  HIGHEST_VERSION,
+  LENGTH_BYTES,
+  PROTOCOL_VERSION,
+} from '../protocol/frames.ts';
 import { ProtocolError, protocolErrorCode } from '../protocol/protocol-error.ts';
 import type { ByteStream } from './byte-stream.ts';
 import { ChatError, unreachable } from './chat-error.ts';
@@ -153,10 +159,24 @@ export class Connection {
     else listener.ended(this.#end);
   }
 
-  /** Several frames go out in one write. */
+  /**
+   * Several frames go out in one write, of which none is longer than the longest frame can be: by WebSocket each is a message, and the
+   * server takes none that is longer.
+   */
   send(frames: readonly Frame[]): void {
     if (this.#end !== undefined || frames.length === 0) return;
-    const pieces = frames.map(encodeFrame);
+    const most = LENGTH_BYTES + this.maxFrame;
+    let pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for (const piece of frames.map(encodeFrame)) {
+      if (pieces.length > 0 && bytes + piece.length > most) {
+        this.#stream.send(joined(pieces));
+        pieces = [];
+        bytes = 0;
+      }
+      pieces.push(piece);
+      bytes += piece.length;
+    }
     this.#stream.send(pieces.length === 1 ? pieces[0]! : joined(pieces));
     if (this.#stream.unsent > MAX_UNSENT) this.violation('it does not read what it is sent');
   }

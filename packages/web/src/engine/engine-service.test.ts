@@ -283,6 +283,28 @@ describe('an engine', () => {
     assert.ok((alice.service.rooms()[0]?.lastAt ?? Number.NaN) <= Date.now());
   });
 
+  it('sends long texts that waited, more of them than one message of a WebSocket may hold', async () => {
+    await using scene = await openScene();
+    const { alices, alice, bob } = scene;
+    const room = await meet(scene);
+    await alice[Symbol.asyncDispose]();
+    alices.isOnline = false;
+    const again = await alices.start();
+    await again.service.open(room);
+    const texts = Array.from({ length: 8 }, (_, n) => `${n}${'x'.repeat(60_000)}`);
+    for (const [n, text] of texts.entries()) await again.service.send(room, text, id(n + 1));
+    const hungUp = (events: RoomEvent[]) => {
+      const phases = events.flatMap((event) => (event.kind === 'connection' ? [event.connection.phase] : []));
+      return phases.slice(phases.indexOf('online')).includes('offline') && phases.includes('online');
+    };
+    alices.isOnline = true;
+    const arrived = bob.until(() => bob.texts(room).length === texts.length);
+    await Promise.race([arrived, again.until(() => hungUp(again.of(room)))]);
+    assert.equal(hungUp(again.of(room)), false);
+    await arrived;
+    assert.deepEqual(bob.texts(room), texts);
+  });
+
   it('enters a room once, however often it is asked to at a time', async () => {
     await using scene = await openScene();
     const { alice, bob } = scene;

@@ -29,6 +29,7 @@ export class Notices {
   readonly #kept: { readonly number: number; readonly notice: Notice }[];
   #unwritten: Write[] = [];
   #writing: Promise<void> | undefined;
+  #adding: Promise<unknown> = Promise.resolve();
 
   static async open(database: Database, room: RoomId): Promise<Notices> {
     const rows = await database.rows('notices', IDBKeyRange.bound([room], [room, []]));
@@ -54,7 +55,14 @@ export class Notices {
     const gone = this.#kept.splice(0, Math.max(0, this.#kept.length - MAX_NOTICES));
     for (const { number: old, notice: one } of gone)
       this.#unwritten.push({ table: 'notices', remove: [this.#room, one.seq, old] });
-    return this.#write(notice, number);
+    const written = this.#write(notice, number);
+    this.#adding = Promise.allSettled([this.#adding, written]);
+    return written;
+  }
+
+  /** Resolves when all that was added is written, or cannot be. */
+  async settled(): Promise<void> {
+    await this.#adding;
   }
 
   /** Those behind places from one up to another, which is not among them. */

@@ -137,6 +137,8 @@ export class RoomSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#membersTimer?.[Symbol.dispose]();
     await this.client.close();
+    // Else what was noticed last is lost, or written behind a room that was forgotten.
+    await this.#parts.notices.settled();
   }
 
   #unreadAfter(readUpTo: number): number {
