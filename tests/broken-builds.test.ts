@@ -40,9 +40,8 @@ const faults: readonly Fault[] = [
     edits: [
       {
         file: 'server/publisher.ts',
-        right: '      this.refuse(`This room has reached',
-        broken:
-          '      this.#number.accepted = this.#number.stored.n;\n      this.refuse(`This room has reached',
+        right: '    this.refuse(`This room has reached',
+        broken: '    this.#number.accepted = this.#number.stored.n;\n    this.refuse(`This room has reached',
       },
     ],
     finds: /WRONG: /,

@@ -115,7 +115,7 @@ export class Segments {
 
   /**
    * Copies `length` bytes from position `start` of this list into `target` at `targetOffset`.
-   * @throws {RangeError} if either side is too short
+   * @throws {RangeError} if either side is too short, or the memory has moved
    */
   copyTo(start: number, length: number, target: Uint8Array, targetOffset = 0): void {
     this.#copy(start, length, target, targetOffset, false);
@@ -123,7 +123,7 @@ export class Segments {
 
   /**
    * Copies `length` bytes of `source` from `sourceOffset` into this list at position `start`.
-   * @throws {RangeError} if either side is too short
+   * @throws {RangeError} if either side is too short, or the memory has moved
    */
   copyFrom(start: number, length: number, source: Uint8Array, sourceOffset = 0): void {
     this.#copy(start, length, source, sourceOffset, true);
@@ -164,6 +164,8 @@ export class Segments {
       const memory = this.memory[i]!.bytes;
       const from = this.offset[i]! + skip;
       const at = otherOffset + done;
+      // Memory that has moved has no bytes here any more, and the loop would not say so.
+      if (from + take > memory.length) throw new RangeError('the memory of this range has moved');
       if (take <= shortCopy)
         copyBytes(
           inward ? other : memory,
