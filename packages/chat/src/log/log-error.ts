@@ -40,6 +40,11 @@ export class LogError extends Error {
   }
 }
 
+/** For one who watches a room and has not been given what stood behind the place `after`: it was pruned, and nobody can be given it. */
+export function goneBehind(after: number): LogError {
+  return new LogError('LOG_FAILED', `What is stored behind place ${after} of a room is not there any more.`);
+}
+
 /** The id of a room or a member as errors and logs name it: enough to find it, not enough to say who it is. */
 export function shortId(hex: string): string {
   return hex.slice(0, 8);

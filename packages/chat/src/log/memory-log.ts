@@ -1,6 +1,6 @@
 import { joined } from '../bytes.ts';
 import { checkBatch, checkNewRoom, cutBatch } from './batch.ts';
-import { LogError, shortId } from './log-error.ts';
+import { goneBehind, LogError, shortId } from './log-error.ts';
 import type {
   Appended,
   Batch,
@@ -136,6 +136,7 @@ export class MemoryLog implements MessageLog {
     const room = this.#rooms.get(id);
     if (room === undefined) throw noRoom(id);
     const batch = room.batches.find(({ last }) => last > after);
+    if (batch === undefined && room.head > after) throw goneBehind(after);
     return batch && { ...batch, ...cut(batch, after, Number.POSITIVE_INFINITY) };
   }
 

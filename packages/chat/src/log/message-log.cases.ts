@@ -409,6 +409,31 @@ export function messageLogCases(name: string, open: () => Promise<MessageLog>): 
       assert.deepEqual(codes, [['LOG_NO_ROOM'], ['LOG_NO_ROOM'], ['LOG_CLOSED']]);
     });
 
+    test('a watch that begins before what was pruned fails, and does not stay behind', () =>
+      inRoom(async (log) => {
+        await log.append(batch(1, 2, { time: 1000 }));
+        await log.append(batch(3, 4, { time: 2000 }));
+        const [part, all, end, behind] = [new Notes(), new Notes(), new Notes(), new Notes()];
+        await pruneAll(log, 2000);
+        log.watch(room, 0, part);
+        await part.until(1);
+        await pruneAll(log, 9999);
+        log.watch(room, 3, all);
+        using _end = log.watch(room, 4, end);
+        // The log is read for one watch after the other: when this one has its answer, so have those before it.
+        log.watch(otherRoom, 0, behind);
+        await behind.until(1);
+        const codes = [part, all, end].map(({ errors }) =>
+          errors.map((error) => (error as { code: string }).code),
+        );
+        assert.deepEqual(codes, [['LOG_FAILED'], ['LOG_FAILED'], []]);
+        await log.append(batch(5, 5));
+        assert.deepEqual(
+          [part, all, end].map(({ places }) => places),
+          [[], [], [5]],
+        );
+      }));
+
     test('rooms are counted, in all and by creator', async () => {
       const log = await open();
       assert.deepEqual(await log.roomCounts('a'), { all: 0, ofCreator: 0 });

@@ -129,7 +129,8 @@ export interface MessageLog {
   ): Promise<LogChunk | undefined>;
   /**
    * Gives `watcher` every batch that is stored behind the place `from`, whoever stored it, until what it returns is disposed of.
-   * Its methods are never called before `watch` returns. A room that is deleted, or was never there, fails with LOG_NO_ROOM.
+   * Its methods are never called before `watch` returns. A room that is deleted, or was never there, fails with LOG_NO_ROOM;
+   * one of which something behind `from` was pruned before it was given, with LOG_FAILED.
    * @param from the head that `roomState` told: what came since is given too
    */
   watch(room: string, from: number, watcher: Watcher): Disposable;

@@ -3,7 +3,7 @@ import { joined } from '../bytes.ts';
 import { cutBatch } from './batch.ts';
 import { databaseOf } from './data-directory.ts';
 import { messagesOf } from './frame-run.ts';
-import { shortId } from './log-error.ts';
+import { goneBehind, shortId } from './log-error.ts';
 import type { Batch, LastMessage, LogChunk, RoomState, RoomSummary } from './message-log.ts';
 import { Batches } from './sqlite-batches.ts';
 import {
@@ -135,11 +135,12 @@ export class SqliteReader {
     });
   }
 
-  /** The batch behind the place `after`, cut if that is inside of it. */
+  /** The batch behind the place `after`, cut if that is inside of it; `undefined` if the room ends there. */
   next(room: string, after: number): Batch | undefined {
     return this.#reading('reading messages', () => {
       const id = bytesOf(room);
-      if (this.#room(id) === undefined) throw noRoom(room);
+      const found = this.#room(id);
+      if (found === undefined) throw noRoom(room);
       for (const { first, last, time, frames } of this.#pieces(id, after, Number.POSITIVE_INFINITY)) {
         if (frames === undefined) {
           this.#onDamage({ room, first, last, what: 'messages' });
@@ -147,6 +148,7 @@ export class SqliteReader {
         }
         return { room, first, last, time, frames, members: membersOf(frames) };
       }
+      if (found.head > after) throw goneBehind(after);
       return undefined;
     });
   }

@@ -1,4 +1,4 @@
-import { LogError } from './log-error.ts';
+import { goneBehind } from './log-error.ts';
 import type { Batch, Watcher } from './message-log.ts';
 
 /**
@@ -13,7 +13,10 @@ export class Watchers {
   readonly #rooms = new Map<string, Set<Watch>>();
   readonly #next: (room: string, after: number) => Promise<Batch | undefined>;
 
-  /** @param next gives the batch of `room` behind the place `after`, cut if that is inside of it; rejects where there is no such room */
+  /**
+   * @param next gives the batch of `room` behind the place `after`, cut if that is inside of it, or `undefined` if the room ends there;
+   * rejects where there is no such room, and with `goneBehind` where all that stood there was pruned
+   */
   constructor(next: (room: string, after: number) => Promise<Batch | undefined>) {
     this.#next = next;
   }
@@ -118,7 +121,7 @@ class Watch implements Disposable {
         if (batch !== undefined) this.#give(batch);
         else if (this.#adjoins()) break;
         // What came while the log was being read need not have been seen by that reading; what came before was.
-        else if (this.#waiting.length === length) throw this.#hole();
+        else if (this.#waiting.length === length) throw goneBehind(this.#place);
       }
       for (const batch of this.#waiting.splice(0)) this.#give(batch);
     } catch (error) {
@@ -136,7 +139,7 @@ class Watch implements Disposable {
   #give(batch: Batch): void {
     if (this.#ended || batch.last <= this.#place) return;
     if (batch.first !== this.#place + 1) {
-      this.fail(this.#hole());
+      this.fail(goneBehind(this.#place));
       return;
     }
     this.#place = batch.last;
@@ -145,12 +148,5 @@ class Watch implements Disposable {
     } catch (error) {
       this.fail(error);
     }
-  }
-
-  #hole(): LogError {
-    return new LogError(
-      'LOG_FAILED',
-      `What is stored behind place ${this.#place} of a room is not there any more.`,
-    );
   }
 }
