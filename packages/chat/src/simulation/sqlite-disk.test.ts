@@ -3,16 +3,18 @@ import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { nodeCaseTools } from '../client/testing/node-case-tools.ts';
 import { draft, seedOf, storeCases } from '../client/testing/state-store.cases.ts';
-import { systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { ClientDisk } from './client-disk.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SqliteDisk } from './sqlite-disk.ts';
 
 const room = new Uint8Array(16);
+/** A commit takes a turn of the event loop. */
+const clock: Clock = { ...systemClock, after: (_ms, work) => systemClock.soon(work) };
 
 storeCases(nodeCaseTools, 'SQLite on a simulated disk', async () => {
   const sqlite = new SqliteDisk();
-  const disk = new ClientDisk(sqlite, systemClock, new SeededRandom(1));
+  const disk = new ClientDisk(sqlite, clock, new SeededRandom(1));
   const open = (newSeed = seedOf(1)) => disk.openStore(room, 'bob', newSeed);
   return {
     open,
@@ -33,7 +35,7 @@ storeCases(nodeCaseTools, 'SQLite on a simulated disk', async () => {
 describe('a simulated disk with SQLite', () => {
   test('keeps over a kill, and over a loss of power, what was committed, and not what was on its way', async () => {
     using sqlite = new SqliteDisk();
-    const disk = new ClientDisk(sqlite, systemClock, new SeededRandom(1));
+    const disk = new ClientDisk(sqlite, clock, new SeededRandom(1));
     for (const [index, end] of [() => disk.kill(), () => disk.cutPower()].entries()) {
       const store = await disk.openStore(room, 'bob', seedOf(1));
       assert.equal((await store.load()).lastDraft, index);
@@ -50,7 +52,7 @@ describe('a simulated disk with SQLite', () => {
 
   test('stores nothing of a commit that it was made to fail, nor of those after', async () => {
     using sqlite = new SqliteDisk();
-    const disk = new ClientDisk(sqlite, systemClock, new SeededRandom(1));
+    const disk = new ClientDisk(sqlite, clock, new SeededRandom(1));
     const store = await disk.openStore(room, 'bob', seedOf(1));
     disk.conditions = { latency: 0, failing: 1 };
     await assert.rejects(store.commit([draft(1)], 'strict'), {
