@@ -46,7 +46,7 @@ export class Person implements Someone {
     this.#secret = secret;
     this.#random = place.random.fork();
     this.#backPressure = this.#random.fraction() < 0.5;
-    this.disk = new ClientDisk(place.clock, this.#random);
+    this.disk = new ClientDisk(place.newMedium(), place.clock, this.#random);
   }
 
   get name(): string {

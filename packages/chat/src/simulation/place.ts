@@ -1,7 +1,7 @@
 import type { CryptoDevice } from '@skytale/cryptodev';
 import type { ChatCrypto } from '../crypto.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
-import type { ClientDisk } from './client-disk.ts';
+import type { ClientDisk, Medium } from './client-disk.ts';
 import type { DurableLog } from './durable-log.ts';
 import type { Witness } from './history.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -18,6 +18,8 @@ export interface Place {
   readonly server: ServerAddress;
   /** What the servers' disk has. */
   readonly durable: DurableLog;
+  /** What the disk of one more client is made of. */
+  readonly newMedium: () => Medium;
 }
 
 /** What a client's disk has done to it. */

@@ -4,6 +4,7 @@ import { queryObjects } from 'node:v8';
 import { openEngineDevice } from '@skytale/cryptodev';
 import { ChatClient } from '../client/chat-client.ts';
 import { Connection } from '../client/connection.ts';
+import { SqliteStore } from '../client/node/sqlite-store.ts';
 import { Outbox } from '../client/outbox.ts';
 import { Transcript } from '../encryption/transcript.ts';
 import { nodeCrypto } from '../node-crypto.ts';
@@ -33,6 +34,15 @@ describe('a simulation', () => {
     assert.notDeepEqual((await simulate(8, tools)).operations, one.operations);
   });
 
+  test('is the same too where states are in SQLite, which they are in every eighth', async () => {
+    const [one, other] = [await simulate(88, tools), await simulate(88, tools)];
+    assert.deepEqual(one, other);
+    assert.deepEqual(one.wrong, []);
+    // More than people, and who reads the room at the end: somebody comes again to what an earlier life left.
+    assert(one.happened.sqliteStates > 4, `${one.happened.sqliteStates} openings`);
+    assert.equal((await simulate(9, tools)).happened.sqliteStates, 0);
+  });
+
   test('ends with everybody having been told the same', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const { wrong, operations } = await simulate(seed, tools);
@@ -45,7 +55,7 @@ describe('what is left in memory when everybody has gone', () => {
   /** What has the rest: each is looked for in the whole heap, which takes a while. */
   const perishable = [
     ...[ClientConnection, Room, RoomWriter, Delivery, Seat, FrameDecoder, Link],
-    ...[ChatClient, Connection, Outbox, Transcript],
+    ...[ChatClient, Connection, Outbox, Transcript, SqliteStore],
   ];
   const left = () =>
     perishable
@@ -55,8 +65,9 @@ describe('what is left in memory when everybody has gone', () => {
   test('is the server, and nothing of anybody', async () => {
     const looked: unknown[] = [];
     const atRest = () => looked.push(left(), queryObjects(ChatServer, { format: 'count' }));
-    assert.deepEqual((await simulate(6, { ...tools, atRest })).wrong, []);
-    assert.deepEqual(looked, [[], 1]);
+    // With a state in SQLite, and without.
+    for (const seed of [6, 8]) assert.deepEqual((await simulate(seed, { ...tools, atRest })).wrong, []);
+    assert.deepEqual(looked, [[], 1, [], 1]);
   });
 });
 

@@ -1,10 +1,11 @@
 import type { CryptoDevice } from '@skytale/cryptodev';
 import { pino } from 'pino';
+import { MemoryDisk } from '../client/memory-store.ts';
 import type { ChatCrypto } from '../crypto.ts';
 import type { ServerAddress } from '../encryption/server-address.ts';
 import { encodeFrame, FrameType, LENGTH_BYTES } from '../protocol/frames.ts';
 import { ChatServer } from '../server/chat-server.ts';
-import { type ClientDiskConditions, fastClientDisk } from './client-disk.ts';
+import { type ClientDiskConditions, fastClientDisk, type Medium } from './client-disk.ts';
 import { DurableLog } from './durable-log.ts';
 import { Life } from './life.ts';
 import type { Place, Someone } from './place.ts';
@@ -13,6 +14,7 @@ import { simulatedCrypto } from './simulated-crypto.ts';
 import { fastDisk, SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedNetwork, type Tamper } from './simulated-network.ts';
 import { SimulatedRoom } from './simulated-room.ts';
+import { SqliteDisk } from './sqlite-disk.ts';
 import { Stranger } from './stranger.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -26,6 +28,8 @@ const ROOMS_PER_HOUR = 6;
 const logger = pino({ level: 'silent' });
 /** Of the rooms of a run: one of people with the client of this package, one of people who speak the bare protocol. */
 const kinds = ['clients', 'raw'] as const;
+/** In one of so many runs, by the seed, clients keep their states in SQLite, as real ones do. */
+const RUNS_PER_SQLITE = 8;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
@@ -59,6 +63,8 @@ export interface Happened {
   clientDisksFailed: number;
   clientDisksHung: number;
   clientDisksSlow: number;
+  /** Lives of clients with a state in SQLite. */
+  sqliteStates: number;
   /** Losses of power that took something that was stored, but not for good. */
   relaxedLost: number;
   batchesDamaged: number;
@@ -96,7 +102,7 @@ export interface Tools {
  * Then all is made well again, and what everybody was told is compared.
  */
 export async function simulate(seed: number, tools: Tools): Promise<Outcome> {
-  const world = new World(seed, tools);
+  using world = new World(seed, tools);
   try {
     await world.live();
     await world.rest();
@@ -142,7 +148,7 @@ const weights = {
   deleteRoom: 2,
 };
 
-class World {
+class World implements Disposable {
   readonly wrong: string[] = [];
   readonly #seed: number;
   readonly #random: SeededRandom;
@@ -176,6 +182,7 @@ class World {
     clientDisksFailed: 0,
     clientDisksHung: 0,
     clientDisksSlow: 0,
+    sqliteStates: 0,
     relaxedLost: 0,
     batchesDamaged: 0,
     damageTold: 0,
@@ -185,6 +192,8 @@ class World {
     roomsDeleted: 0,
     evictions: 0,
   };
+  /** What is outside of this process, and goes with the run. */
+  readonly #sqliteDisks: SqliteDisk[] = [];
   #disk: SimulatedDisk | undefined;
   #server: ChatServer | undefined;
   #serverLife: Life | undefined;
@@ -231,6 +240,7 @@ class World {
       device: this.#device,
       server: addressOf(ADDRESS),
       durable: this.#durable,
+      newMedium: () => this.#newMedium(),
     };
     this.#place = place;
     for (const kind of kinds) {
@@ -267,6 +277,17 @@ class World {
     this.#judgeWarnings();
     await this.#judgeStrangers();
     await this.#leave();
+  }
+
+  [Symbol.dispose](): void {
+    for (const disk of this.#sqliteDisks) disk[Symbol.dispose]();
+  }
+
+  #newMedium(): Medium {
+    if (this.#seed % RUNS_PER_SQLITE !== 0) return new MemoryDisk();
+    const disk = new SqliteDisk();
+    this.#sqliteDisks.push(disk);
+    return disk;
   }
 
   // What is done
@@ -646,6 +667,7 @@ class World {
     if (watching !== 0) this.wrong.push(`${watching} rooms are still watched when everybody has gone`);
     for (const [what, amount] of Object.entries(this.#server!.held))
       if (amount !== 0) this.wrong.push(`${what}: ${amount} when everybody has gone`);
+    for (const { opened } of this.#sqliteDisks) this.#happened.sqliteStates += opened;
     this.#atRest?.();
     await this.#stopServer();
     if (this.#network.links.length !== 0) this.wrong.push(`${this.#network.links.length} links are left`);
