@@ -287,32 +287,41 @@ const roundKeyLength = 16;
 const mostRoundKeys = 15;
 const scheduleLength = roundKeyLength * mostRoundKeys;
 
-/** The round keys of an AES key, for both directions: native code reads them by address while this is held. */
-export class KeySchedule {
+/** What the library makes of a key, where native code reads it by address while this is held. */
+abstract class ExpandedKey {
   readonly keyLength: KeyLength;
-  /** With room to align, which the library wants (16 bytes). */
-  readonly #room = new Uint8Array(new ArrayBuffer(2 * scheduleLength + roundKeyLength));
-  readonly #encrypting: Pointer;
+  /** With room to align, which the library wants. */
+  readonly #room: Uint8Array<ArrayBuffer>;
+  readonly #start: Pointer;
   #isOpen = true;
 
-  /** @param key its first bytes, outside of V8's heap */
-  constructor(owner: Manager, key: Uint8Array<ArrayBuffer>, keyLength: KeyLength) {
+  /** @param length and `alignment` in bytes */
+  constructor(keyLength: KeyLength, length: number, alignment: number) {
     this.keyLength = keyLength;
+    this.#room = new Uint8Array(new ArrayBuffer(length + alignment));
     const start = addressOf(this.#room);
-    this.#encrypting = start + ((roundKeyLength - (start % roundKeyLength)) % roundKeyLength);
-    owner.expand(key, keyLength, this.#encrypting, this.#encrypting + scheduleLength);
+    this.#start = start + ((alignment - (start % alignment)) % alignment);
   }
 
-  /** Of those for encryption; those for decryption lie `scheduleLength` behind. @throws {CryptoError} CRYPTO_CLOSED */
+  /** @throws {CryptoError} CRYPTO_CLOSED */
   get pointer(): Pointer {
     if (!this.#isOpen) throw new CryptoError('CRYPTO_CLOSED', 'the session is closed');
-    return this.#encrypting;
+    return this.#start;
   }
 
   /** Wipes it. Closing twice is fine. */
   close(): void {
     this.#isOpen = false;
     this.#room.fill(0);
+  }
+}
+
+/** The round keys of an AES key, for both directions: those for decryption lie `scheduleLength` behind those for encryption. */
+export class KeySchedule extends ExpandedKey {
+  /** @param key its first bytes, outside of V8's heap */
+  constructor(owner: Manager, key: Uint8Array<ArrayBuffer>, keyLength: KeyLength) {
+    super(keyLength, 2 * scheduleLength, roundKeyLength);
+    owner.expand(key, keyLength, this.pointer, this.pointer + scheduleLength);
   }
 }
 
@@ -323,31 +332,12 @@ const gcmKeyAlignment = 64;
 export const gcmContextLength = 96;
 const gcmTagLength = 16;
 
-/** What GCM wants of an AES key, for both directions: native code reads it by address while this is held. */
-export class GcmKey {
-  readonly keyLength: KeyLength;
-  readonly #room = new Uint8Array(new ArrayBuffer(gcmKeyLength + gcmKeyAlignment));
-  readonly #expanded: Pointer;
-  #isOpen = true;
-
+/** What GCM wants of an AES key, for both directions. */
+export class GcmKey extends ExpandedKey {
   /** @param key its first bytes, outside of V8's heap */
   constructor(owner: Manager, key: Uint8Array<ArrayBuffer>, keyLength: KeyLength) {
-    this.keyLength = keyLength;
-    const start = addressOf(this.#room);
-    this.#expanded = start + ((gcmKeyAlignment - (start % gcmKeyAlignment)) % gcmKeyAlignment);
-    owner.expandGcm(key, keyLength, this.#expanded);
-  }
-
-  /** @throws {CryptoError} CRYPTO_CLOSED */
-  get pointer(): Pointer {
-    if (!this.#isOpen) throw new CryptoError('CRYPTO_CLOSED', 'the session is closed');
-    return this.#expanded;
-  }
-
-  /** Wipes it. Closing twice is fine. */
-  close(): void {
-    this.#isOpen = false;
-    this.#room.fill(0);
+    super(keyLength, gcmKeyLength, gcmKeyAlignment);
+    owner.expandGcm(key, keyLength, this.pointer);
   }
 }
 
