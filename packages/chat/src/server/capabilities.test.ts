@@ -1,12 +1,11 @@
 /** What connections of version 2 can have besides: a window, and messages that are for one place only. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MemoryLog } from '../log/memory-log.ts';
-import type { Appended, Batch } from '../log/message-log.ts';
 import { encodeFrame, FIRST_WINDOW, type Frame, LENGTH_BYTES, maxEnvelope } from '../protocol/frames.ts';
 import type { ChatServer } from './chat-server.ts';
 import { type KeyPair, newKeyPair, RawClient, text } from './raw-client.testing.ts';
 import { addressOf, GatedLog, live, startServer, until } from './server.testing.ts';
+import { SharedLog } from './shared-log.testing.ts';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -156,20 +155,6 @@ describe('a connection with a window', () => {
     await client.close();
   });
 });
-
-/** A log that servers share, each append of which takes a turn, so that they meet. */
-class SharedLog extends MemoryLog {
-  lost = 0;
-
-  override async append(batch: Batch): Promise<Appended> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const appended = await super.append(batch);
-    if (!appended.stored) this.lost += 1;
-    return appended;
-  }
-
-  override async close(): Promise<void> {}
-}
 
 describe('a message that is for one place only', () => {
   const at = (head: number, n: number, what = `m${n}`): Frame => ({

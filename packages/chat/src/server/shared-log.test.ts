@@ -1,24 +1,9 @@
 /** Two servers write one log: everybody gets every message, in one order, and none is stored twice. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryLog } from '../log/memory-log.ts';
-import type { Appended, Batch } from '../log/message-log.ts';
 import { newKeyPair, type RawClient, text } from './raw-client.testing.ts';
 import { live, startServer } from './server.testing.ts';
-
-/** A log that two servers share; each closes only its own use of it. Every append takes a turn, so that they meet. */
-class SharedLog extends MemoryLog {
-  lost = 0;
-
-  override async append(batch: Batch): Promise<Appended> {
-    await new Promise((resolve) => setImmediate(resolve));
-    const appended = await super.append(batch);
-    if (!appended.stored) this.lost += 1;
-    return appended;
-  }
-
-  override async close(): Promise<void> {}
-}
+import { SharedLog } from './shared-log.testing.ts';
 
 /** Everything that a client gets, up to a place: each place once, in order. */
 async function upTo(client: RawClient, last: number): Promise<string[]> {
