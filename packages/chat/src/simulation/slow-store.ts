@@ -1,16 +1,9 @@
 import { ChatError } from '../client/chat-error.ts';
-import type {
-  Durability,
-  SavedDraft,
-  SavedMessage,
-  SavedState,
-  StateChange,
-  StateStore,
-} from '../client/state-store.ts';
+import type { Durability, StateChange, StateStore } from '../client/state-store.ts';
+import { StoreAbove } from '../client/store-above.ts';
 
 /** A client's store whose commits take their time, one after another, before the store below is given them; or never are. */
-export class SlowStore implements StateStore {
-  readonly #store: StateStore;
+export class SlowStore extends StoreAbove {
   readonly #write: () => Promise<void>;
   /** When the commits that there are have ended. */
   #last: Promise<void> = Promise.resolve();
@@ -18,51 +11,31 @@ export class SlowStore implements StateStore {
 
   /** @param write called for each commit in its turn, which goes on when this resolves; what it throws, the commit is refused with */
   constructor(store: StateStore, write: () => Promise<void>) {
-    this.#store = store;
+    super(store);
     this.#write = write;
   }
 
-  get path(): string {
-    return this.#store.path;
-  }
-
-  load(): Promise<SavedState> {
-    return this.#store.load();
-  }
-
-  sealedAfter(after: number): Promise<SavedDraft[]> {
-    return this.#store.sealedAfter(after);
-  }
-
-  history(before: number, limit: number): Promise<SavedMessage[]> {
-    return this.#store.history(before, limit);
-  }
-
-  historyAfter(after: number, limit: number): Promise<SavedMessage[]> {
-    return this.#store.historyAfter(after, limit);
-  }
-
-  commit(changes: readonly StateChange[], durability: Durability): Promise<void> {
+  override commit(changes: readonly StateChange[], durability: Durability): Promise<void> {
     const done = this.#last.then(async () => {
       if (this.#gone === undefined) await this.#write().catch((error: unknown) => this.#end(error));
       // Whoever killed it did so while it was being written, perhaps.
       if (this.#gone !== undefined) throw this.#gone;
-      await this.#store.commit(changes, durability);
+      await this.below.commit(changes, durability);
     });
     this.#last = done.catch(() => {});
     return done;
   }
 
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await this.#last;
     this.kill();
-    await this.#store.close();
+    await this.below.close();
   }
 
-  async wipe(): Promise<void> {
+  override async wipe(): Promise<void> {
     await this.#last;
     this.kill();
-    await this.#store.wipe();
+    await this.below.wipe();
   }
 
   /** Writes nothing more. */
